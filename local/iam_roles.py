@@ -1,0 +1,78 @@
+"""What a service may do with a role: whether the role trusts it, and what the role's policies allow.
+
+MiniStack checks the policies of callers, but not that a role handed to a service can be assumed by that service, nor what
+a rule's or schedule's role allows. On AWS both end in errors that a template's author must see before deploying.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ministack.core import iam_evaluator
+from ministack.core.responses import get_account_id, get_region
+from ministack.services import iam
+
+
+def trust_problem(role_arn: str, service: str, source_arn: str = "") -> str | None:
+    """Why the service (`lambda.amazonaws.com`) cannot assume the role; None if it can."""
+    role = _role(role_arn)
+    if role is None:
+        return f"The role {role_arn} does not exist"
+    document = role["AssumeRolePolicyDocument"]
+    policy = json.loads(document) if isinstance(document, str) else document
+    context = _context(service, "sts:AssumeRole", role_arn, source_arn)
+    verdicts = {
+        statement["Effect"]
+        for statement in _as_list(policy.get("Statement"))
+        if _names(statement, service) and iam_evaluator._conditions_met(statement.get("Condition", {}), context)
+    }
+    if verdicts == {"Allow"}:
+        return None
+    return f"{service} is not authorized to assume the role {role_arn}"
+
+
+def permission_problem(role_arn: str, action: str, resource_arn: str, **context_keys: str) -> str | None:
+    """Why the role may not do the action on the resource; None if it may. `context_keys`: lower-case condition keys."""
+    role = _role(role_arn)
+    if role is None:
+        return f"The role {role_arn} does not exist"
+    context = _context(role_arn, action, resource_arn, "")
+    context.service_context.update(context_keys)
+    policies = iam_evaluator._gather_role_policies(role["RoleName"], get_account_id())
+    if iam_evaluator.evaluate(context, policies).decision == "Allow":
+        return None
+    return f"{role_arn} is not authorized to perform {action} on {resource_arn}"
+
+
+def _role(role_arn: str) -> dict[str, Any] | None:
+    return iam._roles.get(role_arn.rsplit("/", 1)[-1])
+
+
+def _context(principal: str, action: str, resource_arn: str, source_arn: str) -> iam_evaluator.EvalContext:
+    keys = {"aws:sourceaccount": get_account_id()}
+    if source_arn:
+        keys["aws:sourcearn"] = source_arn
+    return iam_evaluator.EvalContext(
+        principal_arn=principal,
+        principal_type="AssumedRole",
+        principal_account=get_account_id(),
+        action=action,
+        resource_arn=resource_arn,
+        region=get_region(),
+        service_context=keys,
+    )
+
+
+def _names(statement: dict[str, Any], service: str) -> bool:
+    principal = statement.get("Principal")
+    services = _as_list(principal.get("Service")) if isinstance(principal, dict) else []
+    return service in services and iam_evaluator._action_matches(
+        "sts:AssumeRole", _as_list(statement.get("Action")), []
+    )
+
+
+def _as_list(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]

@@ -1,0 +1,18 @@
+"""Where the laptop cloud keeps its files: everything under `.local/` in the project, nothing anywhere else."""
+
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[1]
+ROOT = PROJECT / ".local"
+
+STATE = ROOT / "state"
+"""Default state directory of a server: S3 objects as plain files, mails, logs. Emptied when a server starts."""
+
+BUILD = ROOT / "build"
+"""Built functions and layers and their archives, by the hash of what they were made from."""
+
+PACKAGES = ROOT / "packages"
+"""Unzipped deployment packages by content hash, shared by all servers and kept between them."""
+
+LAMBDA_RUNTIME = ROOT / "lambda-runtime"
+"""The interpreter that plays Lambda's runtime: the standard library and boto3."""
