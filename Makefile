@@ -1,0 +1,57 @@
+# Each target sets up what it needs. Only Python 3.11 or newer (with venv) and make have to be there.
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+VENV := .venv
+BIN := $(VENV)/bin
+IMAGE := .local/images/scikit-learn-1.2-1
+export UV_PYTHON_DOWNLOADS := never
+export UV_NO_PROGRESS := 1
+
+.PHONY: help setup demo test test-all bench lint build deploy lock clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(VENV)/.installed $(IMAGE)/.installed ## install what the project needs into .venv
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] < (3, 14) else "Python 3.11, 3.12 or 3.13 is needed, this is %d.%d. Name another one: make PYTHON=python3.12 ..." % sys.version_info[:2])'
+	@echo "Installing into $(VENV) ..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test "$$($(BIN)/uv --version 2>/dev/null | cut -d' ' -f2)" = "$(UV_VERSION)" || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+# The very versions of SageMaker's scikit-learn image, where this machine has that image's Python. Elsewhere the laptop
+# plays the container with the Python it has, and the tests say that they could not use the image's versions.
+$(IMAGE)/.installed: processing/image-requirements.txt $(VENV)/.installed
+	@mkdir -p $(IMAGE)
+	@if $(BIN)/uv python find --quiet 3.9 >/dev/null 2>&1; then \
+	  echo "Installing the versions of SageMaker's scikit-learn image (Python 3.9) ..."; \
+	  $(BIN)/uv venv --quiet --clear --python 3.9 $(IMAGE) && \
+	  $(BIN)/uv pip install --quiet --python $(IMAGE)/bin/python -r $<; \
+	else echo "No Python 3.9 here: the laptop plays SageMaker's scikit-learn image with this Python."; fi
+	@touch $@
+
+demo: setup ## the whole pipeline on this machine: make demo ARGS="--csv my.csv --target sold --id-column id"
+	@$(BIN)/automl demo $(ARGS)
+
+test: setup ## unit, contract and pipeline tests
+	@$(BIN)/python -m pytest -q $(ARGS) tests
+
+bench: setup ## measure against named baselines, side by side
+	@$(BIN)/python -m bench $(ARGS)
+
+lint: setup ## ruff, types, template and machines
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/pyright
+	@$(BIN)/cfn-lint template.yaml
+
+lock: $(VENV)/.installed ## resolve the versions in pyproject.toml again
+	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet --output-file requirements.lock
+
+clean: ## remove what the laptop cloud left in .local
+	@rm -rf .local .aws-sam
