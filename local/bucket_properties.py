@@ -1,4 +1,4 @@
-"""Bucket properties of a template that MiniStack 1.5.33 drops: encryption, lifecycle, tags; and deletion of full buckets."""
+"""Bucket properties that MiniStack 1.5.33 drops (encryption, lifecycle, tags), and the deletion of full buckets."""
 
 from __future__ import annotations
 

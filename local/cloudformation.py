@@ -85,7 +85,8 @@ def _refuse_undefined_references() -> None:
         if unknown and not template.get("Transform"):
             names = ", ".join(unknown)
             raise ValueError(
-                f"Template format error: Unresolved resource dependencies [{names}] in the Resources block of the template"
+                f"Template format error: Unresolved resource dependencies [{names}] "
+                "in the Resources block of the template"
             )
         statics(template)
 
@@ -128,7 +129,8 @@ def _check_function(properties: Properties) -> None:
     )
     if unzipped > _UNZIPPED_LIMIT_BYTES:
         raise ValueError(
-            f"Function code combined with layers exceeds the maximum allowed size of {_UNZIPPED_LIMIT_BYTES} bytes. The actual size is {unzipped} bytes."
+            f"Function code combined with layers exceeds the maximum allowed size of {_UNZIPPED_LIMIT_BYTES} bytes. "
+            f"The actual size is {unzipped} bytes."
         )
     variables = (properties.get("Environment") or {}).get("Variables") or {}
     problem = lambda_runtime.environment_problem({name: str(value) for name, value in variables.items()})
@@ -160,7 +162,8 @@ def _check_machine(properties: Properties) -> None:
     role = properties.get("RoleArn", "")
     if iam_roles.trust_problem(role, "states.amazonaws.com"):
         raise ValueError(
-            f"Neither the global service principal states.amazonaws.com, nor the regional one is authorized to assume the provided role. ({role})"
+            "Neither the global service principal states.amazonaws.com, nor the regional one is authorized to assume "
+            f"the provided role. ({role})"
         )
     definition = provisioners._sfn_definition(properties)
     status, _, body = stepfunctions._validate_state_machine_definition({"definition": definition})
@@ -197,9 +200,7 @@ def _refuse_taken_names(handlers: dict[str, dict[str, Any]]) -> None:
         ) -> None:
             name = properties.get(_name)
             if name and _exists(name):
-                raise ValueError(
-                    f"{name} already exists in stack or account (Resource type {_type}, HandlerErrorCode: AlreadyExists)"
-                )
+                raise ValueError(f"{name} already exists (Resource type {_type}, HandlerErrorCode: AlreadyExists)")
 
         _before(handlers[resource_type], ("create",), refuse)
 

@@ -1,7 +1,7 @@
 """EventBridge and Scheduler targets as on AWS: under the role that the rule names, with a dead-letter queue.
 
-MiniStack 1.5.33 starts machines for rules and schedules without looking at any role, drops what cannot be delivered, and
-leaves `<aws.scheduler.…>` in a schedule's input as it stands.
+MiniStack 1.5.33 starts machines for rules and schedules without looking at any role, drops what cannot be delivered,
+and leaves `<aws.scheduler.…>` in a schedule's input as it stands.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a service may do with a role: whether the role trusts it, and what the role's policies allow.
 
-MiniStack checks the policies of callers, but not that a role handed to a service can be assumed by that service, nor what
-a rule's or schedule's role allows. On AWS both end in errors that a template's author must see before deploying.
+MiniStack checks the policies of callers, but not that a role handed to a service can be assumed by that service, nor
+what a rule's or schedule's role allows. On AWS both end in errors that a template's author must see before deploying.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Lambda functions as on AWS: their own interpreter, packages, role, limits and error names.
 
-MiniStack 1.5.33 runs workers with the server's own interpreter, so a function could import what it does not bring along,
-and calls every error `Runtime.HandlerError`, so no state machine could retry or catch by name. `install` replaces its
-execution environment (`ministack.core.lambda_runtime.Worker`) and checks functions' settings as AWS does.
+MiniStack 1.5.33 runs workers with the server's own interpreter, so a function could import what it does not bring
+along, and calls every error `Runtime.HandlerError`, so no state machine could retry or catch by name. `install`
+replaces its execution environment (`ministack.core.lambda_runtime.Worker`) and checks functions' settings as AWS does.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _RESERVED_NAMES = {
 }  # fmt: skip
 _NAME_PATTERN = re.compile(r"[a-zA-Z][a-zA-Z0-9_]+")
 _ENVIRONMENT_LIMIT_BYTES = 4096
-_HOST_ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH")
+_HOST_ENVIRONMENT = ("LD_LIBRARY_PATH",)
 
 
 def install() -> None:
@@ -90,8 +90,9 @@ def environment_problem(variables: dict[str, str]) -> str | None:
     for name in variables:
         if not _NAME_PATTERN.fullmatch(name):
             return (
-                f"1 validation error detected: Value at 'environment.variables' failed to satisfy constraint: Map keys must "
-                f"satisfy constraint: [Member must satisfy regular expression pattern: {_NAME_PATTERN.pattern}] ({name})"
+                "1 validation error detected: Value at 'environment.variables' failed to satisfy constraint: Map keys "
+                "must satisfy constraint: [Member must satisfy regular expression pattern: "
+                f"{_NAME_PATTERN.pattern}] ({name})"
             )
     measured = json.dumps(variables, separators=(",", ":"), ensure_ascii=False)
     if len(measured.encode()) > _ENVIRONMENT_LIMIT_BYTES:
@@ -197,6 +198,7 @@ class RuntimeWorker(ministack_runtime.Worker):
         if libraries:
             environment["LD_LIBRARY_PATH"] = os.pathsep.join([*libraries, environment.get("LD_LIBRARY_PATH", "")])
         environment.update(
+            PATH="/usr/local/bin:/usr/bin:/bin",
             LANG="en_US.UTF-8",
             TZ=":UTC",
             PYTHONUTF8="1",

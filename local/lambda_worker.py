@@ -1,3 +1,4 @@
+# ruff: noqa: BLE001 - whatever the function raises becomes its answer, as in Lambda's runtime
 """What runs inside a Lambda execution environment: imports the handler once, then answers invocations.
 
 Started by `local.lambda_runtime` with the runtime's own interpreter, so it uses the standard library only. It reads one

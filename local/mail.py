@@ -1,7 +1,7 @@
 """SNS e-mail on the laptop: every mail that AWS would send becomes a file in the outbox.
 
-MiniStack only logs e-mail deliveries. Nobody can click a confirmation link here, so e-mail subscriptions count as confirmed
-at once; the log says so, because on AWS the owner of the address must confirm first.
+MiniStack only logs e-mail deliveries. Nobody can click a confirmation link here, so e-mail subscriptions count as
+confirmed at once; the log says so, because on AWS the owner of the address must confirm first.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ DEFAULT_SUBJECT = "AWS Notification Message"
 
 _PRINTABLE_ASCII = re.compile(r"[\x21-\x7e][\x20-\x7e]*")
 _PROTOCOLS = ("email", "email-json")
+# One header a line, however long: a person who opens the file reads the subject in one piece.
+_POLICY = SMTP.clone(max_line_length=998)
 # What a mail from SNS ends with.
 _FOOTER = """
 
@@ -35,8 +37,8 @@ _FOOTER = """
 If you wish to stop receiving notifications from this topic, please click or visit the link below to unsubscribe:
 https://sns.{region}.amazonaws.com/unsubscribe.html?SubscriptionArn={subscription}&Endpoint={address}
 
-Please do not reply directly to this email. If you have any questions or comments regarding this email, please contact us at
-https://aws.amazon.com/support
+Please do not reply directly to this email. If you have any questions or comments regarding this email, please contact \
+us at https://aws.amazon.com/support
 """
 
 _numbers = itertools.count(1)
@@ -60,9 +62,7 @@ def install(outbox: Path) -> None:
             text = sns._resolve_message_for_protocol(message, message_structure, subscription["protocol"])
             if sns._matches_filter_policy(subscription, message_attributes or {}, text):
                 _announce(subscription)
-                mail = compose(
-                    subscription, topic["attributes"].get("DisplayName") or topic["name"], subject, text, message_id
-                )
+                mail = compose(subscription, _sender_name(topic), subject, text, message_id)
                 _write(outbox, mail, message_id)
 
     def checked_publish(params: dict[str, Any]) -> Any:
@@ -81,7 +81,7 @@ def install(outbox: Path) -> None:
 
 
 def subject_problem(subject: str, given: bool) -> str | None:
-    """Why SNS would refuse the subject: it must be printable ASCII, begin with a visible character, at most 100 long."""
+    """Why SNS would refuse the subject: printable ASCII that begins with a visible character, at most 100 long."""
     if not given:
         return None
     if not subject or len(subject) > SUBJECT_MAX or not _PRINTABLE_ASCII.fullmatch(subject):
@@ -92,7 +92,7 @@ def subject_problem(subject: str, given: bool) -> str | None:
 def compose(subscription: dict[str, Any], sender_name: str, subject: str, text: str, message_id: str) -> EmailMessage:
     """The mail that SNS sends for a notification."""
     region = subscription["topic_arn"].split(":")[3]
-    mail = EmailMessage(policy=SMTP)
+    mail = EmailMessage(policy=_POLICY)
     mail["From"] = Address(sender_name, SENDER.username, SENDER.domain)
     mail["To"] = subscription["endpoint"]
     mail["Subject"] = subject or DEFAULT_SUBJECT
@@ -101,6 +101,12 @@ def compose(subscription: dict[str, Any], sender_name: str, subject: str, text: 
     footer = _FOOTER.format(region=region, subscription=subscription["arn"], address=subscription["endpoint"])
     mail.set_content(text + footer, charset="utf-8", cte="8bit")
     return mail
+
+
+def _sender_name(topic: dict[str, Any]) -> str:
+    name = topic["attributes"].get("DisplayName")
+    # MiniStack fills in the topic's name where a template gives no display name.
+    return name if name and name != topic["name"] else SENDER.display_name
 
 
 def _write(outbox: Path, mail: EmailMessage, message_id: str) -> None:

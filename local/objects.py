@@ -1,7 +1,7 @@
 """S3 objects as plain files: `<state>/s3/<account>/<bucket>/<key>`, for people to look at.
 
-MiniStack writes a file of metadata beside each object so that it can load them after a restart. Here every server starts
-empty, so those files would only be in the reader's way.
+MiniStack writes a file of metadata beside each object so that it can load them after a restart. Here every server
+starts empty, so those files would only be in the reader's way.
 """
 
 from __future__ import annotations

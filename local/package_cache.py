@@ -40,14 +40,8 @@ def unzipped(archive: bytes, root: Path = paths.PACKAGES) -> Path:
     return folder
 
 
-def unzipped_size(archive: bytes) -> int:
-    """Bytes of the archive's content after unzipping, from its directory."""
-    with zipfile.ZipFile(io.BytesIO(archive)) as content:
-        return sum(entry.file_size for entry in content.infolist())
-
-
 def _sha256(archive: bytes) -> str:
-    # MiniStack keeps one bytes object for each package: hashing 200 MB for every cold start would cost more than the start.
+    # MiniStack keeps one bytes object for each package: hashing 200 MB again for every cold start would double it.
     known = _hashes.get(id(archive))
     if known is None or known[0] is not archive:
         known = (archive, hashlib.sha256(archive).hexdigest())

@@ -1,0 +1,3 @@
+"""What the sample's functions share."""
+
+PUNCTUATION = "!"
