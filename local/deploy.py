@@ -113,7 +113,7 @@ def _watch(cloudformation: Any, name: str, since: str | None, progress: Progress
 
 def _reasons(cloudformation: Any, name: str, since: str | None, status: str) -> str:
     failed = [
-        f"  {event['LogicalResourceId']} ({event['ResourceType']}): {event.get('ResourceStatusReason', 'no reason given')}"
+        f"  {event['LogicalResourceId']} ({event['ResourceType']}): {event.get('ResourceStatusReason', 'no reason')}"
         for event in _events(cloudformation, name, since)
         if event["ResourceStatus"].endswith("_FAILED")
     ]
@@ -137,7 +137,7 @@ def _newest_event(cloudformation: Any, name: str) -> str | None:
 
 
 def _exists(cloudformation: Any, name: str) -> bool:
-    """Whether the stack can be updated. What a failed creation left is deleted first, as nothing else can be done with it."""
+    """Whether the stack can be updated. What a failed creation left can only be deleted, and is."""
     try:
         status = cloudformation.describe_stacks(StackName=name)["Stacks"][0]["StackStatus"]
     except ClientError:

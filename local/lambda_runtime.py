@@ -33,7 +33,7 @@ _LOG_QUIET_SECONDS = 0.02
 _RESERVED_NAMES = {
     "_HANDLER", "_X_AMZN_TRACE_ID", "AWS_DEFAULT_REGION", "AWS_REGION", "AWS_EXECUTION_ENV", "AWS_LAMBDA_FUNCTION_NAME",
     "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_VERSION", "AWS_LAMBDA_INITIALIZATION_TYPE",
-    "AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME", "AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID",
+    "AWS_LAMBDA_LOG_FORMAT", "AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME", "AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_LAMBDA_RUNTIME_API", "LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR",
 }  # fmt: skip
 _NAME_PATTERN = re.compile(r"[a-zA-Z][a-zA-Z0-9_]+")
@@ -192,7 +192,8 @@ class RuntimeWorker(ministack_runtime.Worker):
         """What a function finds in its environment on AWS, and the address of this cloud."""
         _, region = ministack_runtime._account_region_from_function_config(self.config)
         name = self.config.get("FunctionName", "")
-        log_group = (self.config.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{name}"
+        logging_config = self.config.get("LoggingConfig") or {}
+        log_group = logging_config.get("LogGroup") or f"/aws/lambda/{name}"
         environment = {key: os.environ[key] for key in _HOST_ENVIRONMENT if key in os.environ}
         libraries = [str(layer / "lib") for layer in layers[::-1] if (layer / "lib").is_dir()]
         if libraries:
@@ -212,6 +213,7 @@ class RuntimeWorker(ministack_runtime.Worker):
             AWS_LAMBDA_FUNCTION_MEMORY_SIZE=str(self.config.get("MemorySize", 128)),
             AWS_LAMBDA_LOG_GROUP_NAME=log_group,
             AWS_LAMBDA_LOG_STREAM_NAME=f"{time.strftime('%Y/%m/%d', time.gmtime())}/[$LATEST]{uuid.uuid4().hex}",
+            AWS_LAMBDA_LOG_FORMAT=logging_config.get("LogFormat", "Text"),
             AWS_REGION=region,
             AWS_DEFAULT_REGION=region,
             AWS_ENDPOINT_URL=os.environ["AWS_ENDPOINT_URL"],

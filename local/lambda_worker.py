@@ -73,9 +73,11 @@ def answer(handler, call, settings):
     try:
         result = handler(call["event"], Context(call, settings))
     except Exception as problem:
-        trace = traceback.format_exception(type(problem), problem, problem.__traceback__.tb_next)
-        sys.stderr.write(f"[ERROR] {type(problem).__name__}: {problem}\n{''.join(trace)}")
-        return error(type(problem).__name__, str(problem), traceback.format_tb(problem.__traceback__.tb_next))
+        trace = traceback.format_tb(problem.__traceback__)[1:]  # without this file's own line
+        sys.stderr.write(
+            f"[ERROR] {type(problem).__name__}: {problem}\nTraceback (most recent call last):\n{''.join(trace)}"
+        )
+        return error(type(problem).__name__, str(problem), trace)
     try:
         return {"status": "ok", "result": json.loads(json.dumps(result))}
     except (TypeError, ValueError) as problem:

@@ -66,11 +66,11 @@ def install(outbox: Path) -> None:
                 _write(outbox, mail, message_id)
 
     def checked_publish(params: dict[str, Any]) -> Any:
-        problem = subject_problem(sns._p(params, "Subject"), given="Subject" in params)
+        problem = subject_problem(sns._p(params, "Subject"))
         return problem and sns._error("InvalidParameter", problem, 400) or publish(params)
 
     def checked_publish_internal(topic_arn: str, message: Any, subject: str = "", **others: Any) -> Any:
-        problem = subject_problem(subject, given=bool(subject))
+        problem = subject_problem(subject)
         if problem:
             raise sns.SnsPublishError("InvalidParameter", problem)
         return publish_internal(topic_arn, message, subject, **others)
@@ -80,11 +80,12 @@ def install(outbox: Path) -> None:
     sns.publish_internal = checked_publish_internal
 
 
-def subject_problem(subject: str, given: bool) -> str | None:
-    """Why SNS would refuse the subject: printable ASCII that begins with a visible character, at most 100 long."""
-    if not given:
-        return None
-    if not subject or len(subject) > SUBJECT_MAX or not _PRINTABLE_ASCII.fullmatch(subject):
+def subject_problem(subject: str) -> str | None:
+    """Why SNS would refuse the subject: printable ASCII that begins with a visible character, at most 100 long.
+
+    An empty text stands for no subject.
+    """
+    if subject and (len(subject) > SUBJECT_MAX or not _PRINTABLE_ASCII.fullmatch(subject)):
         return "Invalid parameter: Subject"
     return None
 

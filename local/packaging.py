@@ -134,7 +134,7 @@ def _build_one(
 
 
 def _make(logical_id: str, resource: Template, source: Path, artifacts: Path) -> None:
-    """Fill `artifacts` as SAM would: by the Makefile's target where the template says so, else with the source itself."""
+    """Fill `artifacts` as SAM would: by the Makefile's target where the template says so, else with the source."""
     if (resource.get("Metadata") or {}).get("BuildMethod") != "makefile":
         shutil.copytree(source, artifacts, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*_NOT_SOURCE))
         return

@@ -211,7 +211,7 @@ def _user_of(port: int) -> str:
 
 
 def _parse(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m local.server", description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m local.server", description="Run the laptop cloud.")
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 chooses a free one")
     parser.add_argument("--state", type=Path, default=paths.STATE, help="directory for objects, mails and logs")
     parser.add_argument("--faults", type=Path, help="YAML file of faults to inject")

@@ -1,0 +1,44 @@
+"""SNS mails are files, and subjects follow SNS's rules."""
+
+from __future__ import annotations
+
+from email import message_from_bytes
+from email.policy import default
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from local import deploy, process
+
+
+def _mails(server: process.Server) -> set[Any]:
+    return set(server.outbox.glob("*.eml"))
+
+
+def test_one_mail_for_each_address(server: process.Server, client: Any, stack: deploy.Stack) -> None:
+    before = _mails(server)
+    subject = "[SageMaker Pipeline Failed] " + "x" * 72
+    client("sns").publish(TopicArn=stack.outputs["Topic"], Subject=subject, Message="Schritt für Schritt\nzwei")
+    (path,) = _mails(server) - before
+    mail = message_from_bytes(path.read_bytes(), policy=default)
+    assert (mail["To"], mail["Subject"]) == ("someone@example.com", subject)
+    assert mail["From"] == "AWS Notifications <no-reply@sns.amazonaws.com>"
+    assert mail["Date"].datetime is not None
+    text = mail.get_content().replace("\r\n", "\n")
+    assert text.startswith("Schritt für Schritt\nzwei\n\n--\nIf you wish to stop receiving notifications")
+
+
+def test_mail_without_subject(server: process.Server, client: Any, stack: deploy.Stack) -> None:
+    before = _mails(server)
+    client("sns").publish(TopicArn=stack.outputs["Topic"], Message="text")
+    (path,) = _mails(server) - before
+    assert message_from_bytes(path.read_bytes())["Subject"] == "AWS Notification Message"
+
+
+@pytest.mark.parametrize("subject", ["x" * 101, "line\nbreak", "Schlüssel", " begins with a blank"])
+def test_refused_subjects(server: process.Server, client: Any, stack: deploy.Stack, subject: str) -> None:
+    before = _mails(server)
+    with pytest.raises(ClientError, match="Invalid parameter: Subject"):
+        client("sns").publish(TopicArn=stack.outputs["Topic"], Subject=subject, Message="text")
+    assert _mails(server) == before
