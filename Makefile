@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 IMAGE := .local/images/scikit-learn-1.2-1
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
+# Nothing is left outside this folder, caches included.
+export UV_CACHE_DIR := $(CURDIR)/.local/uv-cache
+export PIP_NO_CACHE_DIR := 1
 
 .PHONY: help setup demo test test-all bench lint build deploy lock clean
 
@@ -27,11 +30,13 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 # plays the container with the Python it has, and the tests say that they could not use the image's versions.
 $(IMAGE)/.installed: processing/image-requirements.txt $(VENV)/.installed
 	@mkdir -p $(IMAGE)
-	@if $(BIN)/uv python find --quiet 3.9 >/dev/null 2>&1; then \
-	  echo "Installing the versions of SageMaker's scikit-learn image (Python 3.9) ..."; \
-	  $(BIN)/uv venv --quiet --clear --python 3.9 $(IMAGE) && \
-	  $(BIN)/uv pip install --quiet --python $(IMAGE)/bin/python -r $<; \
-	else echo "No Python 3.9 here: the laptop plays SageMaker's scikit-learn image with this Python."; fi
+	@for python in python3.9 $$HOME/.pyenv/versions/3.9.*/bin/python3.9; do \
+	  if "$$python" -c 'import venv' >/dev/null 2>&1; then \
+	    echo "Installing the versions of SageMaker's scikit-learn image (Python 3.9) ..."; \
+	    $(BIN)/uv venv --quiet --clear --python "$$(command -v "$$python")" $(IMAGE) && \
+	    $(BIN)/uv pip install --quiet --python $(IMAGE)/bin/python -r $<; exit; \
+	  fi; done; \
+	echo "No Python 3.9 here: the laptop plays SageMaker's scikit-learn image with the Python it has."
 	@touch $@
 
 demo: setup ## the whole pipeline on this machine: make demo ARGS="--csv my.csv --target sold --id-column id"
