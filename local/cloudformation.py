@@ -14,7 +14,7 @@ import yaml
 from ministack.services import iam, lambda_svc, sns, stepfunctions
 from ministack.services.cloudformation import engine, provisioners, stacks
 
-from local import bucket_properties, iam_roles, lambda_runtime
+from local import bucket_properties, iam_roles, lambda_environment
 
 Properties = dict[str, Any]
 Handler = Callable[..., Any]
@@ -91,15 +91,14 @@ def _refuse_undefined_references() -> None:
         statics(template)
 
     def resolve_existing(
-        value: Any, resources: dict[str, Any], parameters: dict[str, Any], conditions: dict[str, bool],
-        mappings: dict[str, Any], stack_name: str, stack_id: str,
-    ) -> Any:  # fmt: skip
+        value: Any, resources: dict[str, Any], parameters: dict[str, Any], conditions: dict[str, bool], *others: Any
+    ) -> Any:
         missing = {name for name in active_references(value, conditions) if not name.startswith("AWS::")}
         missing -= {*resources, *parameters}
         if missing:
             names = ", ".join(sorted(missing))
             raise ValueError(f"Unresolved resource dependencies [{names}]: not created under this stack's conditions")
-        return resolve(value, resources, parameters, conditions, mappings, stack_name, stack_id)
+        return resolve(value, resources, parameters, conditions, *others)
 
     engine._validate_template_statics = validate
     stacks._resolve_refs = resolve_existing
@@ -133,7 +132,7 @@ def _check_function(properties: Properties) -> None:
             f"The actual size is {unzipped} bytes."
         )
     variables = (properties.get("Environment") or {}).get("Variables") or {}
-    problem = lambda_runtime.environment_problem({name: str(value) for name, value in variables.items()})
+    problem = lambda_environment.problem_with({name: str(value) for name, value in variables.items()})
     if problem:
         raise ValueError(problem)
     if iam_roles.trust_problem(properties.get("Role", ""), "lambda.amazonaws.com"):

@@ -8,7 +8,6 @@ environment: no download, and exactly the versions that `requirements.lock` pins
 from __future__ import annotations
 
 import fcntl
-import os
 import shutil
 import sys
 import venv
@@ -31,7 +30,7 @@ def interpreter(folder: Path = paths.LAMBDA_RUNTIME) -> Path:
     python = folder / "bin" / "python"
     packages = _with_requirements(_ROOT_PACKAGE)
     wanted = "\n".join([sys.version, sys.base_prefix, *(f"{package.name}=={package.version}" for package in packages)])
-    with open(folder.with_suffix(".lock"), "w") as lock:
+    with folder.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         stamp = folder / _STAMP
         if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted and python.exists():
@@ -42,7 +41,7 @@ def interpreter(folder: Path = paths.LAMBDA_RUNTIME) -> Path:
         site_packages = folder / "lib" / version / "site-packages"
         for package in packages:
             for source in _top_level(package):
-                os.symlink(source, site_packages / source.name)
+                (site_packages / source.name).symlink_to(source)
         stamp.write_text(wanted, encoding="utf-8")
     return python
 

@@ -10,40 +10,28 @@ from __future__ import annotations
 import json
 import os
 import queue
-import re
 import subprocess
 import tempfile
 import threading
 import time
-import uuid
 from pathlib import Path
 from typing import Any
 
 from ministack.core import lambda_runtime as ministack_runtime
 from ministack.services import lambda_svc
 
-from local import lambda_interpreter, package_cache
+from local import lambda_environment, lambda_interpreter, package_cache
 
 _WORKER_SCRIPT = Path(__file__).with_name("lambda_worker.py")
 _INIT_TIMEOUT_SECONDS = 60.0  # on AWS 10 s, then once more under the function's own timeout
 _TASK_TIMED_OUT = "Sandbox.Timedout"
 _LOG_QUIET_SECONDS = 0.02
 
-# https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html#configuration-envvars-runtime
-_RESERVED_NAMES = {
-    "_HANDLER", "_X_AMZN_TRACE_ID", "AWS_DEFAULT_REGION", "AWS_REGION", "AWS_EXECUTION_ENV", "AWS_LAMBDA_FUNCTION_NAME",
-    "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_VERSION", "AWS_LAMBDA_INITIALIZATION_TYPE",
-    "AWS_LAMBDA_LOG_FORMAT", "AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME", "AWS_ACCESS_KEY", "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_LAMBDA_RUNTIME_API", "LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR",
-}  # fmt: skip
-_NAME_PATTERN = re.compile(r"[a-zA-Z][a-zA-Z0-9_]+")
-_ENVIRONMENT_LIMIT_BYTES = 4096
-_HOST_ENVIRONMENT = ("LD_LIBRARY_PATH",)
-
 
 def install() -> None:
     """Make MiniStack run Python functions with `RuntimeWorker`, and refuse the environments that AWS refuses."""
     lambda_interpreter.interpreter()
+    package_cache.forget_unused()
     ministack_worker_class_for = ministack_runtime._worker_class_for
 
     def worker_class_for(config: dict[str, Any]) -> type:
@@ -76,32 +64,8 @@ def shutdown() -> None:
     ministack_runtime.reset()
 
 
-def environment_problem(variables: dict[str, str]) -> str | None:
-    """Why AWS would refuse this environment of a function, in its words; None if it would not."""
-    prefix = (
-        "Lambda was unable to configure your environment variables because the environment variables you have provided"
-    )
-    reserved = sorted(_RESERVED_NAMES & variables.keys())
-    if reserved:
-        return (
-            f"{prefix} contains reserved keys that are currently not supported for modification. "
-            f"Reserved keys used in this request: {', '.join(reserved)}"
-        )
-    for name in variables:
-        if not _NAME_PATTERN.fullmatch(name):
-            return (
-                "1 validation error detected: Value at 'environment.variables' failed to satisfy constraint: Map keys "
-                "must satisfy constraint: [Member must satisfy regular expression pattern: "
-                f"{_NAME_PATTERN.pattern}] ({name})"
-            )
-    measured = json.dumps(variables, separators=(",", ":"), ensure_ascii=False)
-    if len(measured.encode()) > _ENVIRONMENT_LIMIT_BYTES:
-        return f"{prefix} exceeded the 4KB limit. String measured: {measured}"
-    return None
-
-
 def _refused(data: dict[str, Any]) -> Any:
-    problem = environment_problem((data.get("Environment") or {}).get("Variables") or {})
+    problem = lambda_environment.problem_with((data.get("Environment") or {}).get("Variables") or {})
     return problem and lambda_svc.error_response_json("InvalidParameterValueException", problem, 400)
 
 
@@ -157,7 +121,7 @@ class RuntimeWorker(ministack_runtime.Worker):
             text=True,
             encoding="utf-8",
             errors="replace",
-            env=self._environment(code, layers),
+            env=lambda_environment.of_worker(self.config, code, layers, Path(self._tmpdir)),
         )
         self._stderr_queue = queue.Queue()
         self._lines = queue.Queue()
@@ -187,44 +151,6 @@ class RuntimeWorker(ministack_runtime.Worker):
                 raise RuntimeError(f"Layer {layer} has no content")
             archives.append(archive)
         return archives
-
-    def _environment(self, code: Path, layers: list[Path]) -> dict[str, str]:
-        """What a function finds in its environment on AWS, and the address of this cloud."""
-        _, region = ministack_runtime._account_region_from_function_config(self.config)
-        name = self.config.get("FunctionName", "")
-        logging_config = self.config.get("LoggingConfig") or {}
-        log_group = logging_config.get("LogGroup") or f"/aws/lambda/{name}"
-        environment = {key: os.environ[key] for key in _HOST_ENVIRONMENT if key in os.environ}
-        libraries = [str(layer / "lib") for layer in layers[::-1] if (layer / "lib").is_dir()]
-        if libraries:
-            environment["LD_LIBRARY_PATH"] = os.pathsep.join([*libraries, environment.get("LD_LIBRARY_PATH", "")])
-        environment.update(
-            PATH="/usr/local/bin:/usr/bin:/bin",
-            LANG="en_US.UTF-8",
-            TZ=":UTC",
-            PYTHONUTF8="1",
-            TMPDIR=str(self._tmpdir),
-            _HANDLER=self.config.get("Handler", ""),
-            LAMBDA_TASK_ROOT=str(code),
-            AWS_EXECUTION_ENV=f"AWS_Lambda_{self.config.get('Runtime', '')}",
-            AWS_LAMBDA_INITIALIZATION_TYPE="on-demand",
-            AWS_LAMBDA_FUNCTION_NAME=name,
-            AWS_LAMBDA_FUNCTION_VERSION=self.config.get("Version", "$LATEST"),
-            AWS_LAMBDA_FUNCTION_MEMORY_SIZE=str(self.config.get("MemorySize", 128)),
-            AWS_LAMBDA_LOG_GROUP_NAME=log_group,
-            AWS_LAMBDA_LOG_STREAM_NAME=f"{time.strftime('%Y/%m/%d', time.gmtime())}/[$LATEST]{uuid.uuid4().hex}",
-            AWS_LAMBDA_LOG_FORMAT=logging_config.get("LogFormat", "Text"),
-            AWS_REGION=region,
-            AWS_DEFAULT_REGION=region,
-            AWS_ENDPOINT_URL=os.environ["AWS_ENDPOINT_URL"],
-            AWS_EC2_METADATA_DISABLED="true",
-            AWS_CONFIG_FILE=os.devnull,
-            AWS_SHARED_CREDENTIALS_FILE=os.devnull,
-        )
-        environment.update(ministack_runtime.execution_credentials(self.config))
-        own = (self.config.get("Environment") or {}).get("Variables") or {}
-        environment.update({key: str(value) for key, value in own.items() if key not in _RESERVED_NAMES})
-        return environment
 
     def _ask(self, message: dict[str, Any], timeout: float) -> dict[str, Any] | None:
         """Send one line and wait for the answer; None when it does not come in time."""
@@ -291,6 +217,7 @@ def _execute(function: dict[str, Any], event: Any, request_id: str) -> dict[str,
         return {"body": detail, "error": True, "log": ""}
     lambda_svc._ensure_reaper_thread()
     worker, _ = ministack_runtime.acquire_worker(name, config, archive, qualifier=qualifier)
+    assert isinstance(worker, RuntimeWorker)  # there is no limit on their number
     try:
         result = worker.invoke(
             event,

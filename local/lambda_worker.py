@@ -1,4 +1,3 @@
-# ruff: noqa: BLE001 - whatever the function raises becomes its answer, as in Lambda's runtime
 """What runs inside a Lambda execution environment: imports the handler once, then answers invocations.
 
 Started by `local.lambda_runtime` with the runtime's own interpreter, so it uses the standard library only. It reads one
@@ -14,6 +13,7 @@ import sys
 import threading
 import time
 import traceback
+from pathlib import Path
 
 _MEMORY_CHECK_SECONDS = 0.1
 
@@ -91,7 +91,7 @@ def watch(memory_mb, parent, say):
         if os.getppid() != parent:
             os._exit(1)
         try:
-            with open("/proc/self/statm") as statistics:
+            with Path("/proc/self/statm").open() as statistics:
                 resident_mb = int(statistics.read().split()[1]) * page_mb
         except OSError:
             resident_mb = 0  # not Linux: no limit

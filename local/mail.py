@@ -50,13 +50,15 @@ def install(outbox: Path) -> None:
     outbox.mkdir(parents=True, exist_ok=True)
     fan_out, publish, publish_internal = sns._fanout, sns._publish, sns.publish_internal
 
-    def fan_out_with_mail(
+    def fan_out_with_mail(  # noqa: PLR0917 - MiniStack's signature
         topic_arn: str, message_id: str, message: str, subject: str, message_structure: str = "",
         message_attributes: dict[str, Any] | None = None, **fifo: Any,
     ) -> None:  # fmt: skip
         fan_out(topic_arn, message_id, message, subject, message_structure, message_attributes, **fifo)
         topic = sns._topic_by_arn_any_scope(topic_arn)
-        for subscription in topic["subscriptions"] if topic else []:
+        if topic is None:
+            return
+        for subscription in topic["subscriptions"]:
             if subscription["protocol"] not in _PROTOCOLS:
                 continue
             text = sns._resolve_message_for_protocol(message, message_structure, subscription["protocol"])
@@ -67,7 +69,7 @@ def install(outbox: Path) -> None:
 
     def checked_publish(params: dict[str, Any]) -> Any:
         problem = subject_problem(sns._p(params, "Subject"))
-        return problem and sns._error("InvalidParameter", problem, 400) or publish(params)
+        return sns._error("InvalidParameter", problem, 400) if problem else publish(params)
 
     def checked_publish_internal(topic_arn: str, message: Any, subject: str = "", **others: Any) -> Any:
         problem = subject_problem(subject)

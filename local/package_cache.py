@@ -7,10 +7,13 @@ import io
 import os
 import shutil
 import tempfile
+import time
 import zipfile
 from pathlib import Path
 
 from local import paths
+
+_KEPT_UNUSED_SECONDS = 14 * 24 * 3600
 
 _hashes: dict[int, tuple[bytes, str]] = {}
 
@@ -19,6 +22,7 @@ def unzipped(archive: bytes, root: Path = paths.PACKAGES) -> Path:
     """The folder with the archive's content. Its files must not be changed. Raises zipfile.BadZipFile."""
     folder = root / _sha256(archive)
     if folder.exists():
+        os.utime(folder)  # for `forget_unused`
         return folder
     root.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=".unzipping-", dir=root))
@@ -28,7 +32,7 @@ def unzipped(archive: bytes, root: Path = paths.PACKAGES) -> Path:
             for entry in content.infolist():
                 mode = entry.external_attr >> 16 & 0o777
                 if mode & 0o111:
-                    os.chmod(staging / entry.filename, mode)
+                    (staging / entry.filename).chmod(mode)
         staging.chmod(0o755)
         staging.rename(folder)
     except OSError:
@@ -38,6 +42,13 @@ def unzipped(archive: bytes, root: Path = paths.PACKAGES) -> Path:
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     return folder
+
+
+def forget_unused(root: Path = paths.PACKAGES) -> None:
+    """Remove packages that nothing has used for two weeks."""
+    for folder in root.glob("*"):
+        if time.time() - folder.stat().st_mtime > _KEPT_UNUSED_SECONDS:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _sha256(archive: bytes) -> str:

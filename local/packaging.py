@@ -63,11 +63,12 @@ def build(template_path: Path, *, root: Path = paths.BUILD, progress: Progress =
         for logical_id, resource in template["Resources"].items()
         if resource["Type"] in _BUILT_FROM
     }
+    folders = _Folders(template_path.parent.resolve(), root)
     root.mkdir(parents=True, exist_ok=True)
-    with open(root / "lock", "w") as lock, ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+    with (root / "lock").open("w") as lock, ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         fcntl.flock(lock, fcntl.LOCK_EX)
         tasks = [
-            pool.submit(_build_one, logical_id, resource, source, template_path.parent.resolve(), root, progress)
+            pool.submit(_build_one, logical_id, resource, source, folders, progress)
             for logical_id, (resource, source) in sources.items()
         ]
         return {artifact.logical_id: artifact for artifact in (task.result() for task in tasks)}
@@ -114,16 +115,20 @@ def write_archive(folder: Path, archive: Path) -> None:
     staging.rename(archive)
 
 
-def _build_one(
-    logical_id: str, resource: Template, source: Path, project: Path, root: Path, progress: Progress
-) -> Artifact:
-    fingerprint = _fingerprint(logical_id, source, project)
-    folder = root / logical_id
+@dataclass(frozen=True)
+class _Folders:
+    project: Path
+    root: Path
+
+
+def _build_one(logical_id: str, resource: Template, source: Path, folders: _Folders, progress: Progress) -> Artifact:
+    fingerprint = _fingerprint(logical_id, source, folders.project)
+    folder = folders.root / logical_id
     archive, digest = folder / f"{fingerprint}.zip", folder / f"{fingerprint}.sha256"
     if not digest.exists():
         progress(f"Building {logical_id}")
         folder.mkdir(exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f"{logical_id}-", dir=root) as artifacts:
+        with tempfile.TemporaryDirectory(prefix=f"{logical_id}-", dir=folders.root) as artifacts:
             _make(logical_id, resource, source, Path(artifacts))
             write_archive(Path(artifacts), archive)
         for older in folder.iterdir():

@@ -54,7 +54,8 @@ def main(argv: list[str] | None = None) -> int:
         set_environment(state, port)
         logging.basicConfig(filename=state.folder("logs") / "server.log", level=logging.INFO, format=_LOG_FORMAT)
         _adopt_orphans()
-        asyncio.run(_serve(listener, state, options.faults, options.wait_scale))
+        # Not asyncio.run, which would wait for every thread of a running execution before it returns.
+        asyncio.new_event_loop().run_until_complete(_serve(listener, state, options.faults, options.wait_scale))
     except CannotStart as error:
         print(error, file=sys.stderr)
         return EXIT_CANNOT_START
@@ -220,4 +221,7 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)  # executions and timers may still have threads; nothing of theirs is needed any more

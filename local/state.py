@@ -40,7 +40,7 @@ class StateDirectory:
         lock_path = path / LOCK_NAME
         if not lock_path.exists() and any(path.iterdir()):
             raise StateError(f"{path} holds files that no laptop cloud wrote. Choose an empty or new directory.")
-        lock = open(lock_path, "a+", encoding="utf-8")  # noqa: SIM115 - held open as long as the lock is
+        lock = lock_path.open("a+", encoding="utf-8")  # open as long as the lock is held
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local import deploy
-from local.lambda_runtime import environment_problem
+from local.lambda_environment import problem_with
 
 
 @pytest.fixture
@@ -104,5 +104,5 @@ def test_reserved_name_is_refused(client: Any, stack: deploy.Stack) -> None:
     ],
 )
 def test_environment_rules(variables: dict[str, str], words: str | None) -> None:
-    problem = environment_problem(variables)
+    problem = problem_with(variables)
     assert (problem is None) if words is None else (words in (problem or ""))

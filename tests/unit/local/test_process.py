@@ -127,5 +127,5 @@ def test_ctrl_c_stops_in_order(tmp_path: Path) -> None:
 def test_bad_faults_file(tmp_path: Path) -> None:
     faults = tmp_path / "faults.yaml"
     faults.write_text("- {service: sagemaker, outcome: Exploded}\n")
-    with pytest.raises(process.ServerError, match="faults.yaml"):
+    with pytest.raises(process.ServerError, match=r"faults\.yaml"):
         process.start(state=tmp_path / "state", faults=faults)
