@@ -10,11 +10,10 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import yaml
 from ministack.services import iam, lambda_svc, sns, stepfunctions
 from ministack.services.cloudformation import engine, provisioners, stacks
 
-from local import bucket_properties, iam_roles, lambda_environment
+from local import bucket_properties, iam_roles, lambda_environment, machine_properties
 
 Properties = dict[str, Any]
 Handler = Callable[..., Any]
@@ -28,30 +27,12 @@ def install() -> None:
     handlers = provisioners._RESOURCE_HANDLERS
     _before(handlers["AWS::Lambda::Function"], ("create", "update"), _check_function)
     _before(handlers["AWS::Lambda::LayerVersion"], ("create",), _check_layer)
-    _before(handlers["AWS::StepFunctions::StateMachine"], ("create", "update"), _check_machine)
     _before(handlers["AWS::Scheduler::Schedule"], ("create", "update"), _check_schedule)
+    machine_properties.install(handlers["AWS::StepFunctions::StateMachine"])
     _refuse_taken_names(handlers)
     bucket_properties.install(handlers["AWS::S3::Bucket"])
     _keep_topic_encryption(handlers["AWS::SNS::Topic"])
     _keep_schedule_time_zone(handlers["AWS::Scheduler::Schedule"])
-    definition = provisioners._sfn_definition
-    provisioners._sfn_definition = lambda properties: as_json(definition(properties))
-
-
-def as_json(definition: str) -> str:
-    """A machine's definition as JSON; CloudFormation takes YAML as well. Raises ValueError."""
-    try:
-        json.loads(definition)
-        return definition
-    except ValueError:
-        pass
-    try:
-        document = yaml.safe_load(definition)
-    except yaml.YAMLError as error:
-        raise ValueError(f"Invalid State Machine Definition: neither JSON nor YAML: {error}") from error
-    if not isinstance(document, dict):
-        raise ValueError("Invalid State Machine Definition: not an object")
-    return json.dumps(document)
 
 
 def undefined_references(template: dict[str, Any]) -> list[str]:
@@ -155,24 +136,6 @@ def _archive(location: Properties) -> bytes:
             f"The specified key does not exist. (s3://{bucket}/{key})"
         )
     return archive
-
-
-def _check_machine(properties: Properties) -> None:
-    role = properties.get("RoleArn", "")
-    if iam_roles.trust_problem(role, "states.amazonaws.com"):
-        raise ValueError(
-            "Neither the global service principal states.amazonaws.com, nor the regional one is authorized to assume "
-            f"the provided role. ({role})"
-        )
-    definition = provisioners._sfn_definition(properties)
-    status, _, body = stepfunctions._validate_state_machine_definition({"definition": definition})
-    answer = json.loads(body)
-    problems = [problem for problem in answer.get("diagnostics", []) if problem.get("severity", "ERROR") == "ERROR"]
-    if status >= 400 or answer.get("result") == "FAIL":
-        texts = [
-            f"{problem.get('code')}: {problem.get('message')} at {problem.get('location')}" for problem in problems
-        ]
-        raise ValueError(f"Invalid State Machine Definition: '{', '.join(texts) or body}'")
 
 
 def _check_schedule(properties: Properties) -> None:

@@ -75,6 +75,26 @@ def test_role_that_does_not_trust_the_service(refused: Callable[..., str]) -> No
     assert "authorized to assume the provided role" in refused(Role=ROLE, Machine=MACHINE)
 
 
+def test_machine_that_may_not_deliver_its_logs(refused: Callable[..., str]) -> None:
+    logging = {
+        "Level": "ALL",
+        "Destinations": [{"CloudWatchLogsLogGroup": {"LogGroupArn": {"Fn::GetAtt": ["Log", "Arn"]}}}],
+    }
+    role = json.loads(json.dumps(ROLE).replace("lambda.amazonaws.com", "states.amazonaws.com"))
+    machine = {"Type": MACHINE["Type"], "Properties": MACHINE["Properties"] | {"LoggingConfiguration": logging}}
+    assert "not authorized to access the Log Destination" in refused(
+        Role=role, Machine=machine, Log={"Type": "AWS::Logs::LogGroup"}
+    )
+
+
+def test_definition_that_is_no_object(refused: Callable[..., str]) -> None:
+    role = json.loads(json.dumps(ROLE).replace("lambda.amazonaws.com", "states.amazonaws.com"))
+    properties = {"RoleArn": {"Fn::GetAtt": ["Role", "Arn"]}, "DefinitionString": "- just\n- a list\n"}
+    assert "Invalid State Machine Definition" in refused(
+        Role=role, Machine={"Type": MACHINE["Type"], "Properties": properties}
+    )
+
+
 def test_reserved_environment_name(refused: Callable[..., str]) -> None:
     environment = {"Variables": {"AWS_REGION": "eu-west-1"}}
     assert "Reserved keys used in this request: AWS_REGION" in refused(
@@ -117,6 +137,13 @@ def test_bucket_properties_arrive(client: Any, stack: deploy.Stack) -> None:
 def test_topic_key_arrives(client: Any, stack: deploy.Stack) -> None:
     attributes = client("sns").get_topic_attributes(TopicArn=stack.outputs["Topic"])["Attributes"]
     assert attributes["KmsMasterKeyId"] == "alias/own"
+
+
+def test_machine_logging_arrives(client: Any, stack: deploy.Stack) -> None:
+    machine = client("stepfunctions").describe_state_machine(stateMachineArn=stack.outputs["Machine"])
+    (destination,) = machine["loggingConfiguration"]["destinations"]
+    assert machine["loggingConfiguration"]["level"] == "ERROR"
+    assert "/aws/vendedlogs/states/sample" in destination["cloudWatchLogsLogGroup"]["logGroupArn"]
 
 
 def test_machine_from_yaml_runs_with_substitutions(client: Any, stack: deploy.Stack) -> None:
