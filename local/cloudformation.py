@@ -116,7 +116,7 @@ def _check_function(properties: Properties) -> None:
     problem = lambda_environment.problem_with({name: str(value) for name, value in variables.items()})
     if problem:
         raise ValueError(problem)
-    if iam_roles.trust_problem(properties.get("Role", ""), "lambda.amazonaws.com"):
+    if iam_roles.trust_problem(properties.get("Role", ""), iam_roles.LAMBDA):
         raise ValueError("The role defined for the function cannot be assumed by Lambda.")
 
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ministack.core.arn import ArnParseError, parse_arn
-from ministack.services import eventbridge, sns, stepfunctions
+from ministack.services import eventbridge, scheduler, sns, stepfunctions
 
 from local import iam_roles
 from local.address import ACCOUNT_ID
@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 EVENTS = "events.amazonaws.com"
 SCHEDULER = "scheduler.amazonaws.com"
+_SCHEDULE_TICK_SECONDS = 1.0
 _AWS_MANAGED_SNS_KEY = "alias/aws/sns"
 
 
@@ -39,16 +40,18 @@ def install() -> None:
             return
         payload = _payload(target, event, rule, view)
         scheduled = event.get("Source") == "aws.scheduler"
+        source_arn = _group_of(rule) if scheduled else rule.get("Arn", "")
         try:
             if _service_of(target) == "states":
-                start_machine(target, payload, SCHEDULER if scheduled else EVENTS, rule.get("Arn", ""))
+                start_machine(target, payload, SCHEDULER if scheduled else EVENTS, source_arn)
             else:
-                publish(target, payload, scheduled, rule.get("Arn", ""))
+                publish(target, payload, scheduled, source_arn)
         except DeliveryFailed as failure:
             logger.error("Rule or schedule %s could not deliver: %s", rule.get("Name"), failure)
             _to_dead_letter_queue(target, payload)
 
     eventbridge._invoke_target = deliver
+    scheduler._SCHEDULE_TICK_INTERVAL = _SCHEDULE_TICK_SECONDS
 
 
 def start_machine(target: dict[str, Any], payload: str, service: str, source_arn: str) -> None:
@@ -126,6 +129,11 @@ def _to_dead_letter_queue(target: dict[str, Any], payload: str) -> None:
     queue = (target.get("DeadLetterConfig") or {}).get("Arn")
     if queue:
         eventbridge._dispatch_to_sqs(parse_arn(queue), payload, {})
+
+
+def _group_of(schedule: dict[str, Any]) -> str:
+    """The ARN that a role's trust policy sees as the source: not the schedule but its group."""
+    return schedule.get("Arn", "").replace(":schedule/", ":schedule-group/").rpartition("/")[0]
 
 
 def _service_of(target: dict[str, Any]) -> str:

@@ -10,8 +10,55 @@ import json
 from typing import Any
 
 from ministack.core import iam_evaluator
-from ministack.core.responses import get_account_id, get_region
-from ministack.services import iam
+from ministack.core.responses import error_response_json, get_account_id, get_region
+from ministack.services import iam, lambda_svc, stepfunctions
+
+LAMBDA = "lambda.amazonaws.com"
+STATES = "states.amazonaws.com"
+
+
+def install() -> None:
+    """Refuse functions and machines whose role the caller may not pass, or whose role does not trust the service."""
+    create_function, update_function = lambda_svc._create_function, lambda_svc._update_config
+    create_machine, update_machine = stepfunctions._create_state_machine, stepfunctions._update_state_machine
+    lambda_svc._create_function = lambda data: _refusal(data.get("Role"), LAMBDA) or create_function(data)
+    lambda_svc._update_config = lambda name, data: _refusal(data.get("Role"), LAMBDA) or update_function(name, data)
+    stepfunctions._create_state_machine = lambda data: _refusal(data.get("roleArn"), STATES) or create_machine(data)
+    stepfunctions._update_state_machine = lambda data: _refusal(data.get("roleArn"), STATES) or update_machine(data)
+
+
+def _refusal(role_arn: str | None, service: str) -> Any:
+    """The error that the service answers with, or None. Without a role there is nothing to refuse here."""
+    if not role_arn:
+        return None
+    problem = pass_role_problem(role_arn, service)
+    if problem:
+        return error_response_json("AccessDeniedException", problem, 403)
+    problem = trust_problem(role_arn, service)
+    if problem:
+        code = "InvalidParameterValueException" if service == LAMBDA else "AccessDeniedException"
+        return error_response_json(code, problem, 400)
+    return None
+
+
+def pass_role_problem(role_arn: str, service: str) -> str | None:
+    """Why this request's caller may not hand the role to the service; None if it may. Root may."""
+    caller = iam_evaluator.caller_arn()
+    name = caller.split("/")[1] if "/" in caller else ""
+    if ":assumed-role/" in caller:
+        policies = iam_evaluator._gather_role_policies(name, get_account_id())
+    elif ":user/" in caller:
+        policies = iam_evaluator._gather_user_policies(caller.rsplit("/", 1)[-1], get_account_id())
+    else:
+        return None
+    context = _context(caller, "iam:PassRole", role_arn, "")
+    context.service_context["iam:passedtoservice"] = service
+    if iam_evaluator.evaluate(context, policies).decision == "Allow":
+        return None
+    return (
+        f"User: {caller} is not authorized to perform: iam:PassRole on resource: {role_arn} "
+        "because no identity-based policy allows the iam:PassRole action"
+    )
 
 
 def trust_problem(role_arn: str, service: str, source_arn: str = "") -> str | None:
@@ -25,7 +72,7 @@ def trust_problem(role_arn: str, service: str, source_arn: str = "") -> str | No
     verdicts = {
         statement["Effect"]
         for statement in _as_list(policy.get("Statement"))
-        if _names(statement, service) and iam_evaluator._conditions_met(statement.get("Condition", {}), context)
+        if _names(statement, service) and iam_evaluator._conditions_met(_conditions(statement, source_arn), context)
     }
     if verdicts == {"Allow"}:
         return None
@@ -70,6 +117,17 @@ def _names(statement: dict[str, Any], service: str) -> bool:
     return service in services and iam_evaluator._action_matches(
         "sts:AssumeRole", _as_list(statement.get("Action")), []
     )
+
+
+def _conditions(statement: dict[str, Any], source_arn: str) -> dict[str, Any]:
+    """The statement's conditions; without those on the source while that is not known (a machine to be created)."""
+    conditions: dict[str, Any] = statement.get("Condition", {})
+    if source_arn:
+        return conditions
+    return {
+        operator: {key: value for key, value in keys.items() if key.lower() != "aws:sourcearn"}
+        for operator, keys in conditions.items()
+    }
 
 
 def _as_list(value: Any) -> list[Any]:

@@ -13,7 +13,6 @@ from local import iam_roles
 
 Properties = dict[str, Any]
 
-STATES = "states.amazonaws.com"
 # https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html#cloudwatch-iam-policy
 _LOG_DELIVERY_ACTIONS = (
     "logs:CreateLogDelivery",
@@ -80,7 +79,7 @@ def with_api_names(properties: Properties) -> Properties:
 def check(properties: Properties) -> None:
     """Raises ValueError where Step Functions would refuse the machine."""
     role = properties.get("RoleArn", "")
-    if iam_roles.trust_problem(role, STATES):
+    if iam_roles.trust_problem(role, iam_roles.STATES):
         raise ValueError(
             "Neither the global service principal states.amazonaws.com, nor the regional one is authorized to assume "
             f"the provided role. ({role})"

@@ -31,6 +31,7 @@ def install(state: StateDirectory, endpoint_url: str, faults: Path | None, wait_
         autoscaling,
         cloudformation,
         events,
+        iam_roles,
         lambda_runtime,
         mail,
         objects,
@@ -47,6 +48,7 @@ def install(state: StateDirectory, endpoint_url: str, faults: Path | None, wait_
     sessions.configure(endpoint_url)
     objects.install()
     lambda_runtime.install()
+    iam_roles.install()
     mail.install(state.folder("outbox"))
     events.install()
     cloudformation.install()
