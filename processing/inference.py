@@ -49,27 +49,25 @@ def input_fn(body: bytes | str, content_type: str | None) -> tuple[bytes, str]:
     return (body.encode() if isinstance(body, str) else bytes(body)), content_type or CSV
 
 
-def predict_fn(request: tuple[bytes, str], encoder: Encoder) -> bytes:
-    """The encoded rows as CSV. What cannot be read is answered with status 400."""
+def predict_fn(request: tuple[bytes, str], encoder: Encoder) -> Any:
+    """The encoded rows as CSV (bytes), or the response with status 400 for a request that cannot be read."""
     try:
         return encode(encoder, *request)
     except BadRequest as problem:
-        raise _refusal(str(problem)) from problem
+        return _refusal(str(problem))
 
 
-def output_fn(rows: bytes, accept: str | None) -> tuple[bytes, str]:
-    """CSV, whatever the client accepts: the next container, not the client, reads it."""
-    return rows, CSV
+def output_fn(result: Any, accept: str | None) -> Any:
+    """CSV, whatever the client accepts: the next container, not the client, reads it. A refusal goes out as it is."""
+    return (result, CSV) if isinstance(result, bytes) else result
 
 
-def _refusal(sentence: str) -> Exception:
-    # The container serves with Flask, which turns this exception into the response it carries.
-    try:
-        from werkzeug.exceptions import BadRequest as HttpBadRequest
-        from werkzeug.wrappers import Response
-    except ImportError:
-        return BadRequest(sentence)
-    return HttpBadRequest(response=Response(sentence, status=400, mimetype="text/plain"))
+def _refusal(sentence: str) -> Any:
+    # The toolkit wraps every exception of these functions and answers 500 (sagemaker-containers, _functions.py,
+    # error_wrapper): only a returned response keeps its status. The container serves with Flask, hence Werkzeug.
+    from werkzeug.wrappers import Response
+
+    return Response(sentence, status=400, mimetype="text/plain")
 
 
 # -- reading a request
