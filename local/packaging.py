@@ -12,6 +12,7 @@ import re
 import shutil
 import subprocess
 import tempfile
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +31,7 @@ Progress = Callable[[str], None]
 _BUILT_FROM = {"AWS::Serverless::Function": "CodeUri", "AWS::Serverless::LayerVersion": "ContentUri"}
 _UPLOADED_FILE = {"AWS::Serverless::StateMachine": "DefinitionUri"}
 _NOT_SOURCE = {"__pycache__", ".pytest_cache", ".ruff_cache", ".DS_Store"}
+_KEPT_SECONDS = 24 * 3600
 _FIXED_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say: the archive's bytes depend on its content only
 _OUTSIDE_PATH = re.compile(r"(?:\.\./)+[\w./-]*")
 
@@ -132,7 +134,8 @@ def _build_one(logical_id: str, resource: Template, source: Path, folders: _Fold
             _make(logical_id, resource, source, Path(artifacts))
             write_archive(Path(artifacts), archive)
         for older in folder.iterdir():
-            if older.stem != fingerprint:
+            # Not the ones of today: another run may be about to upload them.
+            if time.time() - older.stat().st_mtime > _KEPT_SECONDS:
                 older.unlink()
         digest.write_text(_sha256(archive), encoding="utf-8")
     return Artifact(logical_id, archive, digest.read_text(encoding="utf-8"))
