@@ -34,7 +34,7 @@ $(IMAGE)/.installed: processing/image-requirements.txt $(VENV)/.installed
 	  if "$$python" -c 'import venv' >/dev/null 2>&1; then \
 	    echo "Installing the versions of SageMaker's scikit-learn image (Python 3.9) ..."; \
 	    $(BIN)/uv venv --quiet --clear --python "$$(command -v "$$python")" $(IMAGE) && \
-	    $(BIN)/uv pip install --quiet --python $(IMAGE)/bin/python -r $<; exit; \
+	    $(BIN)/uv pip install --quiet --compile-bytecode --python $(IMAGE)/bin/python -r $<; exit; \
 	  fi; done; \
 	echo "No Python 3.9 here: the laptop plays SageMaker's scikit-learn image with the Python it has."
 	@touch $@

@@ -14,6 +14,7 @@ ExitMessage; nothing is written then.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gzip
 import hashlib
 import io
@@ -22,6 +23,7 @@ import os
 import sys
 import tarfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Sequence
 
@@ -91,16 +93,13 @@ def _header(body: bytes) -> list[str]:
 
 
 def _read_columns(body: bytes, names: Sequence[str]) -> pyarrow.Table:
-    """Columns of numbers as float64 where a look at the first rows says so, the rest as texts, dictionary-coded."""
+    """Columns of numbers as float64 where the first rows promise it, the rest as texts, dictionary-coded."""
     text = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
-    block_size = 1 << 24
-    # Looking for line breaks inside values is what takes time; most data has none.
-    newlines = _has_newlines_in_values(body)
 
-    def read(types: dict[str, pyarrow.DataType], rows: bytes) -> pyarrow.Table:
+    def read(types: dict[str, pyarrow.DataType], rows: bytes, newlines: bool = False) -> pyarrow.Table:
         return pyarrow.csv.read_csv(
             pyarrow.py_buffer(rows),
-            read_options=pyarrow.csv.ReadOptions(block_size=len(rows) + 1 if newlines else block_size),
+            read_options=pyarrow.csv.ReadOptions(block_size=len(rows) + 1 if newlines else 1 << 24),
             parse_options=pyarrow.csv.ParseOptions(newlines_in_values=newlines),
             convert_options=pyarrow.csv.ConvertOptions(
                 include_columns=list(names),
@@ -111,35 +110,18 @@ def _read_columns(body: bytes, names: Sequence[str]) -> pyarrow.Table:
             ),
         )
 
-    texts = {name: text for name in names}
+    types = {name: text for name in names}
+    # Two readings that are faster and can only fail, never mislead: a number that is none is an error, and a row cut
+    # at a line break inside a value has too few columns (there are two at least, id and target).
+    with contextlib.suppress(pyarrow.ArrowInvalid, ValueError):
+        sample = read(types, body[: body.index(b"\n", 1 << 18) + 1])
+        return read({name: pyarrow.float64() if _all_numbers(sample.column(name)) else text for name in names}, body)
+    with contextlib.suppress(pyarrow.ArrowInvalid):
+        return read(types, body)
     try:
-        sample = read(texts, body[: body.index(b"\n", 1 << 20) + 1]) if len(body) > 1 << 21 and not newlines else None
-        if sample is None:
-            return read(texts, body)
-        guess = {
-            name: pyarrow.float64() if _all_numbers(sample.column(name)) else text
-            for name in names
-        }
-        try:
-            return read(guess, body)
-        except pyarrow.ArrowInvalid:
-            return read(texts, body)
+        return read(types, body, newlines=True)
     except pyarrow.ArrowInvalid as error:
         raise UnusableData(f"The raw CSV cannot be read: {error}") from None
-
-
-def _has_newlines_in_values(body: bytes) -> bool:
-    """Whether a line break stands inside quotes: then some line ends after an odd number of quotes."""
-    if b'"' not in body:
-        return False
-    # Where every line ends with a closing quote (Athena writes so), there is no need to count: such a quote neither
-    # opens a value (after a comma or at a line's start) nor is half of a doubled one.
-    closing = body.count(b'"\n') == body.count(b"\n")
-    if closing and not any(other in body for other in (b',"\n', b'\n"\n', b'""\n')):
-        return False
-    raw = numpy.frombuffer(body, dtype=numpy.uint8)
-    quotes = numpy.flatnonzero(raw == ord('"'))
-    return bool(numpy.any(numpy.searchsorted(quotes, numpy.flatnonzero(raw == ord("\n"))) % 2))
 
 
 def _all_numbers(column: Any) -> bool:
@@ -288,8 +270,9 @@ def _write_json_lines(path: str, features: Sequence[Feature], rows: numpy.ndarra
         name = json.dumps(feature.specification["name"], ensure_ascii=False)
         parts += [("{" if not parts else ", ") + name + ": ", _raw_json(feature, rows)]
     lines = pyarrow.compute.binary_join_element_wise(*parts, "}\n", "")
-    with open(path, "w", encoding="utf-8", newline="") as file:
-        file.writelines(lines.to_pylist())
+    with open(path, "wb") as file:
+        for chunk in lines.chunks if isinstance(lines, pyarrow.ChunkedArray) else [lines]:
+            file.write(chunk.buffers()[2])  # the texts lie there one after the other
 
 
 def write_model_archive(path: str, specification: bytes, code_folder: str) -> None:
@@ -328,16 +311,12 @@ def run(root: str, target: str, problem_type: str, ignored: Sequence[str], seed:
     train, test = split(targets, problem_type, seed)
     progress(f"{len(train)} rows to train on, {len(test)} to test on")
 
-    features, empty = [], []
     kept = None if len(rows) == source.rows else rows
-    for name, column in source.columns.items():
-        if column is None or name == target:
-            continue
-        feature = fit(name, column, kept, train)
-        if feature is None:
-            empty.append(name)
-        else:
-            features.append(feature)
+    names = [name for name, column in source.columns.items() if column is not None and name != target]
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        fitted = list(threads.map(lambda name: fit(name, source.columns[name], kept, train), names))
+    features = [feature for feature in fitted if feature is not None]
+    empty = [name for name, feature in zip(names, fitted) if feature is None]
     if not features:
         raise UnusableData("No column besides ids, metadata and the target holds any value; there is nothing to learn from.")
     if empty:
@@ -380,14 +359,22 @@ def _write_outputs(
     test: numpy.ndarray,
 ) -> None:
     target = specification["target"]
-    for name, rows in (("train", train), ("test", test)):
+
+    def table(name: str, rows: numpy.ndarray) -> None:
         os.makedirs(os.path.join(folder, name), exist_ok=True)
         chosen = targets[rows]
         column = pyarrow.array(labels).take(pyarrow.array(chosen)) if labels else pyarrow.array(chosen)
         _write_csv(os.path.join(folder, name, f"{name}.csv"), features, rows, target, column)
         progress(f"wrote {name}.csv")
-    os.makedirs(os.path.join(folder, "evaluation_input"), exist_ok=True)
-    _write_json_lines(os.path.join(folder, "evaluation_input", "test.jsonl"), features, test)
+
+    def raw_rows() -> None:
+        os.makedirs(os.path.join(folder, "evaluation_input"), exist_ok=True)
+        _write_json_lines(os.path.join(folder, "evaluation_input", "test.jsonl"), features, test)
+        progress("wrote test.jsonl")
+
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        for written in [threads.submit(table, "train", train), threads.submit(raw_rows), threads.submit(table, "test", test)]:
+            written.result()
     artifacts = os.path.join(folder, "preprocessing")
     os.makedirs(artifacts, exist_ok=True)
     content = json.dumps(specification, indent=1, ensure_ascii=False).encode()
