@@ -1,0 +1,82 @@
+"""Names and places of a run: all derive from the execution, so that a retry finds what an earlier attempt made."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from automl_pipeline.settings import Settings
+
+
+@dataclass(frozen=True)
+class Execution:
+    """An execution of the training machine: `arn`, `name`, and `start_time` as Step Functions writes it (ISO 8601)."""
+
+    arn: str
+    name: str
+    start_time: str
+
+    @property
+    def started(self) -> datetime:
+        """When it started, UTC."""
+        return datetime.fromisoformat(self.start_time).astimezone(UTC)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over ARN and start time: an execution name may come again after 90 days, its start time does not."""
+        return hashlib.sha256(f"{self.arn} {self.start_time}".encode()).hexdigest()
+
+    @property
+    def run_id(self) -> str:
+        """24 characters, such as 20261123-210022-1a2b3c4d; sorts by time."""
+        return f"{self.started:%Y%m%d-%H%M%S}-{self.digest[:8]}"
+
+
+def describe(settings: Settings, execution: Execution, *, code_sha256: str, image: str, job_role: str, automl_role: str) -> dict[str, Any]:
+    """Everything that the training machine needs to know of a run: `$run` in training.asl.yaml."""
+    run_id, digest = execution.run_id, execution.digest
+    run_key = f"{settings.prefix}/runs/{run_id}"
+    keys = {
+        "model_info": f"{run_key}/model/model_info.json",
+        "evaluation": f"{run_key}/evaluation/evaluation.json",
+        "report": f"{run_key}/evaluation/report.html",
+        "registration": f"{run_key}/registration/registration.json",
+        "latest": f"{settings.prefix}/latest.json",
+    }
+    folders = {
+        "raw": f"{run_key}/data/raw/",
+        "train": f"{run_key}/data/train/",
+        "test": f"{run_key}/data/test/",
+        "preprocessing": f"{run_key}/preprocessing/",
+        "evaluation_input": f"{run_key}/evaluation/input/",
+        "predictions": f"{run_key}/evaluation/predictions/",
+        "automl": f"{run_key}/automl/",
+        "code": f"{settings.prefix}/code/{code_sha256}/",
+        "preprocess_model": f"{run_key}/preprocessing/model.tar.gz",
+    }
+    bucket = settings.bucket
+    bounds = (settings.customer_id_start, settings.customer_id_end)
+    return {
+        "id": run_id,
+        "execution_arn": execution.arn,
+        "execution_name": execution.name,
+        "started_at": execution.start_time,
+        "bucket": bucket,
+        "prefix_uri": f"s3://{bucket}/{run_key}",
+        "settings": settings.model_dump(),
+        "names": {
+            "automl_job": f"automl-{run_id}",  # Autopilot allows 32 characters
+            "processing_job": f"{settings.project_name}-{run_id}",
+            "transform_job": f"{settings.project_name}-{run_id}",
+            "model": f"{settings.project_name}-{int(execution.started.timestamp())}-{digest[:8]}",
+        },
+        "keys": keys,
+        "uris": {name: f"s3://{bucket}/{key}" for name, key in {**keys, **folders}.items()},
+        # Athena's execution parameters are texts of SQL literals.
+        "query_parameters": [f"'CUST_{bound:06d}'" for bound in bounds if bound is not None],
+        "client_token": f"{run_id}-{digest[8:19]}",  # 36 characters, the most a model package's token may have
+        "images": {"preprocess": image},
+        "roles": {"job": job_role, "automl": automl_role},
+    }

@@ -1,0 +1,256 @@
+"""Settings of a run: the deployed defaults and what an execution's input changes of them.
+
+The vocabulary is that of `config/pipeline_config.yaml`. Everything that is wrong is told at once, each problem in one
+line that a person can act on.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+MAX_INPUT_BYTES = 64 * 1024
+ENVIRONMENT_PREFIX = "PIPELINE_"
+BURSTABLE = re.compile(r"ml\.(t2|t3|t3a|t4g)\.")
+
+_NAME = r"^[a-z0-9](-*[a-z0-9]){0,%d}$"
+_INSTANCE = r"^ml\.[a-z0-9-]+\.[a-z0-9]+$"
+_SEGMENT = r"[a-zA-Z0-9_-]+"
+
+Whole = Annotated[int, Field(strict=True)]
+Text = Annotated[str, Field(strict=True)]
+InstanceType = Annotated[str, StringConstraints(strict=True, pattern=_INSTANCE, max_length=60)]
+Bucket = Annotated[
+    str, StringConstraints(strict=True, pattern=r"^[a-z0-9](?!.*\.\.)[a-z0-9.-]{1,61}[a-z0-9]$")
+]
+FeatureName = Annotated[str, StringConstraints(strict=True, pattern=r"^[a-zA-Z0-9]([_-]*[a-zA-Z0-9]){0,63}$")]
+ProblemType = Literal["BinaryClassification", "MulticlassClassification", "Regression"]
+
+# What each pattern means, in words.
+_MEANINGS = {
+    "project_name": "1 to 36 lower-case letters, digits and hyphens",
+    "pipeline_name": "1 to 61 lower-case letters, digits and hyphens",
+    "model_package_group": "1 to 63 lower-case letters, digits and hyphens",
+    "endpoint_name": "1 to 44 lower-case letters, digits and hyphens",
+    "bucket": "a bucket name: 3 to 63 lower-case letters, digits, dots and hyphens",
+    "feature_store_bucket": "a bucket name: 3 to 63 lower-case letters, digits, dots and hyphens",
+    "prefix": "folders of letters, digits, hyphens and underscores, with slashes between them only",
+    "feature_group_name": "1 to 64 letters, digits, hyphens and underscores",
+    "target_attribute_name": "a feature's name: 1 to 64 letters, digits, hyphens and underscores",
+    "processing_instance_type": "an instance type such as ml.m5.xlarge",
+    "transform_instance_type": "an instance type such as ml.m5.xlarge",
+    "inference_instance_type": "an instance type such as ml.m5.xlarge",
+    "role_arn": "a role's ARN (arn:aws:iam::123456789012:role/NAME)",
+    "sns_topic_arn": "a topic's ARN (arn:aws:sns:REGION:123456789012:NAME)",
+    "notification_email": "an e-mail address",
+    "athena_query_results": "an S3 folder (s3://BUCKET/FOLDER/)",
+    "region": "a region such as us-west-2",
+}
+
+# Each objective of Autopilot with the problem types it is for.
+_BINARY, _MULTI = "BinaryClassification", "MulticlassClassification"
+OBJECTIVES: Mapping[str, tuple[str, ...]] = {
+    "Accuracy": (_BINARY, _MULTI),
+    "BalancedAccuracy": (_BINARY, _MULTI),
+    "F1": (_BINARY,),
+    "Precision": (_BINARY,),
+    "Recall": (_BINARY,),
+    "AUC": (_BINARY,),
+    "F1macro": (_MULTI,),
+    "PrecisionMacro": (_MULTI,),
+    "RecallMacro": (_MULTI,),
+    "MSE": ("Regression",),
+    "MAE": ("Regression",),
+    "RMSE": ("Regression",),
+    "R2": ("Regression",),
+}
+# Permissions and names of deployed things depend on these, so a run cannot change them.
+DEPLOY_TIME = frozenset(
+    "project_name region bucket prefix pipeline_name model_package_group role_arn endpoint_name athena_query_results "
+    "sns_topic_arn notification_email feature_store_bucket".split()
+)
+
+
+class InvalidInput(Exception):
+    """Settings that cannot be used. The message has one line for each problem; `problems` is the list of them."""
+
+    def __init__(self, problems: list[str]):
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class Settings(BaseModel):
+    """Every setting of a run, with the defaults of the deployed template. Field names are the configuration's keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    project_name: Annotated[str, StringConstraints(strict=True, pattern=_NAME % 35)] = "classification-model-automl"
+    region: Annotated[str, StringConstraints(strict=True, pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")] = "us-west-2"
+    bucket: Bucket
+    prefix: Annotated[
+        str, StringConstraints(strict=True, pattern=rf"^{_SEGMENT}(/{_SEGMENT})*$", max_length=200)
+    ] = "mlops/automl_training"
+    pipeline_name: Annotated[str, StringConstraints(strict=True, pattern=_NAME % 60)] = (
+        "classification-model-automl-pipeline"
+    )
+    model_package_group: Annotated[str, StringConstraints(strict=True, pattern=_NAME % 62)] = (
+        "classification-model-automl-group"
+    )
+    role_arn: Annotated[str, StringConstraints(strict=True, pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+$")] | None = None
+
+    processing_instance_type: InstanceType = "ml.m5.xlarge"
+    transform_instance_type: InstanceType = "ml.m5.xlarge"
+
+    endpoint_name: Annotated[str, StringConstraints(strict=True, pattern=_NAME % 43)] = "automl-classification-endpoint"
+    inference_instance_type: InstanceType = "ml.m5.xlarge"
+    enable_autoscaling: Annotated[bool, Field(strict=True)] = True
+    autoscaling_min_capacity: Annotated[Whole, Field(ge=1, le=1000)] = 1
+    autoscaling_max_capacity: Annotated[Whole, Field(ge=1, le=1000)] = 5
+    autoscaling_target_value: Annotated[Whole, Field(ge=1, le=10_000_000)] = 1000
+
+    target_attribute_name: FeatureName = "churn"
+    problem_type: ProblemType = "BinaryClassification"
+    objective_metric_name: Text = "Accuracy"
+    max_runtime_sec: Annotated[Whole, Field(ge=1, le=2_592_000)] = 3600
+    automl_max_runtime_sec: Annotated[Whole, Field(ge=1, le=2_592_000)] | None = None
+    max_candidates: Annotated[Whole, Field(ge=1, le=750)] | None = None
+    accuracy_threshold: Annotated[float, Field(strict=True, ge=-1000, le=1)] = 0.5
+    model_approval_status: Literal["Approved", "PendingManualApproval"] = "Approved"
+
+    feature_group_name: FeatureName = "mlops_poc_churn_classification_feature"
+    feature_store_bucket: Bucket | None = None
+    customer_id_start: Annotated[Whole, Field(ge=1, le=999_999)] | None = 1
+    customer_id_end: Annotated[Whole, Field(ge=1, le=999_999)] | None = 4000
+    athena_query_results: (
+        Annotated[str, StringConstraints(strict=True, pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[^\x00-\x1f'\"]*$")] | None
+    ) = None
+
+    sns_topic_arn: Annotated[str, StringConstraints(strict=True, pattern=r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[\w.-]+$")] | None = None
+    notification_email: Annotated[str, StringConstraints(strict=True, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")] | None = None
+
+
+def deployed(environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
+    """The deployed defaults, from the function's environment: PIPELINE_<KEY>, where an empty text means "not set"."""
+    texts = {name: environment.get(ENVIRONMENT_PREFIX + name.upper()) for name in Settings.model_fields}
+    # Numbers and booleans arrive as texts, too.
+    return {
+        name: (json.loads(text) if name in _NOT_TEXTS else text) if text else None
+        for name, text in texts.items()
+        if text is not None
+    }
+
+
+_NOT_TEXTS = frozenset(
+    "enable_autoscaling autoscaling_min_capacity autoscaling_max_capacity autoscaling_target_value max_runtime_sec "
+    "automl_max_runtime_sec max_candidates accuracy_threshold customer_id_start customer_id_end".split()
+)
+
+
+def resolve(given: Any, defaults: Mapping[str, Any]) -> Settings:
+    """The settings of a run: `defaults` with what `given` (an execution's input) changes.
+
+    Raises InvalidInput with every problem there is.
+    """
+    if not isinstance(given, dict):
+        raise InvalidInput([f"The input must be a JSON object such as {{}}, and is {_kind(given)}."])
+    if len(json.dumps(given, default=str)) > MAX_INPUT_BYTES:
+        raise InvalidInput([f"The input is larger than {MAX_INPUT_BYTES // 1024} KB; settings are all it takes."])
+    known = {name: value for name, value in given.items() if name in Settings.model_fields}
+    problems = [_unknown_key(name) for name in given if name not in Settings.model_fields]
+    merged = {**defaults, **known}
+    wrong: set[str] = set()
+    settings = None
+    try:
+        settings = Settings(**merged)
+    except ValidationError as error:
+        for detail in error.errors():
+            name = str(detail["loc"][0]) if detail["loc"] else ""
+            if name not in wrong:  # a union reports each of its members
+                wrong.add(name)
+                problems.append(_explain(name, merged.get(name), detail))
+    problems += [
+        f"{name} is set when the stack is deployed (to {_show(defaults.get(name))}), not for one run: "
+        "leave it out, or deploy again with another value."
+        for name, value in known.items()
+        if name in DEPLOY_TIME and name not in wrong and defaults and value != defaults.get(name)
+    ]
+    problems += _contradictions({**{n: f.default for n, f in Settings.model_fields.items()}, **merged}, wrong)
+    if problems or settings is None:
+        raise InvalidInput(problems)
+    return settings
+
+
+def _contradictions(values: Mapping[str, Any], wrong: set[str]) -> list[str]:
+    """Settings that are each right and do not go together."""
+
+    def usable(*names: str) -> bool:
+        return not wrong.intersection(names)
+
+    problems = []
+    start, end = values["customer_id_start"], values["customer_id_end"]
+    if usable("customer_id_start", "customer_id_end"):
+        if (start is None) != (end is None):
+            problems.append("customer_id_start and customer_id_end go together: give both, or null for both to take every customer.")
+        elif start is not None and start > end:
+            problems.append(f"customer_id_start ({start}) is after customer_id_end ({end}): no customer lies between them.")
+    problem, objective = values["problem_type"], values["objective_metric_name"]
+    if usable("objective_metric_name", "problem_type"):
+        if objective not in OBJECTIVES:
+            problems.append(f"objective_metric_name: {_show(objective)} is not a metric of Autopilot. Use one of {', '.join(OBJECTIVES)}.")
+        elif problem not in OBJECTIVES[objective]:
+            fitting = [name for name, problem_types in OBJECTIVES.items() if problem in problem_types]
+            problems.append(f"objective_metric_name: {objective} does not fit {problem}. Use one of {', '.join(fitting)}.")
+    low, high = values["autoscaling_min_capacity"], values["autoscaling_max_capacity"]
+    if usable("autoscaling_min_capacity", "autoscaling_max_capacity") and low > high:
+        problems.append(f"autoscaling_min_capacity ({low}) is more than autoscaling_max_capacity ({high}).")
+    each, whole = values["max_runtime_sec"], values["automl_max_runtime_sec"]
+    if usable("max_runtime_sec", "automl_max_runtime_sec") and whole is not None and each > whole:
+        problems.append(f"max_runtime_sec ({each}, one training job) is more than automl_max_runtime_sec ({whole}, all of them).")
+    if usable("transform_instance_type") and BURSTABLE.match(values["transform_instance_type"]):
+        problems.append(f"transform_instance_type: batch transform does not run on burstable instances ({values['transform_instance_type']}). Use ml.m5.large or larger.")
+    return problems
+
+
+def _unknown_key(name: Any) -> str:
+    near = difflib.get_close_matches(str(name), Settings.model_fields, n=1)
+    hint = f" Did you mean {near[0]}?" if near else f" The keys are: {', '.join(Settings.model_fields)}."
+    return f"{_show(name)} is not a setting.{hint}"
+
+
+_WANTED = {
+    "int_type": "a whole number without quotes",
+    "int_from_float": "a whole number",
+    "float_type": "a number without quotes",
+    "string_type": "a text in quotes",
+    "bool_type": "true or false, without quotes",
+}
+
+
+def _explain(name: str, value: Any, detail: Any) -> str:
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind == "missing":
+        return f"{name} is missing: {_MEANINGS.get(name, 'it has no default')}."
+    if kind in _WANTED:
+        return f"{name} must be {_WANTED[kind]}, and is {_kind(value)}: {_show(value)}."
+    if kind == "string_pattern_mismatch":
+        return f"{name}: {_show(value)} is not {_MEANINGS.get(name, 'in the right form')}."
+    if kind == "literal_error":
+        return f"{name}: {_show(value)} is not one of {context['expected'].replace(chr(39), '')}."
+    return f"{name}: {_show(value)} is wrong: {detail['msg'][:1].lower()}{detail['msg'][1:]}."
+
+
+def _show(value: Any) -> str:
+    """A value as it may stand in a message: short, on one line, nothing that a terminal or a mail would act on."""
+    text = json.dumps(value, default=str)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _kind(value: Any) -> str:
+    kinds = {str: "a text", bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "an object"}
+    return "null" if value is None else kinds.get(type(value), type(value).__name__)
