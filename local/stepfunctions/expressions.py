@@ -1,0 +1,75 @@
+"""JSONata for moto's interpreter, which brings none: the jsonata package, with AWS's own functions and its rules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jsonata
+from ministack.services import stepfunctions as ministack_states
+from moto.stepfunctions.parser.api import EvaluationFailedEventDetails, HistoryEventType
+from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent, FailureEventException
+from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name import StatesErrorName
+from moto.stepfunctions.parser.asl.component.common.error_name.states_error_name_type import StatesErrorNameType
+from moto.stepfunctions.parser.asl.component.common.string.string_expression import StringJSONata
+from moto.stepfunctions.parser.asl.eval.environment import Environment
+from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
+from moto.stepfunctions.parser.asl.jsonata.jsonata import extract_jsonata_variable_references
+
+# AWS ends an expression that takes longer. Here two cores may be training at the same time.
+LONGEST_EVALUATION_MILLISECONDS = 20_000
+
+
+def install() -> None:
+    """Evaluate expressions with variables bound as values, where moto writes them into the expression's source."""
+    StringJSONata._eval_body = _evaluate
+
+
+def _evaluate(self: StringJSONata, env: Environment) -> None:
+    try:
+        extract_jsonata_variable_references(self.expression)  # refuses $ and $$, which Step Functions does not allow
+        value = evaluate(self.expression, _bindings(env))
+    except Exception as error:
+        raise _failure(env, self.expression, error) from error
+    env.stack.append(value)
+
+
+def _bindings(env: Environment) -> dict[str, Any]:
+    # Relies on the stores' private dictionaries: values, where the public way gives them as source text.
+    store, states = env.variable_store, dict(env.states._states_data)
+    states = {key: value for key, value in states.items() if value is not None}
+    return {**store._outer_scope, **store._inner_scope, "states": states}
+
+
+def evaluate(expression: str, bindings: dict[str, Any]) -> Any:
+    """The value of a JSONata expression (without its `{% %}`). Raises if it fails or yields nothing."""
+    values = {name: jsonata.utils.Utils.NULL_VALUE if value is None else value for name, value in bindings.items()}
+    value = _run(expression, values)
+    # jsonata gives None for null and for nothing at all, and only the first is a result.
+    if value is None and not _run(f"$exists(({expression}))", values):
+        raise ValueError("the expression returned nothing (undefined)")
+    return value
+
+
+def _run(expression: str, values: dict[str, Any]) -> Any:
+    parsed = jsonata.Jsonata.jsonata(expression, timeout=LONGEST_EVALUATION_MILLISECONDS)
+    ministack_states._register_sfn_jsonata_functions(parsed)  # $partition, $range, $hash, $random, $uuid, $parse
+    return parsed.evaluate(None, values)
+
+
+def _failure(env: Environment, expression: str, error: Exception) -> FailureEventException:
+    name = StatesErrorNameType.StatesQueryEvaluationError
+    cause = f"The JSONata expression '{expression}' threw an error during evaluation. {error}"
+    details = EvaluationFailedEventDetails(error=name.to_name(), cause=cause, location=env.next_field_name or "", state=env.next_state_name or "")
+    env.event_manager.add_event(
+        context=env.event_history_context,
+        event_type=HistoryEventType.EvaluationFailed,
+        event_details=EventDetails(evaluationFailedEventDetails=details),
+    )
+    return FailureEventException(
+        FailureEvent(
+            env=env,
+            error_name=StatesErrorName(typ=name),
+            event_type=HistoryEventType.EvaluationFailed,
+            event_details=EventDetails(evaluationFailedEventDetails=details),
+        )
+    )
