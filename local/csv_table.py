@@ -146,7 +146,7 @@ def _absent(frame: pd.DataFrame, role: str, name: str) -> str:
 
 def _row_problems(frame: pd.DataFrame, target: str, id_column: str) -> tuple[list[str], list[str]]:
     problems, warnings = [], []
-    ids = frame[id_column].str.strip().replace("", np.nan)
+    ids = _stripped(frame[id_column])
     if ids.isna().any():
         first = int(ids.isna().to_numpy().argmax()) + 1
         problems.append(
@@ -159,7 +159,7 @@ def _row_problems(frame: pd.DataFrame, target: str, id_column: str) -> tuple[lis
             f"{repeated} rows repeat an id in {id_column!r}: of one id the newest record counts, which is the last "
             "one in the file."
         )
-    labels = frame.loc[~ids.duplicated(keep="last"), target].str.strip().replace("", np.nan)
+    labels = _stripped(frame.loc[~ids.duplicated(keep="last"), target])
     missing = int(labels.isna().sum())
     if missing and missing < len(labels):
         warnings.append(f"{missing} rows have no value in target {target!r} and are left out of the training.")
@@ -172,6 +172,11 @@ def _row_problems(frame: pd.DataFrame, target: str, id_column: str) -> tuple[lis
     if usable.nunique() == 1:
         problems.append(f"target column {target!r} is {usable.iloc[0]!r} in every row: there is nothing to tell apart.")
     return problems, warnings
+
+
+def _stripped(values: pd.Series) -> pd.Series:
+    bare = values.str.strip()
+    return bare.mask(bare == "")
 
 
 def _typed(values: pd.Series) -> pd.Series:

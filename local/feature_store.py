@@ -126,10 +126,13 @@ def put_records(
     arrived = pd.Timestamp(invoked_at or datetime.now(UTC)).tz_convert("UTC").tz_localize(None).floor("ms")
     before = pd.to_timedelta(range(len(records) - 1, -1, -1), unit="ms")
     moments = pd.to_datetime(records[event_time], utc=True, format="ISO8601")
-    complete = records.assign(
+    definitions = feature_definitions(records)
+    texts = [item["FeatureName"] for item in definitions if item["FeatureType"] == "String"]
+    complete = records.astype(dict.fromkeys(texts, "string")).assign(
         write_time=arrived, api_invocation_time=arrived - before, is_deleted=deleted
-    )  # fmt: skip
-    schema = _schema(feature_definitions(records))
+    )
+    complete.columns = complete.columns.str.lower()
+    schema = _schema(definitions)
     bucket, _, prefix = location.removeprefix("s3://").partition("/")
     keys = []
     for hour, rows in complete.groupby(moments.dt.floor("h").to_numpy(), sort=True):

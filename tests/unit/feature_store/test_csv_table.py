@@ -1,0 +1,194 @@
+"""A person's CSV: what is taken as it is, and what is refused in which words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from local.csv_table import InvalidTable, read_table, read_texts, with_types
+from local.feature_names import NameCollision, feature_name, feature_names
+
+Write = Callable[[str], Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def make(content: str) -> Path:
+        path = tmp_path / "table.csv"
+        path.write_text(content, encoding="utf-8")
+        return path
+
+    return make
+
+
+def rows(count: int, *, label: Callable[[int], str] = lambda i: "yes" if i % 3 else "no") -> str:
+    return "id,amount,left\n" + "".join(f"{i},{i * 1.5},{label(i)}\n" for i in range(count))
+
+
+def problems(path: Path, target: str = "left", id_column: str = "id") -> list[str]:
+    with pytest.raises(InvalidTable) as refused:
+        read_table(path, target, id_column)
+    assert str(refused.value) == "\n".join(refused.value.problems)
+    return [problem.removeprefix(f"{path}: ") for problem in refused.value.problems]
+
+
+def test_a_good_table(write: Write) -> None:
+    table = read_table(write("\ufeff" + rows(600)), "left", "id")
+    assert list(table.frame.columns) == ["id", "amount", "left"]
+    assert len(table.frame) == 600
+    assert table.frame["id"].tolist()[:3] == ["0", "1", "2"]
+    assert table.frame["amount"].dtype == float
+    assert table.warnings == []
+
+
+def test_no_such_file(tmp_path: Path) -> None:
+    assert problems(tmp_path / "missing.csv") == ["there is no such file."]
+
+
+def test_a_folder(tmp_path: Path) -> None:
+    assert problems(tmp_path) == ["cannot be read (Is a directory)."]
+
+
+@pytest.mark.parametrize("content", ["", "\n\n"])
+def test_an_empty_file(write: Write, content: str) -> None:
+    assert problems(write(content)) == ["is empty. It needs a header line and at least 500 rows."]
+
+
+def test_another_encoding(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_bytes(b"id,amount,left\n1,2,caf\xe9\n")
+    assert problems(path) == ["is not UTF-8 (line 2). Save it as CSV UTF-8."]
+
+
+def test_another_separator(write: Write) -> None:
+    assert "looks separated by something else" in problems(write(rows(3).replace(",", ";")))[0]
+
+
+def test_lines_with_too_many_values(write: Write) -> None:
+    assert "is not a table" in problems(write(rows(3) + "1,2,3,4\n"))[0]
+
+
+def test_all_problems_at_once(write: Write) -> None:
+    found = problems(write("ID,amount,Left_Now,LEFT NOW\n1,2,3,4\n"), "leftnow", "id")
+    assert found == [
+        "target column 'leftnow' is not in it. Did you mean 'Left_Now' or 'LEFT NOW'?",
+        "id column 'id' is not in it. Did you mean 'ID'?",
+        "Columns 'Left_Now' and 'LEFT NOW' would both become the feature 'left_now': rename one.",
+    ]
+
+
+def test_a_name_like_none_lists_what_there_is(write: Write) -> None:
+    assert problems(write(rows(3)), "zzz")[0] == "target column 'zzz' is not in it. It has 'id', 'amount', 'left'."
+
+
+def test_header_mistakes(write: Write) -> None:
+    assert problems(write("id,a,a,left\n"))[0].startswith("the header names 'a' more than once")
+    assert problems(write("id,,left\n"))[0].startswith("the header leaves column 2 without a name")
+    assert "'left' cannot be both target and id column." in problems(write(rows(600)), "left", "left")
+    assert problems(write("id,left\n1,a\n"))[0] == "has no column to learn from besides target and id."
+
+
+def test_too_few_rows(write: Write) -> None:
+    assert problems(write(rows(499))) == ["has 499 rows; Autopilot needs at least 500."]
+
+
+def test_rows_that_cannot_be_used_do_not_count(write: Write) -> None:
+    content = rows(500) + "1,2,yes\n" + "501,2,\n"
+    table = read_table(write(content), "left", "id")
+    assert table.warnings == [
+        "1 rows repeat an id in 'id': of one id the newest record counts, which is the last one in the file.",
+        "1 rows have no value in target 'left' and are left out of the training.",
+    ]
+    assert problems(write(rows(499) + "1,2,yes\n501,2,\n")) == [
+        "has 499 rows with an id of their own and a value in 'left'; Autopilot needs at least 500."
+    ]
+
+
+def test_one_class(write: Write) -> None:
+    assert problems(write(rows(600, label=lambda _: "no"))) == [
+        "target column 'left' is 'no' in every row: there is nothing to tell apart."
+    ]
+
+
+def test_no_values_in_the_target(write: Write) -> None:
+    assert problems(write(rows(600, label=lambda _: " "))) == ["target column 'left' has no values."]
+
+
+def test_rows_without_an_id(write: Write) -> None:
+    found = problems(write(rows(600) + ",1,yes\n"))
+    assert found == ["id column 'id' is empty in 1 rows (first: data row 601). Every row needs an id."]
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (["1", "2", ""], "Int64"),
+        (["1", "NA", "null", "-3"], "Int64"),
+        (["1", "2.5", "1e3", ".5", "+4"], "float64"),
+        (["29.85", " "], "object"),  # TotalCharges: a blank is a value someone wrote
+        (["00123", "10115"], "object"),  # a code
+        (["1", "99999999999999999999"], "float64"),  # larger than Integral holds
+        (["1", "1e999"], "object"),
+        (["1", "inf"], "object"),
+        (["True", "False"], "object"),
+        (["2026-01-01", "2026-01-02"], "object"),
+        (["NA", "DE"], "object"),
+        (["", ""], "object"),
+        (["1,5", "2,5"], "object"),
+        (["=1+1", "a\nb", 'c"d', "é"], "object"),
+    ],
+)
+def test_types_lose_nothing(values: list[str], kind: str) -> None:
+    frame = pd.DataFrame({"a": pd.Series(values, dtype=object).replace("", None)})
+    typed = with_types(frame)["a"]
+    assert str(typed.dtype) == kind
+    if kind == "object":
+        assert typed.equals(frame["a"])
+
+
+def test_values_with_commas_quotes_and_line_breaks() -> None:
+    frame = read_texts('a,b\n"x,y","say ""hi"""\n"two\nlines",\n')
+    assert frame.to_dict("list")["a"] == ["x,y", "two\nlines"]
+    assert frame["b"].tolist()[0] == 'say "hi"'
+    assert frame["b"].isna().tolist() == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("column", "feature"),
+    [
+        ("MonthlyCharges", "monthly_charges"),
+        ("customerID", "customer_id"),
+        ("StreamingTV", "streaming_tv"),
+        ("HTTPServer2Name", "http_server2_name"),
+        ("Größe (cm)", "grosse_cm"),
+        ("  spaces  ", "spaces"),
+        ('"; DROP TABLE x --', "drop_table_x"),
+        ("2nd", "2nd"),
+        ("年齢", "column_7"),
+        ("year", "feature_year"),
+        ("Is Deleted", "feature_is_deleted"),
+        ("already_fine_1", "already_fine_1"),
+    ],
+)
+def test_feature_names(column: str, feature: str) -> None:
+    assert feature_name(column, 7) == feature
+    assert feature_name(feature, 7) == feature
+
+
+def test_long_names_stay_apart() -> None:
+    first, second = "x" * 70 + "a", "x" * 70 + "b"
+    names = feature_names([first, second])
+    assert len(set(names.values())) == 2
+    assert all(len(name) == 64 for name in names.values())
+
+
+def test_collisions_are_all_named() -> None:
+    with pytest.raises(NameCollision) as refused:
+        feature_names(["A B", "a_b", "c", "C"])
+    assert str(refused.value).split("\n") == [
+        "Columns 'A B' and 'a_b' would both become the feature 'a_b': rename one.",
+        "Columns 'c' and 'C' would both become the feature 'c': rename one.",
+    ]
