@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from local.compute import standby
@@ -35,6 +35,7 @@ class Container:
     _wait: Callable[[float | None], int | None]
     _lifeline: int
     _pump: threading.Thread
+    _ending: threading.Lock = field(default_factory=threading.Lock)
 
     def wait(self, timeout: float | None = None) -> int | None:
         """The exit code, or None if it still runs after `timeout` seconds; a negative one is the signal's number."""
@@ -47,13 +48,15 @@ class Container:
         self.kill()
 
     def kill(self) -> None:
-        """Ends the whole group, if it has not ended, and waits for its last output."""
-        self._signal(signal.SIGKILL)
-        self.wait(GRACE_SECONDS)
-        if self._lifeline >= 0:
+        """Ends the whole group, if it has not ended, and waits for its last output. May be called more than once."""
+        with self._ending:
+            if self._lifeline < 0:
+                return
+            self._signal(signal.SIGKILL)
+            self.wait(GRACE_SECONDS)
             os.close(self._lifeline)
             self._lifeline = -1
-        self._pump.join(_DRAIN_SECONDS)
+            self._pump.join(_DRAIN_SECONDS)
 
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):

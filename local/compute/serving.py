@@ -8,7 +8,7 @@ import queue
 import socket
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ INVOCATION_TIMEOUT_SECONDS = 60.0
 
 _MODEL_DIR = "/opt/ml/model"
 _LOG_TAIL = 20
+_END_SECONDS = 0.5
 
 
 class ContainerFailed(Exception):
@@ -66,12 +67,13 @@ class ContainerChain:
         everything started is stopped then.
         """
         deadline = time.monotonic() + timeout
-        try:
-            with ThreadPoolExecutor(len(self._servers)) as pool:
-                list(pool.map(lambda server: server.start(deadline), self._servers))
-        except BaseException:
-            self.close()
-            raise
+        with ThreadPoolExecutor(len(self._servers)) as pool:
+            starts = [pool.submit(server.start, deadline) for server in self._servers]
+            done, _ = wait(starts, return_when=FIRST_EXCEPTION)
+            error = next((error for start in starts if start in done and (error := start.exception())), None)
+            if error is not None:
+                self.close()  # also those that still load, so that the first failure is told at once
+                raise error
 
     def invoke(
         self, body: bytes, content_type: str, accept: str | None = None, timeout: float = INVOCATION_TIMEOUT_SECONDS
@@ -200,6 +202,8 @@ class _Server:
             ) from error
         except (OSError, http.client.HTTPException) as error:
             connection.close()
+            if self._container is not None:
+                self._container.wait(_END_SECONDS)  # the connection closes a moment before the process has ended
             raise ContainerFailed(
                 f"Received server error (0) from {self._name}: the container ended or closed the connection."
             ) from error

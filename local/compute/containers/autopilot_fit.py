@@ -87,7 +87,9 @@ def read(files: list[str], target: str) -> pd.DataFrame:
             )
         missing = {name: [""] if name == target else list(STR_NA_VALUES) for name in header}
         tables.append(pd.read_csv(file, dtype={target: str}, na_values=missing, keep_default_na=False))
-    return pd.concat(tables, ignore_index=True).dropna(subset=[target])
+    table = pd.concat(tables, ignore_index=True).dropna(subset=[target])
+    truths = table.select_dtypes("bool").columns
+    return table.astype(dict.fromkeys(truths, str))  # as their texts, which is how requests spell them
 
 
 def numbers(texts: Any) -> Any:
@@ -120,7 +122,7 @@ def check(table: pd.DataFrame, target: str, problem: str) -> pd.DataFrame:
     if problem == "Regression":
         values = numbers(table[target])
         if values.isna().any():
-            text = next(text for text, value in zip(table[target], values, strict=True) if value != value)
+            text = next(iter(table.loc[values.isna(), target]))
             raise Refused(f"ClientError: Regression needs numbers; {target!r} has {text!r}.")
         return table.assign(**{target: values.astype(float)})
     return table

@@ -1,0 +1,1 @@
+"""Jobs and containers, without the laptop cloud."""

@@ -1,0 +1,272 @@
+"""An AutoML job trains real models on real customers, and its candidate serves them with the labels as given."""
+
+from __future__ import annotations
+
+import csv
+import json
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from local.compute import automl, standby
+from local.compute.outcome import AutoMLOutcome
+from local.compute.serving import ContainerChain
+
+from .conftest import Bucket, Job, telco, to_csv
+
+Row = dict[str, str]
+NUMBERS = ("tenure", "monthlycharges", "seniorcitizen")
+HEADER_CSV = "text/csv;header=present"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_import_of_autogluon() -> Iterator[None]:
+    standby.prepare()
+    yield
+    standby.close()
+
+
+def customers(count: int, label: Callable[[Row], str] = lambda row: row["churn"]) -> list[Row]:
+    """Telco's customers with numeric features, two categories as texts, and a target of one's own."""
+    kept = (*NUMBERS, "contract", "internetservice")
+    return [{name: row[name] for name in kept} | {"target": label(row)} for row in telco(count)]
+
+
+def request(
+    bucket: Bucket, rows: list[Row] | str, config: dict[str, Any] | None = None, metric: str | None = None
+) -> dict[str, Any]:
+    bucket.put("train/train.csv", rows if isinstance(rows, str) else to_csv(rows))
+    source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": bucket.uri("train/")}}
+    return {
+        "AutoMLJobName": "automl-test",
+        "AutoMLJobInputDataConfig": [{"ChannelType": "training", "ContentType": HEADER_CSV, "DataSource": source}],
+        "OutputDataConfig": {"S3OutputPath": bucket.uri("automl/")},
+        "RoleArn": "arn:aws:iam::000000000000:role/automl",
+        "AutoMLProblemTypeConfig": {"TabularJobConfig": {"TargetAttributeName": "target", **(config or {})}},
+        **({"AutoMLJobObjective": {"MetricName": metric}} if metric else {}),
+    }
+
+
+def run(job: Job, given: dict[str, Any], steps: list[str] | None = None) -> AutoMLOutcome:
+    return automl.run(given, **job.arguments, progress=(steps if steps is not None else []).append)
+
+
+def predict(job: Job, outcome: AutoMLOutcome, rows: list[Row], output: str | None = None) -> list[list[str]]:
+    """What the best candidate's container answers for rows without header and target."""
+    assert outcome.best_candidate is not None, (outcome.failure_reason, job.lines)
+    definition = json.loads(json.dumps(outcome.best_candidate["InferenceContainers"][0]))
+    if output:
+        definition["Environment"]["SAGEMAKER_INFERENCE_OUTPUT"] = output
+    features = [{name: value for name, value in row.items() if name != "target"} for row in rows]
+    body = to_csv(features, header=False).encode()
+    with ContainerChain([definition], s3=job.s3, workdir=job.workdir / "serve", log=job.lines.append) as chain:
+        chain.start()
+        answer = chain.invoke(body, "text/csv", "text/csv")
+    assert (answer.status, answer.content_type) == (200, "text/csv"), answer
+    return list(csv.reader(answer.body.decode().splitlines()))
+
+
+def test_candidates_have_the_apis_shape_and_real_scores(bucket: Bucket, job: Job) -> None:
+    steps: list[str] = []
+    given = request(bucket, customers(1500), {"ProblemType": "BinaryClassification"}, "AUC")
+    outcome = run(job, given, steps)
+    assert outcome.status == "Completed", (outcome.failure_reason, job.lines)
+    assert steps == ["AnalyzingData", "TrainingModels", "GeneratingModelInsightsReport"]
+
+    best = outcome.best_candidate
+    assert best is outcome.candidates[0]
+    assert best["FinalAutoMLJobObjectiveMetric"]["MetricName"] == "AUC"
+    values = [candidate["FinalAutoMLJobObjectiveMetric"]["Value"] for candidate in outcome.candidates]
+    assert values[0] == max(values)
+    assert 0.75 < values[0] < 0.95
+    metrics = {one["StandardMetricName"]: one["Value"] for one in best["CandidateProperties"]["CandidateMetrics"]}
+    assert metrics["AUC"] == pytest.approx(values[0])
+    assert 0.7 < metrics["Accuracy"] < 0.9
+
+    definition = best["InferenceContainers"][0]
+    assert "autogluon-inference" in definition["Image"]
+    assert definition["Environment"]["SAGEMAKER_INFERENCE_OUTPUT"] == "predicted_label"
+    assert definition["ModelDataUrl"].startswith(bucket.uri("automl/automl-test/sagemaker-automl-candidates/model/"))
+    assert "automl/automl-test/sagemaker-automl-candidates/leaderboard.csv" in bucket.keys("automl/")
+
+    held_out = [{**row, "target": churn["churn"]} for row, churn in zip(customers(3000), telco(3000), strict=True)][
+        1500:
+    ]
+    answers = predict(job, outcome, held_out, "predicted_label,probability,probabilities,labels")
+    assert {answer[0] for answer in answers} == {"Yes", "No"}
+    for label, probability, probabilities, labels in answers:
+        listed = json.loads(probabilities)
+        assert labels == "['No', 'Yes']"
+        assert float(probability) == listed[["No", "Yes"].index(label)] == max(listed)
+        assert sum(listed) == pytest.approx(1, abs=1e-5)
+    right = sum(answer[0] == row["target"] for answer, row in zip(answers, held_out, strict=True))
+    assert right / len(held_out) > 0.74
+
+
+def test_an_answer_does_not_depend_on_the_rows_beside_it(bucket: Bucket, job: Job) -> None:
+    outcome = run(job, request(bucket, customers(800), {"ProblemType": "BinaryClassification"}, "F1"))
+    assert outcome.best_candidate is not None
+    rows = customers(900)[800:]
+    together = predict(job, outcome, rows, "predicted_label,probability")
+    definition = dict(outcome.best_candidate["InferenceContainers"][0])
+    definition["Environment"] = {
+        **definition["Environment"],
+        "SAGEMAKER_INFERENCE_OUTPUT": "predicted_label,probability",
+    }
+    bodies = [to_csv([{name: value for name, value in row.items() if name != "target"}], header=False) for row in rows]
+    with ContainerChain([definition], s3=job.s3, workdir=job.workdir / "single", log=job.lines.append) as chain:
+        chain.start()
+        single = [chain.invoke(body.encode(), "text/csv").body.decode().strip().split(",") for body in bodies]
+        assert single == together
+        for bad, sentence in {
+            b"1,2\n": "not CSV of 5 columns",
+            b"1,2,x,a,b\n": "invalid value 'x'",
+            b"tenure,monthlycharges,seniorcitizen,contract,internetservice\n": "invalid value 'tenure'",
+            b"\n": "no rows",
+        }.items():
+            answer = chain.invoke(bad, "text/csv")
+            assert answer.status == 400
+            assert sentence in answer.body.decode()
+        assert chain.invoke(b"1", "image/png").status == 415
+        assert chain.invoke(b"1", "text/csv", "application/json").status == 406
+        missing = chain.invoke(b",,,,\n", "text/csv")
+        assert (missing.status, missing.body[:1] in b"YN") == (200, True)
+        unseen = chain.invoke(b"1,50.5,0,Never seen,\n", "text/csv")
+        assert unseen.status == 200
+
+
+@pytest.mark.parametrize(
+    "labels", [("0", "1"), ("1.0", "2.0"), ("False", "True"), ("None", "NA"), ("stays, maybe", 'leaves "now"')]
+)
+def test_labels_come_back_as_they_were_given(bucket: Bucket, job: Job, labels: tuple[str, str]) -> None:
+    rows = customers(700, lambda row: labels[row["churn"] == "Yes"])
+    config = {"ProblemType": "BinaryClassification", "CompletionCriteria": {"MaxCandidates": 1}}
+    outcome = run(job, request(bucket, rows, config, "F1"))
+    assert [candidate["CandidateName"] for candidate in outcome.candidates] == ["LightGBM-t1"]
+    assert {answer[0] for answer in predict(job, outcome, rows)} == set(labels)
+
+
+def test_multiclass_predicts_every_class(bucket: Bucket, job: Job) -> None:
+    def label(row: Row) -> str:
+        return {"No": "0", "DSL": "1", "Fiber optic": "2"}[row["internetservice"]]
+
+    rows = [{**row, "internetservice": "?"} for row in customers(900, label)]
+    config = {"ProblemType": "MulticlassClassification", "CompletionCriteria": {"MaxCandidates": 2}}
+    outcome = run(job, request(bucket, rows, config, "Accuracy"))
+    assert len(outcome.candidates) == 2
+    answers = predict(job, outcome, rows, "predicted_label,probability,probabilities,labels")
+    assert {answer[0] for answer in answers} == {"0", "1", "2"}
+    assert answers[0][3] == "['0', '1', '2']"
+
+
+def test_regression_answers_with_the_value_alone(bucket: Bucket, job: Job) -> None:
+    rows = [{**row, "monthlycharges": "0"} for row in customers(900, lambda row: row["monthlycharges"])]
+    config = {"ProblemType": "Regression", "CompletionCriteria": {"MaxCandidates": 3}}
+    outcome = run(job, request(bucket, rows, config, "RMSE"))
+    assert outcome.best_candidate is not None, (outcome.failure_reason, job.lines)
+    assert outcome.best_candidate["FinalAutoMLJobObjectiveMetric"]["Value"] > 0
+    assert "SAGEMAKER_INFERENCE_OUTPUT" not in outcome.best_candidate["InferenceContainers"][0]["Environment"]
+    answers = predict(job, outcome, rows, "predicted_label,probability")
+    assert {len(answer) for answer in answers} == {1}
+    errors = [abs(float(answer[0]) - float(row["target"])) for answer, row in zip(answers, rows, strict=True)]
+    assert sum(errors) / len(errors) < 10
+
+
+def test_problem_type_and_objective_are_found_if_not_given(bucket: Bucket, job: Job) -> None:
+    config = {"CompletionCriteria": {"MaxCandidates": 1}}
+    outcome = run(job, request(bucket, customers(600), config))
+    assert outcome.best_candidate is not None, outcome.failure_reason
+    assert outcome.best_candidate["FinalAutoMLJobObjectiveMetric"]["MetricName"] == "F1"
+
+
+def test_validation_channel_is_what_scores_are_from(bucket: Bucket, job: Job) -> None:
+    given = request(bucket, customers(700), {"CompletionCriteria": {"MaxCandidates": 1}})
+    wrong = customers(900, lambda row: "No" if row["churn"] == "Yes" else "Yes")[700:]
+    bucket.put("check/check.csv", to_csv(wrong))
+    source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": bucket.uri("check/")}}
+    given["AutoMLJobInputDataConfig"].append({"ChannelType": "validation", "DataSource": source})
+    outcome = run(job, given)
+    assert outcome.best_candidate is not None, outcome.failure_reason
+    metrics = outcome.best_candidate["CandidateProperties"]["CandidateMetrics"]
+    accuracy = next(one["Value"] for one in metrics if one["StandardMetricName"] == "Accuracy")
+    assert accuracy < 0.5
+
+
+@pytest.mark.parametrize(
+    ("rows", "config", "sentence"),
+    [
+        (customers(499), {}, "The dataset has 499 rows with a target; Autopilot needs at least 500."),
+        (customers(600), {"TargetAttributeName": "gone"}, "The target attribute 'gone' is not a column of train.csv"),
+        (customers(600, lambda _: "No"), {}, "The target attribute 'target' has only one value: 'No'."),
+        (
+            customers(600, lambda row: row["contract"]),
+            {"ProblemType": "BinaryClassification"},
+            "BinaryClassification needs two classes; 'target' has 3.",
+        ),
+        (customers(600), {"ProblemType": "Regression"}, "Regression needs numbers; 'target' has 'No'."),
+        (to_csv(customers(600), header=False), {}, "The first line must be a header."),
+        (customers(600), {"Mode": "HYPERPARAMETER_TUNING"}, "Only the modes ENSEMBLING and AUTO"),
+        (customers(600), {"SampleWeightAttributeName": "w"}, "SampleWeightAttributeName is not supported"),
+    ],
+)
+def test_data_that_autopilot_would_refuse_are_refused(
+    bucket: Bucket, job: Job, rows: list[Row], config: dict[str, Any], sentence: str
+) -> None:
+    outcome = run(job, request(bucket, rows, config))
+    assert outcome.status == "Failed"
+    assert (outcome.failure_reason or "").startswith("ClientError: ")
+    assert sentence in (outcome.failure_reason or "")
+    assert bucket.keys("automl/") == []
+
+
+def test_other_content_types_are_refused(bucket: Bucket, job: Job) -> None:
+    given = request(bucket, customers(600))
+    given["AutoMLJobInputDataConfig"][0]["ContentType"] = "x-application/vnd.amazon+parquet"
+    assert "x-application/vnd.amazon+parquet is not supported" in (run(job, given).failure_reason or "")
+
+
+def test_rows_without_a_target_do_not_count(bucket: Bucket, job: Job) -> None:
+    rows = customers(510)
+    rows[:20] = [{**row, "target": ""} for row in rows[:20]]
+    assert "has 490 rows with a target" in (run(job, request(bucket, rows)).failure_reason or "")
+
+
+def test_time_limit_yields_what_was_ready(bucket: Bucket, job: Job) -> None:
+    many = customers(3000) * 20
+    random.Random(1).shuffle(many)
+    config = {"CompletionCriteria": {"MaxAutoMLJobRuntimeInSeconds": 6}}
+    outcome = run(job, request(bucket, many, config))
+    assert outcome.status == "Completed", (outcome.failure_reason, job.lines)
+    assert outcome.candidates
+
+
+def test_stop_ends_training(bucket: Bucket, job: Job) -> None:
+    class StopWhenTraining(list[str]):
+        def append(self, step: str) -> None:
+            if step == "TrainingModels":
+                job.stop.set()
+
+    outcome = run(job, request(bucket, customers(3000)), StopWhenTraining())
+    assert outcome.status == "Stopped"
+    assert bucket.keys("automl/") == []
+
+
+def test_without_a_standby_process_the_program_is_started_anew(
+    bucket: Bucket, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How it works where forking after imports is not sound."""
+    monkeypatch.setattr(standby, "AVAILABLE", False)
+    outcome = run(job, request(bucket, customers(600), {"CompletionCriteria": {"MaxCandidates": 1}}))
+    assert predict(job, outcome, customers(3))
+
+
+def test_a_standby_process_that_died_is_replaced(bucket: Bucket, job: Job) -> None:
+    if not standby.AVAILABLE:
+        pytest.skip("no standby process on this system")
+    dead = standby._get()._process
+    dead.kill()
+    dead.wait()
+    outcome = run(job, request(bucket, customers(600), {"CompletionCriteria": {"MaxCandidates": 1}}))
+    assert outcome.status == "Completed", outcome.failure_reason
