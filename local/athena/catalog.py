@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
@@ -189,7 +190,8 @@ def _column(item: dict[str, Any]) -> Column:
 
 def _denied(error: ClientError) -> QueryFailed:
     details = error.response["Error"]
-    request_id = error.response.get("ResponseMetadata", {}).get("RequestId", "")
+    # MiniStack's denials carry no request id.
+    request_id = error.response.get("ResponseMetadata", {}).get("RequestId") or uuid.uuid4()
     return QueryFailed(
         f"{details.get('Message')} (Service: AmazonDataCatalog; Status Code: 400; Error Code: {details.get('Code')}; "
         f"Request ID: {request_id}; Proxy: null)"

@@ -102,7 +102,7 @@ def test_states_and_statistics(ask: Ask) -> None:
     wide = ask.run(f'SELECT * FROM "{DATABASE}"."{TABLE}"')["Statistics"]
     assert 0 < narrow["DataScannedInBytes"] < wide["DataScannedInBytes"]
     assert narrow["TotalExecutionTimeInMillis"] >= narrow["EngineExecutionTimeInMillis"] > 0
-    assert execution["StatementType"], execution["SubstatementType"] == ("DML", "SELECT")
+    assert (execution["StatementType"], execution["SubstatementType"]) == ("DML", "SELECT")
     assert execution["Status"]["CompletionDateTime"] > execution["Status"]["SubmissionDateTime"]
     assert query_id in ask.athena.list_query_executions()["QueryExecutionIds"]
 
