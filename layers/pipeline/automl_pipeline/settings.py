@@ -26,9 +26,7 @@ _SEGMENT = r"[a-zA-Z0-9_-]+"
 Whole = Annotated[int, Field(strict=True)]
 Text = Annotated[str, Field(strict=True)]
 InstanceType = Annotated[str, StringConstraints(strict=True, pattern=_INSTANCE, max_length=60)]
-Bucket = Annotated[
-    str, StringConstraints(strict=True, pattern=r"^[a-z0-9](?!.*\.\.)[a-z0-9.-]{1,61}[a-z0-9]$")
-]
+Bucket = Annotated[str, StringConstraints(strict=True, pattern=r"^[a-z0-9](\.?[a-z0-9-])+$", min_length=3, max_length=63)]
 FeatureName = Annotated[str, StringConstraints(strict=True, pattern=r"^[a-zA-Z0-9]([_-]*[a-zA-Z0-9]){0,63}$")]
 ProblemType = Literal["BinaryClassification", "MulticlassClassification", "Regression"]
 

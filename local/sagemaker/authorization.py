@@ -1,0 +1,65 @@
+"""Which IAM action on which resource a request to SageMaker or Application Auto Scaling is.
+
+By AWS's service authorization reference. MiniStack asks for both before a request reaches its handler.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ministack.core import iam_actions
+
+from local.address import ACCOUNT_ID
+
+SERVICES = ("sagemaker", "application-autoscaling")
+# The member that names an operation's resource, and the resource's kind.
+_NAMED_BY = (
+    ("ProcessingJobName", "processing-job"),
+    ("TransformJobName", "transform-job"),
+    ("AutoMLJobName", "automl-job"),
+    ("EndpointName", "endpoint"),
+    ("EndpointConfigName", "endpoint-config"),
+    ("ModelPackageGroupName", "model-package-group"),
+    ("ModelPackageArn", "model-package"),
+    ("ModelPackageName", "model-package"),
+    ("FeatureGroupName", "feature-group"),
+    ("ModelName", "model"),
+)
+
+
+def install() -> None:
+    """Answer for our services, leave all others to MiniStack."""
+    action, resource = iam_actions.extract_iam_action, iam_actions.extract_resource_arn
+    iam_actions.extract_iam_action = lambda service, *rest: _action(service, *rest) if service in SERVICES else action(service, *rest)
+    iam_actions.extract_resource_arn = lambda service, *rest: _resource(service, *rest) if service in SERVICES else resource(service, *rest)
+
+
+def _action(service: str, method: str, path: str, headers: dict, body: bytes, *_: Any) -> str | None:
+    operation = headers.get("x-amz-target", "").rpartition(".")[2]
+    if service == "sagemaker" and path.startswith("/endpoints/"):
+        return "sagemaker:InvokeEndpoint"
+    return f"{service}:{operation}" if operation else None
+
+
+def _resource(service: str, method: str, path: str, headers: dict, body: bytes, query: Any, region: str, account: str) -> str:
+    if service == "application-autoscaling":
+        return f"arn:aws:application-autoscaling:{region}:{account}:scalable-target/*"
+    if path.startswith("/endpoints/"):
+        return f"arn:aws:sagemaker:{region}:{account}:endpoint/{path.split('/')[2].lower()}"
+    try:
+        request = json.loads(body or b"{}")
+    except ValueError:
+        return "*"
+    operation = headers.get("x-amz-target", "").rpartition(".")[2]
+    if not isinstance(request, dict) or (operation.startswith("List") and operation not in ("ListModelPackages", "ListCandidatesForAutoMLJob")):
+        return "*"
+    if operation in ("AddTags", "ListTags", "DeleteTags"):
+        return str(request.get("ResourceArn", "*"))
+    for member, kind in _NAMED_BY:
+        name = request.get(member)
+        if isinstance(name, str) and name:
+            if name.startswith("arn:"):
+                return name
+            return f"arn:aws:sagemaker:{region}:{account or ACCOUNT_ID}:{kind}/{name.lower()}"
+    return "*"

@@ -1,0 +1,61 @@
+"""The containers that serve an endpoint at one time. A fleet that is replaced answers what it has begun, then ends."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from local import sessions
+from local.compute.serving import Answer, ContainerChain
+from local.sagemaker import models
+from local.sagemaker.logs import LogStream
+
+
+class Fleet:
+    """The running containers of one endpoint configuration."""
+
+    def __init__(self, endpoint: str, config: dict[str, Any], folder: Path):
+        self.config = config
+        variant = config["ProductionVariants"][0]
+        model = models.find(variant["ModelName"])
+        self._folder = folder
+        self._log = LogStream(f"/aws/sagemaker/Endpoints/{endpoint}", f"{variant['VariantName']}/{config['EndpointConfigName']}")
+        s3 = sessions.client("s3", model["ExecutionRoleArn"])
+        self._chain = ContainerChain(models.containers(model), s3=s3, workdir=folder, log=self._log)
+        self._answering = 0
+        self._idle = threading.Condition()
+
+    def start(self) -> None:
+        """Start the containers; returns when they answer. Raises ContainerFailed or JobFailed."""
+        self._chain.start()
+
+    @contextlib.contextmanager
+    def _counted(self) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            with self._idle:
+                self._answering -= 1
+                self._idle.notify_all()
+
+    def begin(self) -> contextlib.AbstractContextManager[None]:
+        """Count a request that is about to be made; leave the context when it is answered."""
+        with self._idle:
+            self._answering += 1
+        return self._counted()
+
+    def invoke(self, body: bytes, content_type: str, accept: str | None) -> Answer:
+        """One request through the containers, between `begin` and its end."""
+        return self._chain.invoke(body, content_type, accept)
+
+    def close(self, patience: float = 60.0) -> None:
+        """End the containers when nothing is being answered any more, or after `patience` seconds."""
+        with self._idle:
+            self._idle.wait_for(lambda: self._answering == 0, patience)
+        self._chain.close()
+        self._log.close()
+        shutil.rmtree(self._folder, ignore_errors=True)

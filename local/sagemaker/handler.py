@@ -1,0 +1,130 @@
+"""SageMaker's requests: is it well-formed, may it be made, what does it answer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from local import api_model
+from local.api_model import ApiError
+from local.faults import Faults
+from local.sagemaker import authorization, endpoints, feature_groups, job_operations, jobs, models
+from local.sagemaker.state import STATE, tag
+
+logger = logging.getLogger("laptop.sagemaker")
+Answer = tuple[int, dict[str, str], bytes]
+
+
+def _add_tags(request: dict[str, Any]) -> dict[str, Any]:
+    tag(request["ResourceArn"], request["Tags"])
+    return _list_tags(request)
+
+
+def _delete_tags(request: dict[str, Any]) -> dict[str, Any]:
+    for key in request["TagKeys"]:
+        STATE.tags.get(request["ResourceArn"], {}).pop(key, None)
+    return {}
+
+
+def _list_tags(request: dict[str, Any]) -> dict[str, Any]:
+    tags = STATE.tags.get(request["ResourceArn"], {})
+    return {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
+
+
+OPERATIONS = {
+    **job_operations.OPERATIONS,
+    **models.OPERATIONS,
+    **endpoints.OPERATIONS,
+    **feature_groups.OPERATIONS,
+    "AddTags": _add_tags,
+    "DeleteTags": _delete_tags,
+    "ListTags": _list_tags,
+}
+
+
+def install(state_dir: Path, faults: Faults, pace: float = 1.0) -> None:
+    """Put SageMaker into MiniStack. Jobs work in folders under `state_dir`."""
+    from ministack import app
+
+    STATE.folder, STATE.faults = state_dir, faults
+    app.SERVICE_HANDLERS["sagemaker"] = handle
+    authorization.install()
+
+
+def shutdown() -> None:
+    """Stop every job and container."""
+    from local.compute import standby
+
+    jobs.shutdown()
+    endpoints.shutdown()
+    standby.close()
+
+
+async def handle(method: str, path: str, headers: Mapping[str, str], body: bytes, query_params: Mapping[str, Any]) -> Answer:
+    """Answer one request of the control plane or the runtime."""
+    if path.startswith("/endpoints/"):
+        return await asyncio.to_thread(_invoke, path, headers, body)
+    return await answer_json(lambda operation, request: _operate(operation, request), "sagemaker", headers, body)
+
+
+def _operate(operation: str, request: dict[str, Any]) -> dict[str, Any]:
+    found = OPERATIONS.get(operation)
+    if found is None:
+        raise ApiError("UnknownOperationException", f"The laptop has no SageMaker operation {operation}.")
+    api_model.check("sagemaker", operation, request)
+    refuse_by_fault("sagemaker", operation)
+    return found(request)
+
+
+def refuse_by_fault(service: str, operation: str) -> None:
+    """Raises the ApiError that the faults file wants for this call, if any."""
+    fault = STATE.faults.take_operation(service, operation)
+    if fault:
+        raise ApiError(fault.error, fault.message)
+
+
+async def answer_json(operate: Any, service: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    """The JSON protocol around an operation: errors as AWS writes them, times as seconds."""
+    operation = headers.get("x-amz-target", "").rpartition(".")[2]
+    answer_headers = {"Content-Type": "application/x-amz-json-1.1", "x-amzn-requestid": str(uuid.uuid4())}
+    try:
+        try:
+            request = json.loads(body or b"{}")
+        except ValueError:
+            raise ApiError("SerializationException", "The request is not JSON.") from None
+        # Calls to S3 and Glue come back to this server: off its event loop.
+        answer = await asyncio.to_thread(operate, operation, request)
+        shape = api_model.service_model(service).operation_model(operation).output_shape
+        known = shape.members if shape is not None else {}
+        return 200, answer_headers, api_model.to_json({key: value for key, value in answer.items() if key in known})
+    except ApiError as error:
+        return error.status, answer_headers, json.dumps({"__type": error.code, "message": error.message}).encode()
+    except Exception as error:
+        logger.exception("%s failed", operation)
+        return 500, answer_headers, json.dumps({"__type": "InternalFailure", "message": str(error)}).encode()
+
+
+def _invoke(path: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    name = unquote(path.split("/")[2])
+    request_id = {"x-amzn-requestid": str(uuid.uuid4())}
+    try:
+        answer, variant = endpoints.invoke(name, body, headers.get("content-type", "application/octet-stream"), headers.get("accept") if headers.get("accept") != "*/*" else None)
+    except ApiError as error:
+        return error.status, {**request_id, "Content-Type": "application/json", "x-amzn-errortype": error.code}, json.dumps({"message": error.message, "Message": error.message}).encode()
+    if 200 <= answer.status < 300:
+        return 200, {**request_id, "Content-Type": answer.content_type, "x-Amzn-Invoked-Production-Variant": variant}, answer.body
+    said = answer.body.decode(errors="replace")
+    kind = "client" if answer.status < 500 else "server"
+    error_body = {
+        "OriginalStatusCode": answer.status,
+        "OriginalMessage": said,
+        "Message": f'Received {kind} error ({answer.status}) from container-{answer.container} with message "{said}". See the log group /aws/sagemaker/Endpoints/{name}.',
+        "LogStreamArn": "",
+    }
+    return 424, {**request_id, "Content-Type": "application/json", "x-amzn-errortype": "ModelError"}, json.dumps(error_body).encode()
