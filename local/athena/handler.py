@@ -16,13 +16,13 @@ from ministack import app
 from ministack.core import iam_actions
 from ministack.services import athena as ministack_athena
 
+from local import api_model
 from local.athena import caller as callers
 from local.athena import queries, workgroups
 from local.athena.caller import Caller
 from local.athena.errors import InvalidRequest
 from local.athena.statement import parse
 
-_TOKEN_LENGTHS = (32, 128)
 _MOST_ROWS = 1000
 
 Answer = tuple[int, dict[str, str], bytes]
@@ -86,7 +86,7 @@ def _start(request: _Body, caller: Caller) -> _Body:
 
 
 def _get(request: _Body, _caller: Caller) -> _Body:
-    return {"QueryExecution": _find(request).record}
+    return {"QueryExecution": _find(request).description()}
 
 
 def _stop(request: _Body, _caller: Caller) -> _Body:
@@ -147,10 +147,6 @@ _OPERATIONS: dict[str, Callable[[_Body, Caller], _Body]] = {
 
 def _check_model(operation: str, request: Any) -> None:
     """Refuse what Athena's API model does not allow."""
-    try:
-        from local import api_model
-    except ImportError:
-        return
     problems = api_model.problems("athena", operation, request)
     if problems:
         many = "error" if len(problems) == 1 else "errors"

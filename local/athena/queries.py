@@ -5,6 +5,7 @@ The records lie in MiniStack's own store, so its ListQueryExecutions and BatchGe
 
 from __future__ import annotations
 
+import copy
 import itertools
 import logging
 import random
@@ -12,7 +13,6 @@ import string
 import threading
 import time
 import uuid
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,7 +42,7 @@ _FINAL = ("SUCCEEDED", "FAILED", "CANCELLED")
 _OCTETS = "application/octet-stream"  # what Athena writes its files as
 
 logger = logging.getLogger("athena")
-_pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="athena")
+_slots = threading.Semaphore(_AT_ONCE)
 _counter = itertools.count()
 _queries: dict[str, Query] = {}
 _ids_by_token: dict[str, str] = {}
@@ -65,6 +65,11 @@ class Query:
     def id(self) -> str:
         """Its QueryExecutionId."""
         return self.record["QueryExecutionId"]
+
+    def description(self) -> dict[str, Any]:
+        """The record as it is at this moment."""
+        with self.lock:
+            return copy.deepcopy(self.record)
 
     @property
     def state(self) -> str:
@@ -107,7 +112,8 @@ def start(request: dict[str, Any], statement: Statement, settings: Settings, cal
         _queries[query_id] = query
         _ids_by_token[request["ClientRequestToken"]] = query_id
     ministack_athena._executions[query_id] = query.record
-    _pool.submit(_run, query)
+    # Daemons: a query under way does not keep a server from ending.
+    threading.Thread(target=_run, args=(query,), name=f"athena-{query_id}", daemon=True).start()
     return query_id
 
 
@@ -141,19 +147,20 @@ def rows_of(query: Query, caller: Caller) -> pa.Table:
 def _run(query: Query) -> None:
     queued = time.monotonic()
     query.run.stopped.wait(_QUEUED_SECONDS)
-    started = time.monotonic()
-    statistics = query.record["Statistics"]
-    statistics["QueryQueueTimeInMillis"] = round((started - queued) * 1000)
-    if not query.move("RUNNING"):
-        return
-    state, status = _outcome(query)
+    with _slots:
+        started = time.monotonic()
+        if not query.move("RUNNING"):
+            return
+        state, status = _outcome(query)
     ended = time.monotonic()
-    statistics.update(
-        DataScannedInBytes=query.run.scanned,
-        EngineExecutionTimeInMillis=round((ended - started) * 1000),
-        TotalExecutionTimeInMillis=round((ended - queued) * 1000),
-        ServiceProcessingTimeInMillis=0,
-    )
+    with query.lock:
+        query.record["Statistics"].update(
+            DataScannedInBytes=query.run.scanned,
+            QueryQueueTimeInMillis=round((started - queued) * 1000),
+            EngineExecutionTimeInMillis=round((ended - started) * 1000),
+            TotalExecutionTimeInMillis=round((ended - queued) * 1000),
+            ServiceProcessingTimeInMillis=0,
+        )
     query.move(state, CompletionDateTime=time.time(), **status)
 
 

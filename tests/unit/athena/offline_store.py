@@ -38,7 +38,15 @@ class Server:
 
     url: str
 
-    def client(self, service: str, access_key: str = "test", secret: str = "test", token: str | None = None) -> Any:
+    def client(
+        self,
+        service: str,
+        access_key: str = "test",
+        secret: str = "test",
+        token: str | None = None,
+        *,
+        validate: bool = True,
+    ) -> Any:
         return boto3.client(
             service,
             endpoint_url=self.url,
@@ -46,7 +54,7 @@ class Server:
             aws_access_key_id=access_key,
             aws_secret_access_key=secret,
             aws_session_token=token,
-            config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 1}),
+            config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 1}, parameter_validation=validate),
         )
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import uuid
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -156,8 +158,6 @@ def test_an_unknown_query(ask: Ask) -> None:
 
 
 def test_a_file_that_is_not_what_the_table_says(ask: Ask, store: Server) -> None:
-    import io
-
     name = f"t{uuid.uuid4().hex[:8]}"
     storage = {
         "Columns": [{"Name": "a", "Type": "bigint"}],
@@ -222,10 +222,6 @@ def test_a_work_group_decides_for_its_queries(ask: Ask, store: Server) -> None:
 
 
 def test_a_work_group_limits_what_a_query_scans(ask: Ask, store: Server) -> None:
-    import io
-
-    import numpy as np
-
     name = f"t{uuid.uuid4().hex[:8]}"
     storage = {
         "Columns": [{"Name": "a", "Type": "double"}],
@@ -244,3 +240,19 @@ def test_a_work_group_limits_what_a_query_scans(ask: Ask, store: Server) -> None
     assert execution["Status"]["State"] == "CANCELLED"
     assert execution["Status"]["StateChangeReason"] == "Bytes scanned limit was exceeded"
     assert ask.run(f"SELECT count(*) FROM {DATABASE}.{TABLE}", WorkGroup=name)["Status"]["State"] == "SUCCEEDED"
+
+
+@pytest.mark.parametrize(
+    ("request_", "field"),
+    [
+        ({"ClientRequestToken": "short"}, "clientRequestToken"),
+        ({"ExecutionParameters": []}, "executionParameters"),
+        ({"WorkGroup": "not a name!"}, "workGroup"),
+        ({"ResultConfiguration": {"EncryptionConfiguration": {"EncryptionOption": "ROT13"}}}, "encryptionOption"),
+    ],
+)
+def test_a_request_outside_the_api_s_model_names_the_field(store: Server, request_: dict[str, Any], field: str) -> None:
+    athena = store.client("athena", validate=False)
+    with pytest.raises(ClientError, match=field) as refused:
+        Ask(athena).start("SELECT 1", **request_)
+    assert refused.value.response["AthenaErrorCode"] == "INVALID_INPUT"

@@ -7,6 +7,7 @@ import time
 import uuid
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from botocore.exceptions import ClientError
@@ -179,3 +180,63 @@ def test_files_that_hive_does_not_read_are_left_out(ask: Ask, store: Server) -> 
 def test_names_do_not_care_about_case(ask: Ask, names: tuple[str, str]) -> None:
     rows: Any = ask.rows(f'SELECT {names[0]}, "{names[1]}" FROM {DATABASE.upper()}.{TABLE} WHERE tenure_months = 2')
     assert rows == [["customer_id", "churn"], ["CUST_000002", "Yes"]]
+
+
+def test_partitions_that_are_registered_and_no_others(ask: Ask, store: Server) -> None:
+    name = f"t{uuid.uuid4().hex[:8]}"
+    glue, s3 = store.client("glue"), store.client("s3")
+    storage = {
+        "Columns": [{"Name": "a", "Type": "bigint"}],
+        "Location": f"s3://{BUCKET}/{name}/",
+        "InputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
+    }
+    keys = [{"Name": "year", "Type": "int"}]
+    table = {"Name": name, "StorageDescriptor": storage, "PartitionKeys": keys}
+    glue.create_table(DatabaseName=DATABASE, TableInput=table)
+    for year in (2024, 2025):
+        file = io.BytesIO()
+        pq.write_table(pa.table({"a": [year * 10]}), file)
+        s3.put_object(Bucket=BUCKET, Key=f"{name}/y{year}/part.parquet", Body=file.getvalue())
+    glue.create_partition(
+        DatabaseName=DATABASE,
+        TableName=name,
+        PartitionInput={
+            "Values": ["2024"],
+            "StorageDescriptor": {**storage, "Location": f"s3://{BUCKET}/{name}/y2024"},
+        },
+    )
+    assert ask.rows(f"SELECT * FROM {DATABASE}.{name}") == [["a", "year"], ["20240", "2024"]]
+
+
+@pytest.mark.parametrize(
+    ("sql", "rows"),
+    [
+        ("SELECT churn, churn FROM {t} WHERE tenure_months = 2", [["churn", "churn"], ["Yes", "Yes"]]),
+        (
+            "SELECT a.customer_id, b.n FROM {t} a JOIN (SELECT churn, count(*) AS n FROM {t} GROUP BY churn) b "
+            "ON a.churn = b.churn WHERE a.tenure_months = 3",
+            [["customer_id", "n"], ["CUST_000003", "3"]],
+        ),
+        (
+            "SELECT count(*) AS n FROM {t} x WHERE EXISTS (SELECT 1 FROM {t} y WHERE y.customer_id = x.customer_id AND "
+            "y.tenure_months > x.tenure_months)",
+            [["n"], ["1"]],
+        ),
+        (
+            "SELECT customer_id FROM {t} WHERE churn = 'No' AND NOT is_deleted UNION SELECT 'z' ORDER BY 1 DESC",
+            [["customer_id"], ["z"], ["CUST_000004"], ["CUST_000001"]],
+        ),
+        ("SELECT sum(tenure_months) / 5, max(churn) AS c FROM {t}", [["_col0", "c"], ["3", "Yes"]]),
+        (
+            "SELECT customer_id, tenure_months FROM {t} WHERE churn = 'No' ORDER BY tenure_months DESC, customer_id",
+            [
+                ["customer_id", "tenure_months"],
+                ["CUST_000003", "3"],
+                ["CUST_000001", "1"],
+                ["CUST_000004", None],  # nulls come last in either direction
+            ],
+        ),
+    ],
+)
+def test_queries_of_other_shapes(ask: Ask, sql: str, rows: list[list[str | None]]) -> None:
+    assert ask.rows(sql.replace("{t}", f'"{DATABASE}"."{TABLE}"')) == rows
