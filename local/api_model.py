@@ -100,8 +100,8 @@ def _range_problems(size: Any, value: Any, metadata: dict[str, Any], path: str, 
 
 @cache
 def _compiled(pattern: str) -> Any:
-    # Patterns are Java's: classes such as \p{L}, which `re` does not know.
-    return regex.compile(pattern, regex.V0)
+    # Patterns are Java's: classes such as \p{L}, which `re` does not know, and astral characters as surrogate pairs.
+    return regex.compile(pattern.replace(r"\uD800\uDC00-\uDBFF\uDFFF", r"\U00010000-\U0010FFFF"), regex.V0)
 
 
 _TYPES: dict[str, Any] = {

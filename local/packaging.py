@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 import zipfile
@@ -94,6 +95,10 @@ def package(template_path: Path, artifacts: dict[str, Artifact], s3: Any, bucket
     return template
 
 
+# The functions run on this host's Python.
+_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
 def upload(s3: Any, bucket: str, key: str, file: Path) -> None:
     """Put the file into the bucket unless an object of that name, hence of that content, is there."""
     try:
@@ -148,7 +153,7 @@ def _make(logical_id: str, resource: Template, source: Path, artifacts: Path) ->
         return
     # An empty PYTHON_PLATFORM asks for packages for this host instead of Lambda's arm64 Linux.
     command = ["make", "--no-print-directory", "-C", str(source), f"build-{logical_id}"]
-    command += [f"ARTIFACTS_DIR={artifacts}", "PYTHON_PLATFORM="]
+    command += [f"ARTIFACTS_DIR={artifacts}", "PYTHON_PLATFORM=", f"PYTHON_VERSION={_PYTHON}"]
     made = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
     if made.returncode:
         tail = "\n".join((made.stdout + made.stderr).strip().splitlines()[-15:])
@@ -157,7 +162,7 @@ def _make(logical_id: str, resource: Template, source: Path, artifacts: Path) ->
 
 def _fingerprint(logical_id: str, source: Path, project: Path) -> str:
     """Changes when anything changes that the Makefile reads: its folder, and what it names outside of it."""
-    digest = hashlib.sha256(f"{logical_id}\n{os.uname()}\n".encode())
+    digest = hashlib.sha256(f"{logical_id}\n{os.uname()}\n{_PYTHON}\n".encode())
     for root in [source, *_named_outside(source, project)]:
         for file in _files(root):
             digest.update(f"{file.relative_to(project)}\n{_sha256(file)}\n".encode())
