@@ -32,7 +32,21 @@ def install() -> None:
     """Answer for our services, leave all others to MiniStack."""
     action, resource = iam_actions.extract_iam_action, iam_actions.extract_resource_arn
     iam_actions.extract_iam_action = lambda service, *rest: _action(service, *rest) if service in SERVICES else action(service, *rest)
+    context = iam_actions.request_tag_context
+    iam_actions.request_tag_context = lambda service, *rest: {**context(service, *rest), **_context(service, rest[1])}
     iam_actions.extract_resource_arn = lambda service, *rest: _resource(service, *rest) if service in SERVICES else resource(service, *rest)
+
+
+def _context(service: str, body: bytes) -> dict[str, Any]:
+    """Condition keys of Application Auto Scaling, in lower case as MiniStack's evaluator looks them up."""
+    if service != "application-autoscaling":
+        return {}
+    try:
+        request = json.loads(body or b"{}")
+    except ValueError:
+        return {}
+    keys = {"service-namespace": "ServiceNamespace", "scalable-dimension": "ScalableDimension"}
+    return {f"{service}:{key}": request[member] for key, member in keys.items() if member in request}
 
 
 def _action(service: str, method: str, path: str, headers: dict, body: bytes, *_: Any) -> str | None:

@@ -7,6 +7,7 @@ Argument: a JSON file (see `local.compute.automl`). Writes `result.json` beside 
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 import sys
 import time
@@ -114,6 +115,10 @@ def check(table: pd.DataFrame, target: str, problem: str) -> pd.DataFrame:
         )
     if table.shape[1] < 2:
         raise Refused("ClientError: The dataset has no column besides the target.")
+    if not any(table[name].nunique(dropna=False) > 1 for name in table.columns if name != target):
+        raise Refused(
+            "ClientError: Every column besides the target has only one value; there is nothing to learn from."
+        )
     distinct = table[target].nunique()
     if distinct < 2:
         raise Refused(f"ClientError: The target attribute {target!r} has only one value: {table[target].iloc[0]!r}.")
@@ -242,6 +247,8 @@ def status(name: str) -> None:
 def main() -> None:
     started = time.monotonic()
     lifeline.hold()
+    # Its only message is that PyTorch is not there to look for a GPU with, before every model.
+    logging.getLogger("autogluon.common.utils.resource_utils").setLevel(logging.ERROR)
     job = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     try:
         result = train(job, started)

@@ -206,6 +206,7 @@ def test_validation_channel_is_what_scores_are_from(bucket: Bucket, job: Job) ->
             "BinaryClassification needs two classes; 'target' has 3.",
         ),
         (customers(600), {"ProblemType": "Regression"}, "Regression needs numbers; 'target' has 'No'."),
+        ([{"a": "1", "target": row["target"]} for row in customers(600)], {}, "there is nothing to learn from"),
         (to_csv(customers(600), header=False), {}, "The first line must be a header."),
         (customers(600), {"Mode": "HYPERPARAMETER_TUNING"}, "Only the modes ENSEMBLING and AUTO"),
         (customers(600), {"SampleWeightAttributeName": "w"}, "SampleWeightAttributeName is not supported"),

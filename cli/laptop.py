@@ -1,0 +1,77 @@
+"""Gets the laptop cloud ready: the stack deployed, a table in the Feature Store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from local import csv_table, deploy, feature_store, telco
+from local.address import ACCESS_KEY, ACCOUNT_ID, REGION, SECRET_KEY
+from local.process import Server
+
+STACK = "automl-pipeline"
+FEATURE_GROUP = "mlops_poc_churn_classification_feature"
+FEATURE_STORE_BUCKET = f"sagemaker-{REGION}-{ACCOUNT_ID}"
+FEATURE_STORE_ROLE = "feature-store"
+EMAIL = "you@example.com"
+# Wait states and waits before retries take this part of their time: a minute becomes a second.
+WAIT_SCALE = 1 / 60
+
+
+@dataclass
+class Laptop:
+    """A laptop cloud with the stack on it."""
+
+    server: Server
+    outputs: dict[str, str]
+
+    def client(self, service: str) -> Any:
+        """A boto3 client of this cloud."""
+        return client(self.server, service)
+
+
+def client(server: Server, service: str) -> Any:
+    """A boto3 client of a laptop cloud, as its root."""
+    session = boto3.Session(ACCESS_KEY, SECRET_KEY, region_name=REGION)
+    return session.client(service, endpoint_url=server.endpoint_url)
+
+
+def deploy_stack(server: Server, progress: Callable[[str], None]) -> Laptop:
+    """Build what changed and deploy template.yaml. Raises local.deploy.DeployFailed, local.packaging.BuildFailed."""
+    parameters = {"FeatureStoreBucket": FEATURE_STORE_BUCKET, "NotificationEmail": EMAIL}
+    stack = deploy.deploy(server.endpoint_url, STACK, parameters=parameters, progress=progress)
+    return Laptop(server, stack.outputs)
+
+
+def load_telco(laptop: Laptop) -> feature_store.LoadedFeatureGroup:
+    """IBM's Telco customers, as the feature group that the pipeline reads by default."""
+    return _load(laptop, telco.load(), FEATURE_GROUP, telco.RECORD_IDENTIFIER)
+
+
+def load_csv(laptop: Laptop, table: csv_table.CsvTable, path: Path) -> feature_store.LoadedFeatureGroup:
+    """A person's own table, as a feature group named after its file."""
+    letters = "".join(c if c.isascii() and c.isalnum() else "-" for c in path.stem).strip("-").lower()
+    name = "-".join(part for part in letters.split("-") if part)[:50] or "table"
+    return _load(laptop, table.frame, name, table.id_column)
+
+
+def _load(laptop: Laptop, frame: Any, name: str, identifier: str) -> feature_store.LoadedFeatureGroup:
+    s3, iam = laptop.client("s3"), laptop.client("iam")
+    s3.create_bucket(Bucket=FEATURE_STORE_BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+    trust = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    role = iam.create_role(RoleName=FEATURE_STORE_ROLE, AssumeRolePolicyDocument=document)["Role"]["Arn"]
+    return feature_store.load_table(
+        frame,
+        feature_group_name=name,
+        record_identifier=identifier,
+        bucket=FEATURE_STORE_BUCKET,
+        prefix="feature-store",
+        role_arn=role,
+        client=laptop.client,
+    )
