@@ -248,7 +248,7 @@ def main() -> None:
     started = time.monotonic()
     lifeline.hold()
     # Its only message is that PyTorch is not there to look for a GPU with, before every model.
-    logging.getLogger("autogluon.common.utils.resource_utils").setLevel(logging.ERROR)
+    logging.getLogger("autogluon.common.utils.resource_utils").setLevel(logging.CRITICAL)
     job = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     try:
         result = train(job, started)
