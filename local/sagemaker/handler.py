@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import threading
 import uuid
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,6 +14,7 @@ from urllib.parse import unquote
 
 from local import api_model
 from local.api_model import ApiError
+from local.compute import standby
 from local.faults import Faults
 from local.sagemaker import authorization, endpoints, feature_groups, job_operations, jobs, models
 from local.sagemaker.state import STATE, tag
@@ -55,12 +57,12 @@ def install(state_dir: Path, faults: Faults, pace: float = 1.0) -> None:
     STATE.folder, STATE.faults = state_dir, faults
     app.SERVICE_HANDLERS["sagemaker"] = handle
     authorization.install()
+    # What Autopilot's stand-in needs is imported once, while nobody waits for it.
+    threading.Thread(target=standby.prepare, daemon=True).start()
 
 
 def shutdown() -> None:
     """Stop every job and container."""
-    from local.compute import standby
-
     jobs.shutdown()
     endpoints.shutdown()
     standby.close()

@@ -14,6 +14,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 from moto.stepfunctions.parser.api import HistoryEventType, TaskFailedEventDetails
 from moto.stepfunctions.parser.asl.component.common.error_name.custom_error_name import CustomErrorName
+from moto.stepfunctions.parser.asl.component.common.error_name.error_name import ErrorName
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent, FailureEventException
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import state_task_factory
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import state_task_service_aws_sdk as aws_sdk
@@ -143,7 +144,7 @@ def _task_failed(self: Any, error: str, cause: str, env: Any = None) -> FailureE
     return FailureEventException(
         FailureEvent(
             env=env,
-            error_name=CustomErrorName(error),
+            error_name=ErrorName(error_name=error),  # also names that only AWS itself may use: States.TaskFailed
             event_type=HistoryEventType.TaskFailed,
             event_details=_details(self, error, cause),
         )

@@ -1,0 +1,73 @@
+"""One laptop cloud for the pipeline tests, with the stack deployed and the Telco customers loaded."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email import message_from_bytes
+from email.message import Message
+from typing import Any
+
+import pytest
+
+from cli import laptop
+from local import process
+
+
+@dataclass
+class Cloud:
+    """The cloud under test."""
+
+    laptop: laptop.Laptop
+
+    def client(self, service: str) -> Any:
+        return self.laptop.client(service)
+
+    def start(self, **given: Any) -> str:
+        """Start a run with this input. Returns its ARN."""
+        machine = self.laptop.outputs["TrainingStateMachineArn"]
+        return self.client("stepfunctions").start_execution(stateMachineArn=machine, input=json.dumps(given))["executionArn"]
+
+    def run(self, **given: Any) -> dict[str, Any]:
+        """A run from start to end: what DescribeExecution says of it."""
+        return self.ended(self.start(**given))
+
+    def ended(self, execution: str, seconds: float = 240) -> dict[str, Any]:
+        deadline = time.monotonic() + seconds
+        while (described := self.client("stepfunctions").describe_execution(executionArn=execution))["status"] == "RUNNING":
+            assert time.monotonic() < deadline, f"{execution} has not ended"
+            time.sleep(0.2)
+        return described
+
+    def mails(self) -> list[Message]:
+        return [message_from_bytes(path.read_bytes()) for path in sorted(self.laptop.server.outbox.glob("*.eml"))]
+
+    def packages(self) -> list[dict[str, Any]]:
+        """The versions in the registry, newest first."""
+        sagemaker = self.client("sagemaker")
+        if not sagemaker.list_model_package_groups()["ModelPackageGroupSummaryList"]:
+            return []
+        group = self.laptop.outputs["ModelPackageGroupName"]
+        return sagemaker.list_model_packages(ModelPackageGroupName=group)["ModelPackageSummaryList"]
+
+    def object(self, uri: str) -> bytes:
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        return self.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+
+
+@pytest.fixture(scope="session")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    with process.running(state=tmp_path_factory.mktemp("cloud") / "state", wait_scale=laptop.WAIT_SCALE) as server:
+        ready = laptop.deploy_stack(server, lambda _: None)
+        laptop.load_telco(ready)
+        yield Cloud(ready)
+
+
+@pytest.fixture(scope="session")
+def deployed(cloud: Cloud) -> dict[str, Any]:
+    """What the default run, started with `{}`, answered."""
+    described = cloud.run()
+    assert described["status"] == "SUCCEEDED", described
+    return json.loads(described["output"])

@@ -1,0 +1,109 @@
+"""Runs that end otherwise: below the threshold, waiting for a person, refused, failed. Nothing else changes then."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from .conftest import Cloud
+
+# A thousand customers train as the four thousand do, in less time.
+FEWER = {"customer_id_end": 1000}
+
+
+def test_model_below_the_threshold_is_not_registered(cloud: Cloud, deployed: dict[str, Any]) -> None:
+    before = (len(cloud.packages()), len(cloud.mails()))
+    described = cloud.run(accuracy_threshold=0.99, **FEWER)
+    output = json.loads(described["output"])
+    assert (described["status"], output["outcome"]) == ("SUCCEEDED", "BelowThreshold")
+    assert "0.99" in output["message"]
+    assert (len(cloud.packages()), len(cloud.mails())) == before
+
+
+def test_pending_version_is_deployed_when_someone_approves_it(cloud: Cloud, deployed: dict[str, Any]) -> None:
+    mails = len(cloud.mails())
+    output = json.loads(cloud.run(model_approval_status="PendingManualApproval", **FEWER)["output"])
+    assert output["outcome"] == "PendingApproval"
+    [mail] = cloud.mails()[mails:]
+    assert mail["Subject"] == "[SageMaker Pipeline] A model waits for approval"
+    sagemaker = cloud.client("sagemaker")
+    served = sagemaker.describe_endpoint(EndpointName="automl-classification-endpoint")["EndpointConfigName"]
+    time.sleep(5)  # the registry counts what changes within seconds of a registration as part of it
+    sagemaker.update_model_package(ModelPackageArn=output["model_package_arn"], ModelApprovalStatus="Approved")
+    version = output["model_package_arn"].rsplit("/", 1)[1]
+    deadline = time.monotonic() + 60
+    while True:
+        endpoint = sagemaker.describe_endpoint(EndpointName="automl-classification-endpoint")
+        if f"-v{version}-" in endpoint["EndpointConfigName"] and endpoint["EndpointStatus"] == "InService":
+            break
+        assert time.monotonic() < deadline, f"{endpoint['EndpointConfigName']} still serves, as {served} did"
+        time.sleep(0.3)
+
+
+def failure_mail(cloud: Cloud, before: int) -> tuple[str, str]:
+    [mail] = cloud.mails()[before:]
+    return mail["Subject"], mail.get_payload()
+
+
+def test_unknown_feature_group_fails_with_one_mail(cloud: Cloud) -> None:
+    before = (len(cloud.mails()), len(cloud.packages()))
+    described = cloud.run(feature_group_name="nobody-made-this")
+    assert (described["status"], described["error"]) == ("FAILED", "DataSourceFailed")
+    subject, body = failure_mail(cloud, before[0])
+    assert subject == "[SageMaker Pipeline Failed] DataSource"
+    for part in ("nobody-made-this", "/aws/vendedlogs/states/", described["executionArn"], "Look first at"):
+        assert part in body
+    assert len(cloud.packages()) == before[1]
+
+
+def test_processing_script_that_raises_fails_with_one_mail(cloud: Cloud, deployed: dict[str, Any]) -> None:
+    s3, bucket = cloud.client("s3"), cloud.laptop.outputs["BucketName"]
+    listed = s3.list_objects_v2(Bucket=bucket, Prefix="mlops/automl_training/code/")["Contents"]
+    [key] = [item["Key"] for item in listed if item["Key"].endswith("preprocess.py")]
+    script = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    s3.put_object(Bucket=bucket, Key=key, Body=b"raise RuntimeError('out of paper')")
+    before = len(cloud.mails())
+    try:
+        described = cloud.run(**FEWER)
+    finally:
+        s3.put_object(Bucket=bucket, Key=key, Body=script)
+    assert (described["status"], described["error"]) == ("FAILED", "PreprocessDataFailed")
+    subject, body = failure_mail(cloud, before)
+    assert subject == "[SageMaker Pipeline Failed] PreprocessData"
+    assert "/aws/sagemaker/ProcessingJobs" in body
+    job = body.split("Job: ", 1)[1].split("\n", 1)[0].strip()
+    logs = cloud.client("logs").filter_log_events(logGroupName="/aws/sagemaker/ProcessingJobs", logStreamNamePrefix=job)
+    assert any("out of paper" in event["message"] for event in logs["events"])
+
+
+def test_data_that_cannot_be_trained_on_is_told_in_one_sentence(cloud: Cloud) -> None:
+    before = len(cloud.mails())
+    described = cloud.run(customer_id_end=100)
+    assert described["error"] == "PreprocessDataFailed"
+    _, body = failure_mail(cloud, before)
+    assert "There are 100 rows with a target and at least 625 are needed" in body
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            {"acuracy_threshold": 0.5, "customer_id_start": 5, "customer_id_end": 2, "max_runtime_sec": "60"},
+            ["Did you mean accuracy_threshold?", "no customer lies between them", "max_runtime_sec must be a whole number"],
+        ),
+        ({"bucket": 'x"; DROP/'}, ["bucket"]),
+        ({"feature_group_name": "a'/b"}, ["feature_group_name"]),
+    ],
+)
+def test_bad_input_is_refused_with_all_its_problems(cloud: Cloud, given: dict[str, Any], said: list[str]) -> None:
+    before = len(cloud.mails())
+    described = cloud.run(**given)
+    assert (described["status"], described["error"]) == ("FAILED", "PrepareRunFailed")
+    subject, body = failure_mail(cloud, before)
+    assert subject == "[SageMaker Pipeline Failed] PrepareRun"
+    for sentence in said:
+        assert sentence in described["cause"]
+        assert sentence in body
