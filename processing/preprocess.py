@@ -70,20 +70,21 @@ def read_source(folder: str, ignored: Sequence[str]) -> Source:
         raise UnusableData("The query left no CSV file: check that the DataSource step wrote to data/raw/.")
     if len(paths) > 1:
         raise UnusableData(f"data/raw/ holds {len(paths)} CSV files and should hold the run's own alone.")
-    with open(paths[0], "rb") as file:
-        body = file.read()
-    if not body.strip():
+    if not os.path.getsize(paths[0]):
         raise UnusableData("The feature group returned nothing, not even column names.")
-    names = _header(body)
-    wanted = [name for name in names if name not in ignored]
-    table = _read_columns(body, wanted)
-    columns = {name: table.column(name) if name in wanted else None for name in names}
-    return Source(columns, table.num_rows, hashlib.sha256(body).hexdigest())
+    with pyarrow.memory_map(paths[0]) as file, ThreadPoolExecutor(1) as threads:
+        body = file.read_buffer()
+        fingerprint = threads.submit(lambda: hashlib.sha256(body).hexdigest())  # while the columns are read
+        names = _header(body)
+        wanted = [name for name in names if name not in ignored]
+        table = _read_columns(body, wanted)
+        columns = {name: table.column(name) if name in wanted else None for name in names}
+        return Source(columns, table.num_rows, fingerprint.result())
 
 
-def _header(body: bytes) -> list[str]:
+def _header(body: pyarrow.Buffer) -> list[str]:
     first = pyarrow.csv.open_csv(
-        pyarrow.py_buffer(body), parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True)
+        pyarrow.BufferReader(body), parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True)
     )
     names = first.schema.names
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -92,14 +93,14 @@ def _header(body: bytes) -> list[str]:
     return names
 
 
-def _read_columns(body: bytes, names: Sequence[str]) -> pyarrow.Table:
+def _read_columns(body: pyarrow.Buffer, names: Sequence[str]) -> pyarrow.Table:
     """Columns of numbers as float64 where the first rows promise it, the rest as texts, dictionary-coded."""
     text = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
 
-    def read(types: dict[str, pyarrow.DataType], rows: bytes, newlines: bool = False) -> pyarrow.Table:
+    def read(types: dict[str, pyarrow.DataType], rows: pyarrow.Buffer, newlines: bool = False) -> pyarrow.Table:
         return pyarrow.csv.read_csv(
-            pyarrow.py_buffer(rows),
-            read_options=pyarrow.csv.ReadOptions(block_size=len(rows) + 1 if newlines else 1 << 24),
+            pyarrow.BufferReader(rows),
+            read_options=pyarrow.csv.ReadOptions(block_size=rows.size + 1 if newlines else 1 << 24),
             parse_options=pyarrow.csv.ParseOptions(newlines_in_values=newlines),
             convert_options=pyarrow.csv.ConvertOptions(
                 include_columns=list(names),
@@ -114,7 +115,8 @@ def _read_columns(body: bytes, names: Sequence[str]) -> pyarrow.Table:
     # Two readings that are faster and can only fail, never mislead: a number that is none is an error, and a row cut
     # at a line break inside a value has too few columns (there are two at least, id and target).
     with contextlib.suppress(pyarrow.ArrowInvalid, ValueError):
-        sample = read(types, body[: body.index(b"\n", 1 << 18) + 1])
+        start = body.slice(0, min(body.size, 1 << 19)).to_pybytes()
+        sample = read(types, pyarrow.py_buffer(start[: start.index(b"\n", 1 << 18) + 1]))
         return read({name: pyarrow.float64() if _all_numbers(sample.column(name)) else text for name in names}, body)
     with contextlib.suppress(pyarrow.ArrowInvalid):
         return read(types, body)
