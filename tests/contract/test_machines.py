@@ -1,0 +1,82 @@
+"""What must hold for every state of both machines, read from the files that are deployed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cli.steps import STEPS
+from local.stepfunctions import checks, integrations, sdk_shapes
+
+ROOT = Path(__file__).parents[2]
+MACHINES = {name: yaml.safe_load((ROOT / "statemachine" / f"{name}.asl.yaml").read_text()) for name in ("training", "deployment")}
+STATES = [(machine, name) for machine, definition in MACHINES.items() for name in definition["States"]]
+TASKS = [(machine, name) for machine, name in STATES if MACHINES[machine]["States"][name]["Type"] == "Task"]
+
+
+def state(machine: str, name: str) -> dict[str, Any]:
+    return MACHINES[machine]["States"][name]
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_definition_is_valid_and_every_state_is_reached(machine: str) -> None:
+    text = json.dumps(MACHINES[machine]).replace("${Partition}", "aws")
+    assert checks.problems(text) == []
+
+
+@pytest.mark.parametrize(("machine", "name"), STATES)
+def test_state_says_which_step_it_belongs_to(machine: str, name: str) -> None:
+    step, _, why = state(machine, name)["Comment"].partition(": ")
+    assert step in (*STEPS, "Failure")
+    assert why
+
+
+@pytest.mark.parametrize(("machine", "name"), TASKS)
+def test_task_has_timeout_retry_and_catch(machine: str, name: str) -> None:
+    task = state(machine, name)
+    assert task["TimeoutSeconds"] > 0
+    assert any("States.ALL" in rule["ErrorEquals"] for rule in task["Catch"])
+    for rule in task["Retry"]:
+        assert rule["MaxAttempts"] > 0
+        assert rule["MaxDelaySeconds"] >= rule["IntervalSeconds"]
+        assert rule["JitterStrategy"] == "FULL"
+
+
+@pytest.mark.parametrize(("machine", "name"), TASKS)
+def test_task_calls_an_operation_with_fields_it_has(machine: str, name: str) -> None:
+    task = state(machine, name)
+    service, _, action = task["Resource"].removeprefix("arn:${Partition}:states:::").removeprefix("aws-sdk:").partition(":")
+    found = sdk_shapes.operation(service, action.split(".")[0])
+    if isinstance(task["Arguments"], dict):
+        unknown = [problem for problem in unknown_fields(task["Arguments"], found.input_shape) if problem]
+        assert not unknown
+    documented = {"sagemaker": integrations.SAGEMAKER_FIELDS, "athena": integrations.ATHENA_FIELDS}
+    if ":aws-sdk:" not in task["Resource"] and service in documented and isinstance(task["Arguments"], dict):
+        assert set(task["Arguments"]) <= set(documented[service][action.split(".")[0].lower()].split())
+
+
+def unknown_fields(value: Any, shape: Any) -> Iterator[str]:
+    if isinstance(value, str) and value.startswith("{%"):
+        return
+    if shape.type_name == "structure" and isinstance(value, dict):
+        members = {member[0].upper() + member[1:]: inner for member, inner in shape.members.items()}
+        for key, inner in value.items():
+            # What starts an execution and a function takes any JSON.
+            if key not in members:
+                yield key
+            elif key not in ("Input", "Payload", "Body"):
+                yield from unknown_fields(inner, members[key])
+    elif shape.type_name == "list" and isinstance(value, list):
+        for inner in value:
+            yield from unknown_fields(inner, shape.member)
+
+
+def test_error_names_of_fail_states_are_allowed() -> None:
+    for machine, name in STATES:
+        if state(machine, name)["Type"] == "Fail":
+            assert not state(machine, name)["Error"].startswith("States.")

@@ -1,0 +1,69 @@
+"""What must hold for the template as AWS gets it."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from automl_pipeline.settings import Settings
+
+from local import packaging
+
+ROOT = Path(__file__).parents[2]
+TEMPLATE = packaging.read_template(ROOT / "template.yaml")
+RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
+STATEMENTS = [
+    (name, statement)
+    for name, resource in RESOURCES.items()
+    if resource["Type"] == "AWS::IAM::Role"
+    for policy in resource["Properties"]["Policies"]
+    for statement in policy["PolicyDocument"]["Statement"]
+]
+
+
+def test_cfn_lint_finds_nothing() -> None:
+    found = subprocess.run([str(Path(sys.executable).with_name("cfn-lint")), str(ROOT / "template.yaml")], capture_output=True, text=True, check=False)
+    assert found.stdout == ""
+    assert found.returncode == 0
+
+
+def test_no_action_is_a_wildcard() -> None:
+    actions = [action for _, statement in STATEMENTS for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])]
+    assert actions
+    assert not [action for action in actions if "*" in action]
+
+
+def test_star_as_resource_has_its_reason_beside_it() -> None:
+    lines = (ROOT / "template.yaml").read_text().splitlines()
+    stars = [line for line in lines if re.search(r"Resource: '\*'", line)]
+    assert len(stars) == sum(statement.get("Resource") == "*" for _, statement in STATEMENTS)
+    assert all("# " in line for line in stars)
+
+
+def test_roles_are_passed_to_one_service_only() -> None:
+    passing = [statement for _, statement in STATEMENTS if statement["Action"] == "iam:PassRole"]
+    assert passing
+    assert all(statement["Condition"]["StringEquals"]["iam:PassedToService"] for statement in passing)
+
+
+def test_every_region_with_an_image_is_listed_once() -> None:
+    listed = TEMPLATE["Rules"]["RegionHasImage"]["Assertions"][0]["Assert"]["Fn::Contains"][0]
+    assert sorted(listed) == sorted(TEMPLATE["Mappings"]["ScikitLearnImage"])
+
+
+def test_every_setting_reaches_the_function_that_checks_it() -> None:
+    variables = RESOURCES["PrepareRunFunction"]["Properties"]["Environment"]["Variables"]
+    named = {name.removeprefix("PIPELINE_").lower() for name in variables if name.startswith("PIPELINE_")}
+    assert named == set(Settings.model_fields)
+
+
+@pytest.mark.parametrize("machine", ["Training", "Deployment"])
+def test_every_substitution_is_used_and_given(machine: str) -> None:
+    text = (ROOT / "statemachine" / f"{machine.lower()}.asl.yaml").read_text()
+    given = RESOURCES[f"{machine}StateMachine"]["Properties"]["DefinitionSubstitutions"]
+    assert set(re.findall(r"\$\{(\w+)\}", text)) == set(given), json.dumps(sorted(given))

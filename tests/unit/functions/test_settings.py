@@ -1,0 +1,101 @@
+"""Settings: all that is wrong is told at once, in words; what is right gives a run whose names AWS takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from automl_pipeline import run_layout, settings
+from hypothesis import given
+from hypothesis import strategies as st
+
+from local import api_model
+
+DEPLOYED = {"bucket": "a-bucket", "region": "us-west-2"}
+ROOT = Path(__file__).parents[3]
+
+
+def test_empty_input_takes_what_was_deployed() -> None:
+    chosen = settings.resolve({}, {**DEPLOYED, "accuracy_threshold": 0.7})
+    assert (chosen.bucket, chosen.accuracy_threshold, chosen.customer_id_end) == ("a-bucket", 0.7, 4000)
+
+
+def test_configuration_file_is_a_valid_input() -> None:
+    config = yaml.safe_load((ROOT / "config" / "pipeline_config.yaml").read_text())
+    assert settings.resolve(config, DEPLOYED) == settings.resolve({}, DEPLOYED)
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"acuracy_threshold": 1}, "Did you mean accuracy_threshold?"),
+        ({"max_runtime_sec": "60"}, "max_runtime_sec must be a whole number without quotes, and is a text"),
+        ({"enable_autoscaling": 1}, "enable_autoscaling must be true or false"),
+        ({"customer_id_start": 9, "customer_id_end": 3}, "customer_id_start (9) is after customer_id_end (3)"),
+        ({"customer_id_start": None}, "go together"),
+        ({"objective_metric_name": "RMSE"}, "RMSE does not fit BinaryClassification"),
+        ({"autoscaling_min_capacity": 6}, "autoscaling_min_capacity (6) is more than"),
+        ({"transform_instance_type": "ml.t3.medium"}, "burstable"),
+        ({"bucket": "another"}, "bucket is set when the stack is deployed"),
+        ({"bucket": 'a"b'}, "is not a bucket name"),
+        ({"feature_group_name": "a'; DROP TABLE x"}, "feature_group_name"),
+        ({"target_attribute_name": "../../x"}, "target_attribute_name"),
+        ([], "must be a JSON object"),
+        ({"comment": "x" * 70_000}, "larger than 64 KB"),
+    ],
+)
+def test_what_is_wrong_is_said(asked: Any, said: str) -> None:
+    with pytest.raises(settings.InvalidInput) as refused:
+        settings.resolve(asked, DEPLOYED)
+    assert said in str(refused.value)
+
+
+def test_all_problems_at_once() -> None:
+    with pytest.raises(settings.InvalidInput) as refused:
+        settings.resolve({"nope": 1, "max_candidates": 0, "problem_type": "Guessing"}, DEPLOYED)
+    assert len(refused.value.problems) == 3
+
+
+def test_deployed_defaults_come_from_the_environment() -> None:
+    found = settings.deployed({"PIPELINE_BUCKET": "b-b", "PIPELINE_MAX_CANDIDATES": "", "PIPELINE_ENABLE_AUTOSCALING": "false"})
+    assert found == {"bucket": "b-b", "max_candidates": None, "enable_autoscaling": False}
+
+
+JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3))
+
+
+@given(st.dictionaries(st.sampled_from(list(settings.Settings.model_fields)) | st.text(max_size=20), JSON, max_size=4) | JSON)
+def test_any_input_gives_a_run_or_a_refusal_on_printable_lines(asked: Any) -> None:
+    try:
+        chosen = settings.resolve(asked, DEPLOYED)
+    except settings.InvalidInput as refused:
+        assert refused.problems
+        assert all(line.isprintable() for line in refused.problems)
+    else:
+        check_names(chosen)
+
+
+def check_names(chosen: settings.Settings) -> None:
+    execution = run_layout.Execution("arn:aws:states:us-west-2:000000000000:execution:m:e", "e", "2026-11-23T21:00:22.123Z")
+    run = run_layout.describe(chosen, execution, code_sha256="0" * 64, image="i", job_role="r", automl_role="a")
+    for service_member in (("CreateAutoMLJobV2", "AutoMLJobName", run["names"]["automl_job"]),
+                           ("CreateProcessingJob", "ProcessingJobName", run["names"]["processing_job"]),
+                           ("CreateTransformJob", "TransformJobName", run["names"]["transform_job"]),
+                           ("CreateModel", "ModelName", run["names"]["model"]),
+                           ("CreateModelPackage", "ClientToken", run["client_token"])):  # fmt: skip
+        operation, member, value = service_member
+        problems = api_model.problems("sagemaker", operation, {member: value})
+        assert not [problem for problem in problems if f"'{member[0].lower()}{member[1:]}'" in problem]
+
+
+def test_longest_project_name_still_gives_names_that_fit() -> None:
+    check_names(settings.resolve({}, {**DEPLOYED, "project_name": "p" * 36}))
+
+
+def test_names_are_the_same_for_a_retry_and_others_for_another_execution() -> None:
+    first = run_layout.Execution("arn:1", "e", "2026-11-23T21:00:22.123Z")
+    assert first.run_id == run_layout.Execution("arn:1", "e", "2026-11-23T21:00:22.123Z").run_id
+    assert first.run_id != run_layout.Execution("arn:2", "e", "2026-11-23T21:00:22.123Z").run_id
+    assert first.run_id != run_layout.Execution("arn:1", "e", "2026-11-23T21:00:22.124Z").run_id
