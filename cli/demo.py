@@ -101,7 +101,11 @@ def _check(options: Options) -> tuple[csv_table.CsvTable | None, dict[str, Any]]
     problems: list[str] = []
     table = None
     if options.csv is None:
-        problems += [f"{flag} goes with --csv." for flag, value in (("--target", options.target), ("--id-column", options.id_column)) if value]
+        problems += [
+            f"{flag} goes with --csv."
+            for flag, value in (("--target", options.target), ("--id-column", options.id_column))
+            if value
+        ]
     elif not options.target or not options.id_column:
         problems.append("--csv needs --target COLUMN (what to predict) and --id-column COLUMN (what identifies a row).")
     else:
@@ -117,7 +121,11 @@ def _check(options: Options) -> tuple[csv_table.CsvTable | None, dict[str, Any]]
         given["problem_type"] = options.problem_type
     defaults = {"MulticlassClassification": "Accuracy", "Regression": "RMSE"}
     objective = options.objective or defaults.get(given.get("problem_type", ""))
-    asked = {"objective_metric_name": objective, "accuracy_threshold": options.threshold, "max_runtime_sec": options.max_runtime}
+    asked = {
+        "objective_metric_name": objective,
+        "accuracy_threshold": options.threshold,
+        "max_runtime_sec": options.max_runtime,
+    }
     given.update({key: value for key, value in asked.items() if value is not None})
     try:
         settings.resolve(given, {"bucket": "any-bucket"})
@@ -173,7 +181,7 @@ def _on_server(
     timings: list[tuple[str, float]],
 ) -> None:
     with _Timed(console, timings, "Stack deployed") as spinner:
-        cloud = laptop.deploy_stack(server, lambda line: spinner.update(line))
+        cloud = laptop.deploy_stack(server, spinner.update)
     if table is None or options.csv is None:
         with _Timed(console, timings, f"{telco.ROWS:,} customers loaded"):
             group = laptop.load_telco(cloud)
@@ -224,7 +232,9 @@ def _tell_end(result: Result, console: Console, timings: list[tuple[str, float]]
     output = finished.output
     console.print()
     if output is None:
-        console.print(f"[red]The run ended as {finished.status}:[/] {finished.error}\n{finished.cause}", highlight=False)
+        console.print(
+            f"[red]The run ended as {finished.status}:[/] {finished.error}\n{finished.cause}", highlight=False
+        )
     else:
         console.print(f"[bold]{output['outcome']}[/]: {output['message']}", highlight=False)
         metrics = Table("metric", "on rows it never saw")

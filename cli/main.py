@@ -22,7 +22,11 @@ StackName = Annotated[str, typer.Option("--stack-name", help="The deployed stack
 
 
 def _fail(message: str) -> typer.Exit:
-    errors.print(f"[red]Error:[/] {message}" if "[" not in message else f"Error: {message}", markup="[" not in message, soft_wrap=True)
+    errors.print(
+        f"[red]Error:[/] {message}" if "[" not in message else f"Error: {message}",
+        markup="[" not in message,
+        soft_wrap=True,
+    )
     return typer.Exit(1)
 
 
@@ -31,7 +35,9 @@ def demo(
     csv: Annotated[Path | None, typer.Option(help="Your own table instead of IBM's Telco customers.")] = None,
     target: Annotated[str | None, typer.Option(help="Column of the table to predict.")] = None,
     id_column: Annotated[str | None, typer.Option(help="Column that identifies a row.")] = None,
-    problem_type: Annotated[str | None, typer.Option(help="BinaryClassification, MulticlassClassification or Regression.")] = None,
+    problem_type: Annotated[
+        str | None, typer.Option(help="BinaryClassification, MulticlassClassification or Regression.")
+    ] = None,
     objective: Annotated[str | None, typer.Option(help="Metric that Autopilot optimises.")] = None,
     threshold: Annotated[float | None, typer.Option(help="Least accuracy to register and deploy the model.")] = None,
     max_runtime: Annotated[int | None, typer.Option(help="Longest time of one training job, in seconds.")] = None,
@@ -42,7 +48,9 @@ def demo(
     """Run the whole pipeline on this machine, with no AWS account."""
     from cli import demo as demonstration
 
-    options = demonstration.Options(csv, target, id_column, problem_type, objective, threshold, max_runtime, faults, summary, port)
+    options = demonstration.Options(
+        csv, target, id_column, problem_type, objective, threshold, max_runtime, faults, summary, port
+    )
     try:
         succeeded = demonstration.run(options, console)
     except demonstration.DemoFailed as error:
@@ -64,14 +72,19 @@ def up(
     from local import deploy, packaging, paths, process
 
     try:
-        with process.running(port=port, state=paths.PROJECT / ".local" / f"up-{port}", faults=faults, wait_scale=laptop.WAIT_SCALE) as server:
+        with process.running(
+            port=port, state=paths.PROJECT / ".local" / f"up-{port}", faults=faults, wait_scale=laptop.WAIT_SCALE
+        ) as server:
             with console.status("deploying") as spinner:
-                cloud = laptop.deploy_stack(server, lambda line: spinner.update(line))
+                cloud = laptop.deploy_stack(server, spinner.update)
                 spinner.update("loading customers")
                 laptop.load_telco(cloud)
             for name, value in server.environment().items():
                 console.print(f"export {name}={value}", soft_wrap=True)
-            console.print(f"\naws stepfunctions start-execution --state-machine-arn {cloud.outputs['TrainingStateMachineArn']} --input '{{}}'", soft_wrap=True)
+            console.print(
+                f"\naws stepfunctions start-execution --state-machine-arn {cloud.outputs['TrainingStateMachineArn']} --input '{{}}'",
+                soft_wrap=True,
+            )
             console.print("\nServing. Ctrl-C stops it.")
             server.wait()
             raise _fail(f"The laptop cloud has ended by itself. Its log: {server.log}")
@@ -110,7 +123,12 @@ def _watched(execution: str, watch: bool) -> None:
     console.print(execution, soft_wrap=True)
     if watch:
         finished = runs.watch(execution, console)
-        console.print(json.dumps(finished.output, indent=1) if finished.output else f"{finished.status}: {finished.error}\n{finished.cause}", markup=False)
+        console.print(
+            json.dumps(finished.output, indent=1)
+            if finished.output
+            else f"{finished.status}: {finished.error}\n{finished.cause}",
+            markup=False,
+        )
         if finished.status != "SUCCEEDED":
             raise typer.Exit(1)
 

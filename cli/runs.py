@@ -24,13 +24,22 @@ def start(config: Path | None, stack_name: str) -> str:
     given = _read(config) if config else {}
     outputs = stack_outputs(stack_name)
     machine = outputs["TrainingStateMachineArn"]
-    deployed = {"bucket": outputs["BucketName"], "model_package_group": outputs["ModelPackageGroupName"], "endpoint_name": outputs["EndpointName"], "prefix": outputs["Prefix"]}
+    deployed = {
+        "bucket": outputs["BucketName"],
+        "model_package_group": outputs["ModelPackageGroupName"],
+        "endpoint_name": outputs["EndpointName"],
+        "prefix": outputs["Prefix"],
+    }
     try:
         # What else was deployed is known to PrepareRun alone, which checks all of it again.
-        settings.resolve({key: value for key, value in given.items() if key in deployed or key not in settings.DEPLOY_TIME}, deployed)
+        settings.resolve(
+            {key: value for key, value in given.items() if key in deployed or key not in settings.DEPLOY_TIME}, deployed
+        )
     except settings.InvalidInput as error:
         raise Refused(str(error)) from None
-    return boto3.client("stepfunctions").start_execution(stateMachineArn=machine, input=json.dumps(given))["executionArn"]
+    return boto3.client("stepfunctions").start_execution(stateMachineArn=machine, input=json.dumps(given))[
+        "executionArn"
+    ]
 
 
 def _read(config: Path) -> dict[str, Any]:
@@ -65,6 +74,8 @@ def stack_outputs(stack_name: str) -> dict[str, str]:
         stacks = boto3.client("cloudformation").describe_stacks(StackName=stack_name)["Stacks"]
     except ClientError as error:
         if "does not exist" in str(error):
-            raise Refused(f"There is no stack {stack_name} in this account and region. Deploy it, or name another one with --stack-name.") from None
+            raise Refused(
+                f"There is no stack {stack_name} in this account and region. Deploy it, or name another one with --stack-name."
+            ) from None
         raise
     return {output["OutputKey"]: output["OutputValue"] for output in stacks[0]["Outputs"]}

@@ -30,7 +30,14 @@ class Finished:
     steps: list[Step]
 
 
-def follow(states: Any, execution_arn: str, console: Console, *, sagemaker: Any = None, check: Callable[[], None] = lambda: None) -> Finished:
+def follow(
+    states: Any,
+    execution_arn: str,
+    console: Console,
+    *,
+    sagemaker: Any = None,
+    check: Callable[[], None] = lambda: None,
+) -> Finished:
     """Show the steps of an execution until it has ended.
 
     `states`, `sagemaker`: boto3 clients; with the second the AutoML job's own status is shown. `check` is called at
@@ -54,7 +61,9 @@ def follow(states: Any, execution_arn: str, console: Console, *, sagemaker: Any 
                 shown += 1
             if described["status"] != "RUNNING":
                 output = json.loads(described["output"]) if described["status"] == "SUCCEEDED" else None
-                return Finished(execution_arn, described["status"], output, described.get("error"), described.get("cause"), steps)
+                return Finished(
+                    execution_arn, described["status"], output, described.get("error"), described.get("cause"), steps
+                )
             if steps and steps[-1].ended is None:
                 seconds = steps[-1].seconds(datetime.now(UTC))
                 spinner.update(f"{steps[-1].name} {seconds:.0f} s{_automl_status(sagemaker, steps[-1], execution_arn)}")
@@ -65,7 +74,9 @@ def _automl_status(sagemaker: Any, step: Step, execution_arn: str) -> str:
     if sagemaker is None or step.name != "AutoMLTraining":
         return ""
     try:
-        jobs = sagemaker.list_auto_ml_jobs(SortBy="CreationTime", SortOrder="Descending", MaxResults=1)["AutoMLJobSummaries"]
+        jobs = sagemaker.list_auto_ml_jobs(SortBy="CreationTime", SortOrder="Descending", MaxResults=1)[
+            "AutoMLJobSummaries"
+        ]
     except ClientError:
         return ""
     return f" · {jobs[0]['AutoMLJobSecondaryStatus']}" if jobs else ""

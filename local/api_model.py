@@ -10,7 +10,7 @@ from typing import Any
 
 import botocore.session
 import regex
-from botocore.model import Shape
+
 
 _session = botocore.session.Session()
 _MOST_SHOWN = 200
@@ -46,10 +46,9 @@ def problems(service: str, operation: str, request: Any) -> list[str]:
     return list(_problems(request, shape, ""))
 
 
-def _problems(value: Any, shape: Shape, path: str) -> Iterator[str]:
+def _problems(value: Any, shape: Any, path: str) -> Iterator[str]:
     kind = shape.type_name
-    wanted = _TYPES.get(kind)
-    if wanted and (not isinstance(value, wanted) or (isinstance(value, bool) and kind != "boolean")):
+    if _is_of_another_type(value, kind):
         yield f"{_value(value)} at '{path}' failed to satisfy constraint: Member must be a {kind}"
         return
     if kind == "structure":
@@ -67,6 +66,11 @@ def _problems(value: Any, shape: Shape, path: str) -> Iterator[str]:
         yield from _text_problems(value, shape, path)
     elif kind in ("integer", "long", "float", "double"):
         yield from _range_problems(value, value, shape.metadata, path, "have value")
+
+
+def _is_of_another_type(value: Any, kind: str) -> bool:
+    wanted = _TYPES.get(kind)
+    return wanted is not None and (not isinstance(value, wanted) or (isinstance(value, bool) and kind != "boolean"))
 
 
 def _structure_problems(value: dict[str, Any], shape: Any, path: str) -> Iterator[str]:

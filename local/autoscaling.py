@@ -30,7 +30,9 @@ def install() -> None:
     app.SERVICE_HANDLERS[SERVICE] = handle
 
 
-async def handle(method: str, path: str, headers: Mapping[str, str], body: bytes, query_params: Mapping[str, Any]) -> handler.Answer:
+async def handle(
+    method: str, path: str, headers: Mapping[str, str], body: bytes, query_params: Mapping[str, Any]
+) -> handler.Answer:
     """Answer one request."""
     return await handler.answer_json(_operate, SERVICE, headers, body)
 
@@ -50,7 +52,9 @@ def forget(endpoint: str) -> None:
 def _operate(operation: str, request: dict[str, Any]) -> dict[str, Any]:
     found = _OPERATIONS.get(operation)
     if found is None:
-        raise ApiError("UnknownOperationException", f"The laptop has no Application Auto Scaling operation {operation}.")
+        raise ApiError(
+            "UnknownOperationException", f"The laptop has no Application Auto Scaling operation {operation}."
+        )
     api_model.check(SERVICE, operation, request)
     handler.refuse_by_fault(SERVICE, operation)
     if request["ServiceNamespace"] != "sagemaker":
@@ -63,25 +67,40 @@ def _register(request: dict[str, Any]) -> dict[str, Any]:
     resource = request["ResourceId"]
     parts = resource.split("/")
     if request["ScalableDimension"] != DIMENSION or len(parts) != 4 or (parts[0], parts[2]) != ("endpoint", "variant"):
-        raise ApiError("ValidationException", f"Unsupported service namespace, resource type or scalable dimension: {resource}, {request['ScalableDimension']}")
+        raise ApiError(
+            "ValidationException",
+            f"Unsupported service namespace, resource type or scalable dimension: {resource}, {request['ScalableDimension']}",
+        )
     try:
         endpoint = endpoints.find(parts[1])
     except ApiError:
         endpoint = None
     if endpoint is None or endpoint.fleet is None:
-        raise ApiError("ValidationException", f"ECS or SageMaker resource doesn't exist or is not in service: {resource}")
+        raise ApiError(
+            "ValidationException", f"ECS or SageMaker resource doesn't exist or is not in service: {resource}"
+        )
     variant = endpoint.fleet.config["ProductionVariants"][0]
     if variant["VariantName"] != parts[3]:
         raise ApiError("ValidationException", f"SageMaker endpoint {parts[1]} has no variant {parts[3]}")
     if variant.get("InstanceType", "").startswith(BURSTABLE):
-        raise ApiError("ValidationException", f"Autoscaling is not supported for burstable instance type {variant['InstanceType']}")
+        raise ApiError(
+            "ValidationException", f"Autoscaling is not supported for burstable instance type {variant['InstanceType']}"
+        )
     target = _targets.get(resource, {})
-    low, high = request.get("MinCapacity", target.get("MinCapacity")), request.get("MaxCapacity", target.get("MaxCapacity"))
+    low, high = (
+        request.get("MinCapacity", target.get("MinCapacity")),
+        request.get("MaxCapacity", target.get("MaxCapacity")),
+    )
     if low is None or high is None:
-        raise ApiError("ValidationException", "MinCapacity and MaxCapacity are needed to register a new scalable target")
+        raise ApiError(
+            "ValidationException", "MinCapacity and MaxCapacity are needed to register a new scalable target"
+        )
     if low > high:
         raise ApiError("ValidationException", "Maximum capacity cannot be less than minimum capacity")
-    arn = target.get("ScalableTargetARN") or f"arn:aws:application-autoscaling:{REGION}:{ACCOUNT_ID}:scalable-target/{uuid.uuid4().hex[:24]}"
+    arn = (
+        target.get("ScalableTargetARN")
+        or f"arn:aws:application-autoscaling:{REGION}:{ACCOUNT_ID}:scalable-target/{uuid.uuid4().hex[:24]}"
+    )
     _targets[resource] = {
         "ServiceNamespace": "sagemaker",
         "ResourceId": resource,
@@ -98,7 +117,10 @@ def _register(request: dict[str, Any]) -> dict[str, Any]:
 
 def _deregister(request: dict[str, Any]) -> dict[str, Any]:
     if request["ResourceId"] not in _targets:
-        raise ApiError("ObjectNotFoundException", f"No scalable target found for service namespace: sagemaker, resource ID: {request['ResourceId']}, scalable dimension: {DIMENSION}")
+        raise ApiError(
+            "ObjectNotFoundException",
+            f"No scalable target found for service namespace: sagemaker, resource ID: {request['ResourceId']}, scalable dimension: {DIMENSION}",
+        )
     _remove(request["ResourceId"])
     return {}
 
@@ -117,18 +139,39 @@ def _describe_targets(request: dict[str, Any]) -> dict[str, Any]:
 def _put_policy(request: dict[str, Any]) -> dict[str, Any]:
     resource, name = request["ResourceId"], request["PolicyName"]
     if resource not in _targets:
-        raise ApiError("ObjectNotFoundException", f"No scalable target registered for service namespace: sagemaker, resource ID: {resource}, scalable dimension: {DIMENSION}")
-    if request.get("PolicyType") != "TargetTrackingScaling" or "TargetTrackingScalingPolicyConfiguration" not in request:
-        raise ApiError("ValidationException", "The laptop keeps policies of type TargetTrackingScaling with their configuration.")
+        raise ApiError(
+            "ObjectNotFoundException",
+            f"No scalable target registered for service namespace: sagemaker, resource ID: {resource}, scalable dimension: {DIMENSION}",
+        )
+    if (
+        request.get("PolicyType") != "TargetTrackingScaling"
+        or "TargetTrackingScalingPolicyConfiguration" not in request
+    ):
+        raise ApiError(
+            "ValidationException", "The laptop keeps policies of type TargetTrackingScaling with their configuration."
+        )
     known = _policies.get((resource, name), {})
-    arn = known.get("PolicyARN") or f"arn:aws:autoscaling:{REGION}:{ACCOUNT_ID}:scalingPolicy:{uuid.uuid4()}:resource/sagemaker/{resource}:policyName/{name}"
+    arn = (
+        known.get("PolicyARN")
+        or f"arn:aws:autoscaling:{REGION}:{ACCOUNT_ID}:scalingPolicy:{uuid.uuid4()}:resource/sagemaker/{resource}:policyName/{name}"
+    )
     alarms = [
         {"AlarmName": f"TargetTracking-{resource}-{side}-{uuid.uuid5(uuid.NAMESPACE_URL, arn + side)}",
          "AlarmARN": f"arn:aws:cloudwatch:{REGION}:{ACCOUNT_ID}:alarm:TargetTracking-{resource}-{side}-{uuid.uuid5(uuid.NAMESPACE_URL, arn + side)}"}
         for side in ("AlarmHigh", "AlarmLow")
     ]  # fmt: skip
     _policies[resource, name] = {
-        **{key: request[key] for key in ("PolicyName", "ServiceNamespace", "ResourceId", "ScalableDimension", "PolicyType", "TargetTrackingScalingPolicyConfiguration")},
+        **{
+            key: request[key]
+            for key in (
+                "PolicyName",
+                "ServiceNamespace",
+                "ResourceId",
+                "ScalableDimension",
+                "PolicyType",
+                "TargetTrackingScalingPolicyConfiguration",
+            )
+        },
         "PolicyARN": arn,
         "CreationTime": known.get("CreationTime") or now(),
         "Alarms": alarms,

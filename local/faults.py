@@ -105,7 +105,8 @@ def load(path: Path | None) -> Faults:
             entries.append(TypeAdapter(kind).validate_python(item))
         except ValidationError as error:
             problems += [
-                f"entry {number}: {'.'.join(map(str, detail['loc'])) or 'it'}: {detail['msg']}" for detail in error.errors()
+                f"entry {number}: {'.'.join(map(str, detail['loc'])) or 'it'}: {detail['msg']}"
+                for detail in error.errors()
             ]
     if problems:
         raise ValueError("; ".join(problems))

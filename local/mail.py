@@ -50,7 +50,7 @@ def install(outbox: Path) -> None:
     outbox.mkdir(parents=True, exist_ok=True)
     fan_out, publish, publish_internal = sns._fanout, sns._publish, sns.publish_internal
 
-    def fan_out_with_mail(  # noqa: PLR0917 - MiniStack's signature
+    def fan_out_with_mail(
         topic_arn: str, message_id: str, message: str, subject: str, message_structure: str = "",
         message_attributes: dict[str, Any] | None = None, **fifo: Any,
     ) -> None:  # fmt: skip

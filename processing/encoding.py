@@ -135,17 +135,17 @@ class Encoder:
     def row(self, values: Sequence[str | None], index: int = 0) -> str:
         """One row of texts (None where missing), in the features' order, as a CSV line. Raises NotANumber."""
         cells = []
-        for text, (name, codes, missing, unseen) in zip(values, self._row_plan):
-            text = text.strip(WHITE_SPACE) if text is not None else ""
+        for value, (name, codes, missing, unseen) in zip(values, self._row_plan):
+            text = value.strip(WHITE_SPACE) if value is not None else ""
             if not text:
                 cells.append(missing)
             elif codes is not None:
                 cells.append(codes.get(text, unseen))
             else:
-                value = number(text)
-                if value is None:
+                parsed = number(text)
+                if parsed is None:
                     raise NotANumber(name, index, text)
-                cells.append(repr(value) if math.isfinite(value) else missing)
+                cells.append(repr(parsed) if math.isfinite(parsed) else missing)
         return ",".join(cells)
 
     def columns(self, columns: Sequence[Any], first_row: int = 0) -> list[numpy.ndarray]:

@@ -22,7 +22,6 @@ from typing import Any, Iterator, Sequence
 
 import pyarrow
 import pyarrow.csv
-
 from encoding import Encoder, NotANumber
 
 CSV = "text/csv"
@@ -75,7 +74,7 @@ def _refusal(sentence: str) -> Any:
 
 def encode(encoder: Encoder, body: bytes, content_type: str) -> bytes:
     """Encoded CSV lines for the rows in `body`. Raises BadRequest with one sentence."""
-    kind = content_type.split(";")[0].strip().lower()
+    kind = content_type.split(";", maxsplit=1)[0].strip().lower()
     if kind not in (CSV, JSON, *JSON_LINES):
         raise BadRequest(f"Content type {kind[:60]!r} is not supported; send {CSV}, {JSON} or {JSON_LINES[0]}.")
     try:

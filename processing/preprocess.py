@@ -27,14 +27,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Sequence
 
+import encoding
 import numpy
 import pyarrow
 import pyarrow.compute
 import pyarrow.csv
-from sklearn.model_selection import train_test_split
-
-import encoding
 from encoding import CATEGORICAL, FORMAT, NUMERIC, UNKNOWN, Encoder, distinct, finite, number, numbers_of
+from sklearn.model_selection import train_test_split
 
 # SageMaker mounts everything under /opt/ml; another root is for running the job elsewhere.
 ROOT = os.environ.get("OPT_ML", "/opt/ml")
@@ -111,7 +110,7 @@ def _read_columns(body: pyarrow.Buffer, names: Sequence[str]) -> pyarrow.Table:
             ),
         )
 
-    types = {name: text for name in names}
+    types = dict.fromkeys(names, text)
     # Two readings that are faster and can only fail, never mislead: a number that is none is an error, and a row cut
     # at a line break inside a value has too few columns (there are two at least, id and target).
     with contextlib.suppress(pyarrow.ArrowInvalid, ValueError):
@@ -283,12 +282,15 @@ def write_model_archive(path: str, specification: bytes, code_folder: str) -> No
     for name in CONTAINER_FILES:
         with open(os.path.join(code_folder, name), "rb") as file:
             members[f"code/{name}"] = file.read()
-    with open(path, "wb") as out, gzip.GzipFile("", "wb", 9, out, mtime=0) as packed:
-        with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-            for name in sorted(members):
-                entry = tarfile.TarInfo(name)
-                entry.size, entry.mode = len(members[name]), 0o644
-                archive.addfile(entry, io.BytesIO(members[name]))
+    with (
+        open(path, "wb") as out,
+        gzip.GzipFile("", "wb", 9, out, mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive,
+    ):
+        for name in sorted(members):
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(members[name]), 0o644
+            archive.addfile(entry, io.BytesIO(members[name]))
 
 
 # -- the job
@@ -320,7 +322,9 @@ def run(root: str, target: str, problem_type: str, ignored: Sequence[str], seed:
     features = [feature for feature in fitted if feature is not None]
     empty = [name for name, feature in zip(names, fitted) if feature is None]
     if not features:
-        raise UnusableData("No column besides ids, metadata and the target holds any value; there is nothing to learn from.")
+        raise UnusableData(
+            "No column besides ids, metadata and the target holds any value; there is nothing to learn from."
+        )
     if empty:
         progress("left out, as they hold no value: " + ", ".join(empty))
 
@@ -375,7 +379,11 @@ def _write_outputs(
         progress("wrote test.jsonl")
 
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        for written in [threads.submit(table, "train", train), threads.submit(raw_rows), threads.submit(table, "test", test)]:
+        for written in [
+            threads.submit(table, "train", train),
+            threads.submit(raw_rows),
+            threads.submit(table, "test", test),
+        ]:
             written.result()
     artifacts = os.path.join(folder, "preprocessing")
     os.makedirs(artifacts, exist_ok=True)

@@ -38,7 +38,9 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     problem_type, target = event["problem_type"], event["target_attribute_name"]
     is_regression = problem_type == metrics.REGRESSION
     labels: list[str] = json.loads(_read(event["preprocessing_uri"] + "preprocessing.json"))["labels"]
-    truth = pandas.read_csv(io.BytesIO(_read(event["test_uri"] + "test.csv")), usecols=[target], dtype=str, keep_default_na=False)[target]
+    truth = pandas.read_csv(
+        io.BytesIO(_read(event["test_uri"] + "test.csv")), usecols=[target], dtype=str, keep_default_na=False
+    )[target]
     answers = read_answers(_read_folder(event["predictions_uri"]), is_regression)
     if len(answers) != len(truth):
         raise UnusablePredictions(
@@ -97,7 +99,9 @@ def read_answers(text: str, is_regression: bool) -> pandas.DataFrame:
             else:
                 rows.append({"prediction": cells[0], **({"probability": float(cells[1])} if len(cells) > 1 else {})})
         except ValueError:
-            raise UnusablePredictions(f"Line {reader.line_num} of the model's answers cannot be read: {','.join(cells)[:80]!r}.") from None
+            raise UnusablePredictions(
+                f"Line {reader.line_num} of the model's answers cannot be read: {','.join(cells)[:80]!r}."
+            ) from None
     answers = pandas.DataFrame(rows, columns=None if rows else ["prediction"])
     if "probability" in answers and answers["probability"].isna().any():
         line = int(answers["probability"].isna().idxmax()) + 1

@@ -11,7 +11,9 @@ from sklearn import metrics
 REGRESSION = "Regression"
 
 
-def classification(labels: list[str], truth: pandas.Series, predicted: pandas.Series, probability: pandas.Series | None) -> dict[str, Any]:
+def classification(
+    labels: list[str], truth: pandas.Series, predicted: pandas.Series, probability: pandas.Series | None
+) -> dict[str, Any]:
     """Metrics of a classifier.
 
     `labels`: the classes in sorted order; with two, the second is the positive one, as in label encoding. `truth`,
@@ -19,7 +21,9 @@ def classification(labels: list[str], truth: pandas.Series, predicted: pandas.Se
     Returns plain numbers, and the confusion matrix with a row for each true class and a column for each predicted one.
     """
     binary = len(labels) == 2
-    average: dict[str, Any] = {"average": "binary", "pos_label": labels[1]} if binary else {"average": "macro", "labels": labels}
+    average: dict[str, Any] = (
+        {"average": "binary", "pos_label": labels[1]} if binary else {"average": "macro", "labels": labels}
+    )
     result: dict[str, Any] = {
         "accuracy": float(metrics.accuracy_score(truth, predicted)),
         "precision": float(metrics.precision_score(truth, predicted, zero_division=0, **average)),
@@ -62,11 +66,15 @@ def registry_form(result: dict[str, Any], labels: list[str]) -> dict[str, Any]:
         return {"regression_metrics": {name: {"value": result[name]} for name in ("mae", "mse", "rmse", "r2")}}
     binary = len(labels) == 2
     matrix = {
-        true: {predicted: count for predicted, count in zip(labels, row, strict=True)}
-        for true, row in zip(labels, result["confusion_matrix"], strict=True)
+        true: dict(zip(labels, row, strict=True)) for true, row in zip(labels, result["confusion_matrix"], strict=True)
     }
     prefix = "" if binary else "weighted_"
-    names = {"accuracy": "accuracy", "precision": prefix + "precision", "recall": prefix + "recall", "f1_score": prefix + "f1"}
+    names = {
+        "accuracy": "accuracy",
+        "precision": prefix + "precision",
+        "recall": prefix + "recall",
+        "f1_score": prefix + "f1",
+    }
     values: dict[str, Any] = {registry: {"value": result[ours]} for ours, registry in names.items()}
     values["confusion_matrix"] = matrix
     if "auc" in result:

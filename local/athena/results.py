@@ -98,7 +98,7 @@ def to_metadata(query_id: str, columns: list[ResultColumn]) -> bytes:
     return message
 
 
-def _column(name: str, kind: pa.DataType) -> ResultColumn:  # noqa: PLR0911 - one line for each type
+def _column(name: str, kind: pa.DataType) -> ResultColumn:
     whole = {"int8": ("tinyint", 3), "int16": ("smallint", 5), "int32": ("integer", 10), "int64": ("bigint", 19)}
     if str(kind) in whole:
         return ResultColumn(name, *whole[str(kind)], scale=0)
@@ -175,7 +175,7 @@ def _scientific(text: str) -> tuple[str, str]:
     return f"{sign}{digits[0]}.{digits[1:] or '0'}", str(exponent)
 
 
-def _nested(value: Any) -> str:  # noqa: PLR0911 - one line for each kind
+def _nested(value: Any) -> str:
     """Arrays, maps and rows: [1, 2], {k=v}, {id=1, name=x}; texts inside are not quoted."""
     if value is None:
         return "null"

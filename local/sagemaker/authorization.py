@@ -31,10 +31,14 @@ _NAMED_BY = (
 def install() -> None:
     """Answer for our services, leave all others to MiniStack."""
     action, resource = iam_actions.extract_iam_action, iam_actions.extract_resource_arn
-    iam_actions.extract_iam_action = lambda service, *rest: _action(service, *rest) if service in SERVICES else action(service, *rest)
+    iam_actions.extract_iam_action = lambda service, *rest: (
+        _action(service, *rest) if service in SERVICES else action(service, *rest)
+    )
     context = iam_actions.request_tag_context
     iam_actions.request_tag_context = lambda service, *rest: {**context(service, *rest), **_context(service, rest[1])}
-    iam_actions.extract_resource_arn = lambda service, *rest: _resource(service, *rest) if service in SERVICES else resource(service, *rest)
+    iam_actions.extract_resource_arn = lambda service, *rest: (
+        _resource(service, *rest) if service in SERVICES else resource(service, *rest)
+    )
 
 
 def _context(service: str, body: bytes) -> dict[str, Any]:
@@ -56,7 +60,9 @@ def _action(service: str, method: str, path: str, headers: dict, body: bytes, *_
     return f"{service}:{operation}" if operation else None
 
 
-def _resource(service: str, method: str, path: str, headers: dict, body: bytes, query: Any, region: str, account: str) -> str:
+def _resource(
+    service: str, method: str, path: str, headers: dict, body: bytes, query: Any, region: str, account: str
+) -> str:
     if service == "application-autoscaling":
         return f"arn:aws:application-autoscaling:{region}:{account}:scalable-target/*"
     if path.startswith("/endpoints/"):
@@ -66,7 +72,9 @@ def _resource(service: str, method: str, path: str, headers: dict, body: bytes, 
     except ValueError:
         return "*"
     operation = headers.get("x-amz-target", "").rpartition(".")[2]
-    if not isinstance(request, dict) or (operation.startswith("List") and operation not in ("ListModelPackages", "ListCandidatesForAutoMLJob")):
+    if not isinstance(request, dict) or (
+        operation.startswith("List") and operation not in ("ListModelPackages", "ListCandidatesForAutoMLJob")
+    ):
         return "*"
     if operation in ("AddTags", "ListTags", "DeleteTags"):
         return str(request.get("ResourceArn", "*"))

@@ -49,7 +49,9 @@ def find_config(name: str) -> dict[str, Any]:
     """An endpoint configuration. Raises ApiError."""
     config = STATE.endpoint_configs.get(name)
     if config is None:
-        raise ApiError("ValidationException", f'Could not find endpoint configuration "{arn("endpoint-config", name)}".')
+        raise ApiError(
+            "ValidationException", f'Could not find endpoint configuration "{arn("endpoint-config", name)}".'
+        )
     return config
 
 
@@ -60,11 +62,20 @@ def create_config(request: dict[str, Any]) -> dict[str, Any]:
     for variant in request["ProductionVariants"]:
         models.find(variant.get("ModelName", ""))
         if not variant.get("InstanceType") and not variant.get("ServerlessConfig"):
-            raise ApiError("ValidationException", "A variant needs InstanceType and InitialInstanceCount, or ServerlessConfig.")
+            raise ApiError(
+                "ValidationException", "A variant needs InstanceType and InitialInstanceCount, or ServerlessConfig."
+            )
     with STATE.lock:
         if name in STATE.endpoint_configs:
-            raise ApiError("ValidationException", f'Cannot create already existing endpoint configuration "{arn("endpoint-config", name)}".')
-        STATE.endpoint_configs[name] = {**request, "EndpointConfigArn": arn("endpoint-config", name), "CreationTime": now()}
+            raise ApiError(
+                "ValidationException",
+                f'Cannot create already existing endpoint configuration "{arn("endpoint-config", name)}".',
+            )
+        STATE.endpoint_configs[name] = {
+            **request,
+            "EndpointConfigArn": arn("endpoint-config", name),
+            "CreationTime": now(),
+        }
     tag(arn("endpoint-config", name), request.get("Tags"))
     return {"EndpointConfigArn": arn("endpoint-config", name)}
 
@@ -116,15 +127,22 @@ def update_endpoint(request: dict[str, Any]) -> dict[str, Any]:
     variant = config["ProductionVariants"][0]
     with STATE.lock:
         if endpoint.status == "Failed":
-            raise ApiError("ValidationException", f'Cannot update endpoint "{endpoint.arn}" in status Failed: delete it.')
+            raise ApiError(
+                "ValidationException", f'Cannot update endpoint "{endpoint.arn}" in status Failed: delete it.'
+            )
         if endpoint.status not in ("InService", "OutOfService"):
             raise ApiError("ValidationException", f'Cannot update in-progress endpoint "{endpoint.arn}".')
         if endpoint.config_name == config["EndpointConfigName"]:
-            raise ApiError("ValidationException", f'Cannot update endpoint "{endpoint.arn}" to the configuration it uses.')
+            raise ApiError(
+                "ValidationException", f'Cannot update endpoint "{endpoint.arn}" to the configuration it uses.'
+            )
         serving = endpoint.fleet.config["ProductionVariants"][0] if endpoint.fleet else variant
         scaled = autoscaling.is_registered(endpoint.name, variant["VariantName"])
         if scaled and serving.get("InstanceType") != variant.get("InstanceType"):
-            raise ApiError("ValidationException", f'Cannot update endpoint "{endpoint.arn}": the instance type of variant {variant["VariantName"]} cannot change while autoscaling is registered for it. Deregister the scalable target first.')
+            raise ApiError(
+                "ValidationException",
+                f'Cannot update endpoint "{endpoint.arn}": the instance type of variant {variant["VariantName"]} cannot change while autoscaling is registered for it. Deregister the scalable target first.',
+            )
         if not request.get("RetainAllVariantProperties"):
             endpoint.instance_count = variant.get("InitialInstanceCount", 1)
         previous = endpoint.config_name
@@ -234,10 +252,15 @@ def update_weights(request: dict[str, Any]) -> dict[str, Any]:
 def invoke(name: str, body: bytes, content_type: str, accept: str | None) -> Any:
     """InvokeEndpoint: the containers' answer and the variant that gave it. Raises ApiError."""
     if len(body) > MOST_PAYLOAD_BYTES:
-        raise ApiError("ValidationError", f"Request body has {len(body)} bytes, more than the {MOST_PAYLOAD_BYTES} that an endpoint takes.")
+        raise ApiError(
+            "ValidationError",
+            f"Request body has {len(body)} bytes, more than the {MOST_PAYLOAD_BYTES} that an endpoint takes.",
+        )
     endpoint = STATE.endpoints.get(name)
     if endpoint is None:
-        raise ApiError("ValidationError", f"Endpoint {name} of account {arn('endpoint', name).split(':')[4]} not found.")
+        raise ApiError(
+            "ValidationError", f"Endpoint {name} of account {arn('endpoint', name).split(':')[4]} not found."
+        )
     with endpoint.switching:
         fleet = endpoint.fleet
         if fleet is None:
@@ -247,12 +270,19 @@ def invoke(name: str, body: bytes, content_type: str, accept: str | None) -> Any
         try:
             answer = fleet.invoke(body, content_type, accept)
         except ContainerFailed as error:
-            raise ApiError("ModelError", f"Received server error (500) from model with message \"{error}\".", 424) from error
+            raise ApiError(
+                "ModelError", f'Received server error (500) from model with message "{error}".', 424
+            ) from error
     return answer, fleet.config["ProductionVariants"][0]["VariantName"]
 
 
 def _tell(endpoint: Endpoint) -> None:
-    detail = {"EndpointName": endpoint.name, "EndpointArn": endpoint.arn, "EndpointConfigName": endpoint.config_name, "EndpointStatus": endpoint.status.upper().replace("INSERVICE", "IN_SERVICE")}
+    detail = {
+        "EndpointName": endpoint.name,
+        "EndpointArn": endpoint.arn,
+        "EndpointConfigName": endpoint.config_name,
+        "EndpointStatus": endpoint.status.upper().replace("INSERVICE", "IN_SERVICE"),
+    }
     events.emit("SageMaker Endpoint State Change", detail, endpoint.arn)
 
 

@@ -18,7 +18,9 @@ def find(name: str) -> dict[str, Any]:
     short = name.rsplit("/", 1)[-1]
     group = STATE.feature_groups.get(short)
     if group is None:
-        raise ApiError("ResourceNotFound", f"Resource Not Found: Amazon SageMaker can't find a FeatureGroup with name {short}")
+        raise ApiError(
+            "ResourceNotFound", f"Resource Not Found: Amazon SageMaker can't find a FeatureGroup with name {short}"
+        )
     return group
 
 
@@ -27,7 +29,10 @@ def create(request: dict[str, Any]) -> dict[str, Any]:
     names = [item["FeatureName"] for item in request["FeatureDefinitions"]]
     for member in ("RecordIdentifierFeatureName", "EventTimeFeatureName"):
         if request[member] not in names:
-            raise ApiError("ValidationException", f"Validation Error: {member} {request[member]} is not among the FeatureDefinitions")
+            raise ApiError(
+                "ValidationException",
+                f"Validation Error: {member} {request[member]} is not among the FeatureDefinitions",
+            )
     store = request.get("OfflineStoreConfig")
     if store:
         if not request.get("RoleArn"):
@@ -36,14 +41,24 @@ def create(request: dict[str, Any]) -> dict[str, Any]:
     created = now()
     with STATE.lock:
         if name in STATE.feature_groups:
-            raise ApiError("ResourceInUse", f"Resource Already Exists: FeatureGroup with name {name} already exists. Choose a different name.")
-        group = {**request, "FeatureGroupArn": arn("feature-group", name), "CreationTime": created, "FeatureGroupStatus": "Creating"}
+            raise ApiError(
+                "ResourceInUse",
+                f"Resource Already Exists: FeatureGroup with name {name} already exists. Choose a different name.",
+            )
+        group = {
+            **request,
+            "FeatureGroupArn": arn("feature-group", name),
+            "CreationTime": created,
+            "FeatureGroupStatus": "Creating",
+        }
         STATE.feature_groups[name] = group
     if store:
         table, folder = feature_store.offline_names(name, created.timestamp())
         location = feature_store.offline_location(store["S3StorageConfig"]["S3Uri"], ACCOUNT_ID, REGION, folder)
         try:
-            feature_store.create_offline_table(sessions.client("glue"), table_name=table, location=location, definitions=request["FeatureDefinitions"])
+            feature_store.create_offline_table(
+                sessions.client("glue"), table_name=table, location=location, definitions=request["FeatureDefinitions"]
+            )
         except ClientError as error:
             group.update(FeatureGroupStatus="CreateFailed", FailureReason=str(error))
             return {"FeatureGroupArn": group["FeatureGroupArn"]}

@@ -23,7 +23,9 @@ class Fleet:
         variant = config["ProductionVariants"][0]
         model = models.find(variant["ModelName"])
         self._folder = folder
-        self._log = LogStream(f"/aws/sagemaker/Endpoints/{endpoint}", f"{variant['VariantName']}/{config['EndpointConfigName']}")
+        self._log = LogStream(
+            f"/aws/sagemaker/Endpoints/{endpoint}", f"{variant['VariantName']}/{config['EndpointConfigName']}"
+        )
         s3 = sessions.client("s3", model["ExecutionRoleArn"])
         self._chain = ContainerChain(models.containers(model), s3=s3, workdir=folder, log=self._log)
         self._answering = 0

@@ -68,11 +68,13 @@ def shutdown() -> None:
     standby.close()
 
 
-async def handle(method: str, path: str, headers: Mapping[str, str], body: bytes, query_params: Mapping[str, Any]) -> Answer:
+async def handle(
+    method: str, path: str, headers: Mapping[str, str], body: bytes, query_params: Mapping[str, Any]
+) -> Answer:
     """Answer one request of the control plane or the runtime."""
     if path.startswith("/endpoints/"):
         return await asyncio.to_thread(_invoke, path, headers, body)
-    return await answer_json(lambda operation, request: _operate(operation, request), "sagemaker", headers, body)
+    return await answer_json(_operate, "sagemaker", headers, body)
 
 
 def _operate(operation: str, request: dict[str, Any]) -> dict[str, Any]:
@@ -116,11 +118,24 @@ def _invoke(path: str, headers: Mapping[str, str], body: bytes) -> Answer:
     name = unquote(path.split("/")[2])
     request_id = {"x-amzn-requestid": str(uuid.uuid4())}
     try:
-        answer, variant = endpoints.invoke(name, body, headers.get("content-type", "application/octet-stream"), headers.get("accept") if headers.get("accept") != "*/*" else None)
+        answer, variant = endpoints.invoke(
+            name,
+            body,
+            headers.get("content-type", "application/octet-stream"),
+            headers.get("accept") if headers.get("accept") != "*/*" else None,
+        )
     except ApiError as error:
-        return error.status, {**request_id, "Content-Type": "application/json", "x-amzn-errortype": error.code}, json.dumps({"message": error.message, "Message": error.message}).encode()
+        return (
+            error.status,
+            {**request_id, "Content-Type": "application/json", "x-amzn-errortype": error.code},
+            json.dumps({"message": error.message, "Message": error.message}).encode(),
+        )
     if 200 <= answer.status < 300:
-        return 200, {**request_id, "Content-Type": answer.content_type, "x-Amzn-Invoked-Production-Variant": variant}, answer.body
+        return (
+            200,
+            {**request_id, "Content-Type": answer.content_type, "x-Amzn-Invoked-Production-Variant": variant},
+            answer.body,
+        )
     said = answer.body.decode(errors="replace")
     kind = "client" if answer.status < 500 else "server"
     error_body = {
@@ -129,4 +144,8 @@ def _invoke(path: str, headers: Mapping[str, str], body: bytes) -> Answer:
         "Message": f'Received {kind} error ({answer.status}) from container-{answer.container} with message "{said}". See the log group /aws/sagemaker/Endpoints/{name}.',
         "LogStreamArn": "",
     }
-    return 424, {**request_id, "Content-Type": "application/json", "x-amzn-errortype": "ModelError"}, json.dumps(error_body).encode()
+    return (
+        424,
+        {**request_id, "Content-Type": "application/json", "x-amzn-errortype": "ModelError"},
+        json.dumps(error_body).encode(),
+    )

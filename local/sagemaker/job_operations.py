@@ -61,10 +61,15 @@ def describe_transform_job(request: dict[str, Any]) -> dict[str, Any]:
 def create_auto_ml_job_v2(request: dict[str, Any]) -> dict[str, Any]:
     config = request["AutoMLProblemTypeConfig"].get("TabularJobConfig")
     if config is None:
-        raise ApiError("ValidationException", "Only TabularJobConfig can be used here: AutoML jobs on tables are what the laptop runs.")
+        raise ApiError(
+            "ValidationException",
+            "Only TabularJobConfig can be used here: AutoML jobs on tables are what the laptop runs.",
+        )
     problem, objective = config.get("ProblemType"), request.get("AutoMLJobObjective", {}).get("MetricName")
     if (problem is None) != (objective is None):
-        raise ApiError("ValidationException", "ProblemType and AutoMLJobObjective must be provided together or not at all.")
+        raise ApiError(
+            "ValidationException", "ProblemType and AutoMLJobObjective must be provided together or not at all."
+        )
     if problem and objective not in _METRICS[problem]:
         raise ApiError("ValidationException", f"Metric {objective} is not supported for problem type {problem}.")
 
@@ -92,7 +97,9 @@ def describe_auto_ml_job_v2(request: dict[str, Any]) -> dict[str, Any]:
         "ResolvedAttributes": {
             "AutoMLJobObjective": job.request.get("AutoMLJobObjective"),
             "CompletionCriteria": config.get("CompletionCriteria"),
-            "AutoMLProblemTypeResolvedAttributes": {"TabularResolvedAttributes": {"ProblemType": config.get("ProblemType")}},
+            "AutoMLProblemTypeResolvedAttributes": {
+                "TabularResolvedAttributes": {"ProblemType": config.get("ProblemType")}
+            },
         },
     }
 
@@ -102,9 +109,21 @@ def describe_auto_ml_job(request: dict[str, Any]) -> dict[str, Any]:
     answer = describe_auto_ml_job_v2(request)
     config = answer["AutoMLProblemTypeConfig"]["TabularJobConfig"]
     return {
-        **{key: value for key, value in answer.items() if key not in ("AutoMLProblemTypeConfig", "AutoMLProblemTypeConfigName", "AutoMLJobInputDataConfig", "ResolvedAttributes", "DataSplitConfig", "SecurityConfig")},
+        **{
+            key: value
+            for key, value in answer.items()
+            if key
+            not in (
+                "AutoMLProblemTypeConfig",
+                "AutoMLProblemTypeConfigName",
+                "AutoMLJobInputDataConfig",
+                "ResolvedAttributes",
+                "DataSplitConfig",
+                "SecurityConfig",
+            )
+        },
         "InputDataConfig": [
-            {**{key: value for key, value in channel.items()}, "TargetAttributeName": config["TargetAttributeName"]}
+            {**channel, "TargetAttributeName": config["TargetAttributeName"]}
             for channel in answer["AutoMLJobInputDataConfig"]
         ],
         "ProblemType": config.get("ProblemType"),

@@ -36,8 +36,16 @@ class Kind:
     event: str
 
 
-PROCESSING = Kind("Processing", "processing-job", "processing", "/aws/sagemaker/ProcessingJobs", "SageMaker Processing Job State Change")
-TRANSFORM = Kind("Transform", "transform-job", "transform", "/aws/sagemaker/TransformJobs", "SageMaker Transform Job State Change")
+PROCESSING = Kind(
+    "Processing",
+    "processing-job",
+    "processing",
+    "/aws/sagemaker/ProcessingJobs",
+    "SageMaker Processing Job State Change",
+)
+TRANSFORM = Kind(
+    "Transform", "transform-job", "transform", "/aws/sagemaker/TransformJobs", "SageMaker Transform Job State Change"
+)
 AUTOML = Kind("AutoML", "automl-job", "automl", "/aws/sagemaker/TrainingJobs", "SageMaker AutoML Job State Change")
 
 
@@ -85,7 +93,10 @@ def create(kind: Kind, request: dict[str, Any], role_arn: str, run: Run, *, chec
     job = Job(kind, name, request, role_arn)
     with STATE.lock:
         if (kind.title, name) in STATE.jobs:
-            raise ApiError("ResourceInUse", f"{kind.title} job name must be unique within an AWS account and region, and a {kind.title.lower()} job with this name already exists ({job.arn})")
+            raise ApiError(
+                "ResourceInUse",
+                f"{kind.title} job name must be unique within an AWS account and region, and a {kind.title.lower()} job with this name already exists ({job.arn})",
+            )
         STATE.jobs[kind.title, name] = job
     tag(job.arn, request.get("Tags"))
     context = contextvars.copy_context()
@@ -117,7 +128,12 @@ def _work(job: Job, run: Run) -> None:
         job.secondary = job.outcome.status
         job.status = job.outcome.status
     title = f"{job.kind.title}Job"
-    detail = {f"{title}Name": job.name, f"{title}Arn": job.arn, f"{title}Status": job.status, "FailureReason": job.outcome.failure_reason}
+    detail = {
+        f"{title}Name": job.name,
+        f"{title}Arn": job.arn,
+        f"{title}Status": job.status,
+        "FailureReason": job.outcome.failure_reason,
+    }
     events.emit(job.kind.event, detail, job.arn)
 
 
@@ -128,7 +144,10 @@ def find(kind: Kind, request: dict[str, Any]) -> Job:
     if job is None:
         if kind is AUTOML:
             raise ApiError("ResourceNotFound", f"AutoMLJob with name {name} not found")
-        raise ApiError("ValidationException" if kind is TRANSFORM else "ResourceNotFound", f"Could not find requested job with name: {name}")
+        raise ApiError(
+            "ValidationException" if kind is TRANSFORM else "ResourceNotFound",
+            f"Could not find requested job with name: {name}",
+        )
     return job
 
 
@@ -137,7 +156,10 @@ def stop(kind: Kind, request: dict[str, Any]) -> dict[str, Any]:
     job = find(kind, request)
     with STATE.lock:
         if job.status not in ("InProgress", "Stopping"):
-            raise ApiError("ValidationException", f"The request was rejected because the {kind.title.lower()} job is in status {job.status}.")
+            raise ApiError(
+                "ValidationException",
+                f"The request was rejected because the {kind.title.lower()} job is in status {job.status}.",
+            )
         job.status = "Stopping"
     job.stop.set()
     return {}

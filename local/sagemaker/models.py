@@ -107,7 +107,10 @@ def delete_group(request: dict[str, Any]) -> dict[str, Any]:
     name = group["ModelPackageGroupName"]
     with STATE.lock:
         if any(package["ModelPackageGroupName"] == name for package in STATE.packages.values()):
-            raise ApiError("ConflictException", f"Model Package Group {group['ModelPackageGroupArn']} still contains model packages. Delete them first.")
+            raise ApiError(
+                "ConflictException",
+                f"Model Package Group {group['ModelPackageGroupArn']} still contains model packages. Delete them first.",
+            )
         STATE.package_groups.pop(name, None)
     return {}
 
@@ -121,7 +124,9 @@ def list_groups(request: dict[str, Any]) -> dict[str, Any]:
 def create_package(request: dict[str, Any]) -> dict[str, Any]:
     group = request.get("ModelPackageGroupName")
     if not group:
-        raise ApiError("ValidationException", "The laptop keeps versioned model packages: give a ModelPackageGroupName.")
+        raise ApiError(
+            "ValidationException", "The laptop keeps versioned model packages: give a ModelPackageGroupName."
+        )
     name = find_group(group)["ModelPackageGroupName"]
     if not request.get("InferenceSpecification"):
         raise ApiError("ValidationException", "InferenceSpecification is needed.")
@@ -162,12 +167,16 @@ _CHANGEABLE = ("ModelApprovalStatus", "ApprovalDescription", "CustomerMetadataPr
 def update_package(request: dict[str, Any]) -> dict[str, Any]:
     package = find_package(request["ModelPackageArn"])
     with STATE.lock:
-        other = [key for key in request if key not in (*_CHANGEABLE, "ModelPackageArn", "CustomerMetadataPropertiesToRemove")]
+        other = [
+            key for key in request if key not in (*_CHANGEABLE, "ModelPackageArn", "CustomerMetadataPropertiesToRemove")
+        ]
         if other:
             raise ApiError("ValidationException", f"{', '.join(other)} of a model package cannot be changed here.")
         for key in _CHANGEABLE:
             if key in request:
-                package[key] = {**package.get(key, {}), **request[key]} if key == "CustomerMetadataProperties" else request[key]
+                package[key] = (
+                    {**package.get(key, {}), **request[key]} if key == "CustomerMetadataProperties" else request[key]
+                )
         for name in request.get("CustomerMetadataPropertiesToRemove", []):
             package.get("CustomerMetadataProperties", {}).pop(name, None)
         package["LastModifiedTime"] = now()
@@ -186,7 +195,15 @@ def list_packages(request: dict[str, Any]) -> dict[str, Any]:
     group = request.get("ModelPackageGroupName")
     name = find_group(group)["ModelPackageGroupName"] if group else None
     approval = request.get("ModelApprovalStatus")
-    members = ("ModelPackageGroupName", "ModelPackageVersion", "ModelPackageArn", "ModelPackageDescription", "CreationTime", "ModelPackageStatus", "ModelApprovalStatus")
+    members = (
+        "ModelPackageGroupName",
+        "ModelPackageVersion",
+        "ModelPackageArn",
+        "ModelPackageDescription",
+        "CreationTime",
+        "ModelPackageStatus",
+        "ModelApprovalStatus",
+    )
     rows = [
         {key: package[key] for key in members if key in package}
         for package in STATE.packages.values()
@@ -196,9 +213,21 @@ def list_packages(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _tell(package: dict[str, Any]) -> None:
-    members = ("ModelPackageGroupName", "ModelPackageVersion", "ModelPackageArn", "ModelPackageDescription", "ModelPackageStatus", "ModelApprovalStatus", "CustomerMetadataProperties")
+    members = (
+        "ModelPackageGroupName",
+        "ModelPackageVersion",
+        "ModelPackageArn",
+        "ModelPackageDescription",
+        "ModelPackageStatus",
+        "ModelApprovalStatus",
+        "CustomerMetadataProperties",
+    )
     detail = {key: package[key] for key in members if key in package}
-    events.emit("SageMaker Model Package State Change", {**detail, "CreationTime": package["CreationTime"].isoformat()}, package["ModelPackageArn"])
+    events.emit(
+        "SageMaker Model Package State Change",
+        {**detail, "CreationTime": package["CreationTime"].isoformat()},
+        package["ModelPackageArn"],
+    )
 
 
 OPERATIONS = {

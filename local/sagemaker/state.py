@@ -85,8 +85,12 @@ def page(items: list[dict[str, Any]], request: dict[str, Any], key: str, most: i
     return answer
 
 
-def named(items: list[dict[str, Any]], request: dict[str, Any], name: str, status: str | None = None) -> list[dict[str, Any]]:
+def named(
+    items: list[dict[str, Any]], request: dict[str, Any], name: str, status: str | None = None
+) -> list[dict[str, Any]]:
     """The items that pass a list operation's NameContains and StatusEquals."""
     part = request.get("NameContains", "").lower()
     wanted = request.get("StatusEquals")
-    return [item for item in items if part in item[name].lower() and (not wanted or not status or item[status] == wanted)]
+    return [
+        item for item in items if part in item[name].lower() and (not wanted or not status or item[status] == wanted)
+    ]

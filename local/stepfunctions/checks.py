@@ -85,7 +85,11 @@ def _answer_start(data: dict[str, Any]) -> Any:
     except ValueError as error:
         return error_response_json("InvalidExecutionInput", f"Invalid State Machine Execution Input: '{error}'", 400)
     if len(text.encode()) > MOST_INPUT_BYTES:
-        return error_response_json("ValidationException", "Value at 'input' failed to satisfy constraint: Member must have length less than or equal to 262144", 400)
+        return error_response_json(
+            "ValidationException",
+            "Value at 'input' failed to satisfy constraint: Member must have length less than or equal to 262144",
+            400,
+        )
     name = data.get("name")
     if name is None:
         return None

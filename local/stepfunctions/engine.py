@@ -66,8 +66,12 @@ def _run(execution_arn: str) -> None:
     worker = ExecutionWorker(
         EvaluationDetails(
             AWSExecutionDetails(get_account_id(), get_region(), role_arn),
-            ExecutionDetails(execution_arn, execution["name"], role_arn, json.loads(execution["input"]), execution["startDate"]),
-            StateMachineDetails(machine["stateMachineArn"], machine["name"], StateMachineType.STANDARD, machine["definition"]),
+            ExecutionDetails(
+                execution_arn, execution["name"], role_arn, json.loads(execution["input"]), execution["startDate"]
+            ),
+            StateMachineDetails(
+                machine["stateMachineArn"], machine["name"], StateMachineType.STANDARD, machine["definition"]
+            ),
         ),
         _Communication(),
         None,

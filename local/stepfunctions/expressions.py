@@ -59,7 +59,9 @@ def _run(expression: str, values: dict[str, Any]) -> Any:
 def _failure(env: Environment, expression: str, error: Exception) -> FailureEventException:
     name = StatesErrorNameType.StatesQueryEvaluationError
     cause = f"The JSONata expression '{expression}' threw an error during evaluation. {error}"
-    details = EvaluationFailedEventDetails(error=name.to_name(), cause=cause, location=env.next_field_name or "", state=env.next_state_name or "")
+    details = EvaluationFailedEventDetails(
+        error=name.to_name(), cause=cause, location=env.next_field_name or "", state=env.next_state_name or ""
+    )
     env.event_manager.add_event(
         context=env.event_history_context,
         event_type=HistoryEventType.EvaluationFailed,

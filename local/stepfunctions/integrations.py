@@ -5,11 +5,12 @@ Every call is made under the machine's own role.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from botocore.exceptions import ClientError
 from moto.stepfunctions.parser.api import HistoryEventType, TaskFailedEventDetails
@@ -18,7 +19,9 @@ from moto.stepfunctions.parser.asl.component.common.error_name.error_name import
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent, FailureEventException
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import state_task_factory
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import state_task_service_aws_sdk as aws_sdk
-from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import state_task_service_callback as callback
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
+    state_task_service_callback as callback,
+)
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import state_task_service_sfn as sfn
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.resource import ResourceCondition
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service import StateTaskService
@@ -64,15 +67,23 @@ def install(wait_scale: float) -> None:
     StateTaskService._normalise_response = _normalise_response
     sfn.StateTaskServiceSfn._normalise_parameters = _normalise_start_execution
     aws_sdk._SERVICE_ERROR_NAMES.update(ERROR_PREFIXES)
-    aws_sdk.StateTaskServiceAwsSdk._get_boto_service_name = lambda self, name=None: sdk_shapes.service_named(name or self.resource.api_name)
+    aws_sdk.StateTaskServiceAwsSdk._get_boto_service_name = lambda self, name=None: sdk_shapes.service_named(
+        name or self.resource.api_name
+    )
     aws_sdk.StateTaskServiceAwsSdk._get_boto_service_action = lambda self, action=None: sdk_shapes.method(
         sdk_shapes.operation(self.resource.api_name, action or self.resource.api_action)
     )
     callback._DELAY_SECONDS_SYNC_CONDITION_CHECK = POLL_SECONDS
     callback.StateTaskServiceCallback._eval_sync = _wait_for_child
+    _build_resolver = sfn.StateTaskServiceSfn._build_sync2_resolver
+    sfn.StateTaskServiceSfn._build_sync2_resolver = lambda *arguments, **named: _stoppable(
+        _build_resolver, *arguments, **named
+    )
     choose = state_task_factory.state_task_service_for
     own = {"sagemaker": OptimisedSageMaker, "athena": OptimisedAthena}
-    state_task_factory.state_task_service_for = lambda service_name: own[service_name]() if service_name in own else choose(service_name)
+    state_task_factory.state_task_service_for = lambda service_name: (
+        own[service_name]() if service_name in own else choose(service_name)
+    )
 
 
 def _modules_with_clients() -> list[Any]:
@@ -91,7 +102,10 @@ def _client(region: str, service: str, state_credentials: Any = None) -> Any:
 
 
 def _normalise_parameters(
-    self: StateTaskService, parameters: dict, boto_service_name: str | None = None, service_action_name: str | None = None
+    self: StateTaskService,
+    parameters: dict,
+    boto_service_name: str | None = None,
+    service_action_name: str | None = None,
 ) -> None:
     if not isinstance(self, (aws_sdk.StateTaskServiceAwsSdk, sfn.StateTaskServiceSfn)):
         return
@@ -108,7 +122,9 @@ def _normalise_parameters(
 def _normalise_response(
     self: StateTaskService, response: Any, boto_service_name: str | None = None, service_action_name: str | None = None
 ) -> None:
-    if not isinstance(response, dict) or not isinstance(self, (aws_sdk.StateTaskServiceAwsSdk, sfn.StateTaskServiceSfn)):
+    if not isinstance(response, dict) or not isinstance(
+        self, (aws_sdk.StateTaskServiceAwsSdk, sfn.StateTaskServiceSfn)
+    ):
         return
     service = boto_service_name or getattr(self.resource, "api_name", None) or self.resource.service_name
     found = sdk_shapes.operation(service, service_action_name or self.resource.api_action)
@@ -127,7 +143,23 @@ def _normalise_start_execution(
     _normalise_parameters(self, parameters, boto_service_name, service_action_name)
 
 
-def _wait_for_child(self: Any, env: Any, sync_resolver: Callable[[], Any], timeout_seconds: Any, callback_endpoint: Any, heartbeat_endpoint: Any) -> Any:
+def _stoppable(build: Any, task: Any, env: Any, state_credentials: Any, **rest: Any) -> Any:
+    """The resolver of a nested execution, which can also stop it."""
+    execution = env.stack[-1]["ExecutionArn"]
+    resolver = build(task, env=env, state_credentials=state_credentials, **rest)
+    client = sessions.client("stepfunctions", state_credentials.role_arn)
+    resolver.stop = lambda: client.stop_execution(executionArn=execution)
+    return resolver
+
+
+def _wait_for_child(
+    self: Any,
+    env: Any,
+    sync_resolver: Callable[[], Any],
+    timeout_seconds: Any,
+    callback_endpoint: Any,
+    heartbeat_endpoint: Any,
+) -> Any:
     """Polls what `.sync` started; if the execution stops or the task times out meanwhile, stops that as AWS does."""
     while env.is_running():
         result = sync_resolver()
@@ -136,7 +168,8 @@ def _wait_for_child(self: Any, env: Any, sync_resolver: Callable[[], Any], timeo
         time.sleep(POLL_SECONDS)
     stop = getattr(sync_resolver, "stop", None)
     if stop is not None:
-        stop()
+        with contextlib.suppress(ClientError):
+            stop()
     return None
 
 
@@ -164,7 +197,7 @@ def _details(self: Any, error: str, cause: str) -> Any:
 class _Optimised(StateTaskServiceCallback):
     """An optimised integration: calls one operation and, with `.sync`, waits until what it started has ended."""
 
-    fields: dict[str, str] = {}
+    fields: ClassVar[dict[str, str]] = {}
     boto_name = ""
 
     def __init__(self) -> None:
@@ -174,12 +207,16 @@ class _Optimised(StateTaskServiceCallback):
         fields = self.fields.get(self.resource.api_action.lower())
         return set(fields.split()) if fields else None
 
-    def _eval_service_task(self, env: Any, resource_runtime_part: Any, normalised_parameters: dict, state_credentials: Any) -> None:
+    def _eval_service_task(
+        self, env: Any, resource_runtime_part: Any, normalised_parameters: dict, state_credentials: Any
+    ) -> None:
         found = sdk_shapes.operation(self.boto_name, self.resource.api_action)
         unknown = set(normalised_parameters) - (self._get_supported_parameters() or set())
         try:
             if unknown:
-                raise sdk_shapes.UnsupportedField(f"The field {sorted(unknown)[0]!r} is not supported by Step Functions.")
+                raise sdk_shapes.UnsupportedField(
+                    f"The field {sorted(unknown)[0]!r} is not supported by Step Functions."
+                )
             request = sdk_shapes.to_request(normalised_parameters, found.input_shape)
         except sdk_shapes.UnsupportedField as error:
             raise _task_failed(self, "States.Runtime", str(error), env) from error
@@ -188,7 +225,9 @@ class _Optimised(StateTaskServiceCallback):
         response.pop("ResponseMetadata", None)
         env.stack.append(sdk_shapes.from_response(response, found.output_shape, epoch_millis=True))
 
-    def _eval_integration_pattern(self, env: Any, resource_runtime_part: Any, normalised_parameters: dict, state_credentials: Any) -> None:
+    def _eval_integration_pattern(
+        self, env: Any, resource_runtime_part: Any, normalised_parameters: dict, state_credentials: Any
+    ) -> None:
         started = env.stack.pop()
         client = sessions.client(self.boto_name, state_credentials.role_arn)
         while env.is_running():
@@ -198,12 +237,12 @@ class _Optimised(StateTaskServiceCallback):
                 env.stack.append(described)
                 return
             if state in ("Failed", "Stopped", "FAILED", "CANCELLED"):
-                raise _task_failed(self, "States.TaskFailed", json.dumps(described, separators=(",", ":"), default=str), env)
+                raise _task_failed(
+                    self, "States.TaskFailed", json.dumps(described, separators=(",", ":"), default=str), env
+                )
             time.sleep(POLL_SECONDS)
-        try:
+        with contextlib.suppress(ClientError):  # as on AWS: it is stopped if the role may
             self._stop(client, normalised_parameters, started)
-        except ClientError:
-            pass  # as on AWS: it is stopped if the role may
         env.stack.append({})
 
     def _from_error(self, env: Any, ex: Exception) -> FailureEvent:
@@ -265,7 +304,11 @@ class OptimisedSageMaker(_Optimised):
     def _error_name(self, code: str) -> str:
         if code == "ThrottlingException":
             return code
-        return "SageMaker.ResourceLimitExceededException" if code == "ResourceLimitExceeded" else "SageMaker.AmazonSageMakerException"
+        return (
+            "SageMaker.ResourceLimitExceededException"
+            if code == "ResourceLimitExceeded"
+            else "SageMaker.AmazonSageMakerException"
+        )
 
     def _service_in_causes(self) -> str:
         return "AmazonSageMaker"
@@ -290,7 +333,11 @@ class OptimisedAthena(_Optimised):
         client.stop_query_execution(QueryExecutionId=started["QueryExecutionId"])
 
     def _error_name(self, code: str) -> str:
-        return f"Athena.{code}" if code in ("TooManyRequestsException", "InternalServerException") else "Athena.AthenaException"
+        return (
+            f"Athena.{code}"
+            if code in ("TooManyRequestsException", "InternalServerException")
+            else "Athena.AthenaException"
+        )
 
     def _service_in_causes(self) -> str:
         return "AmazonAthena"

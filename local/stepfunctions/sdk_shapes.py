@@ -84,7 +84,11 @@ def from_response(value: Any, shape: Any, *, epoch_millis: bool = False) -> Any:
     """boto3's response as Step Functions gives it: spelled as above, times as ISO 8601 or epoch milliseconds."""
     if isinstance(value, datetime):
         moment = value.astimezone(UTC)
-        return int(moment.timestamp() * 1000) if epoch_millis else f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+        return (
+            int(moment.timestamp() * 1000)
+            if epoch_millis
+            else f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+        )
     if hasattr(value, "read"):
         return value.read().decode()
     if isinstance(value, bytes):

@@ -14,7 +14,10 @@ from cli.steps import STEPS
 from local.stepfunctions import checks, integrations, sdk_shapes
 
 ROOT = Path(__file__).parents[2]
-MACHINES = {name: yaml.safe_load((ROOT / "statemachine" / f"{name}.asl.yaml").read_text()) for name in ("training", "deployment")}
+MACHINES = {
+    name: yaml.safe_load((ROOT / "statemachine" / f"{name}.asl.yaml").read_text())
+    for name in ("training", "deployment")
+}
 STATES = [(machine, name) for machine, definition in MACHINES.items() for name in definition["States"]]
 TASKS = [(machine, name) for machine, name in STATES if MACHINES[machine]["States"][name]["Type"] == "Task"]
 
@@ -50,7 +53,9 @@ def test_task_has_timeout_retry_and_catch(machine: str, name: str) -> None:
 @pytest.mark.parametrize(("machine", "name"), TASKS)
 def test_task_calls_an_operation_with_fields_it_has(machine: str, name: str) -> None:
     task = state(machine, name)
-    service, _, action = task["Resource"].removeprefix("arn:${Partition}:states:::").removeprefix("aws-sdk:").partition(":")
+    service, _, action = (
+        task["Resource"].removeprefix("arn:${Partition}:states:::").removeprefix("aws-sdk:").partition(":")
+    )
     found = sdk_shapes.operation(service, action.split(".")[0])
     if isinstance(task["Arguments"], dict):
         unknown = [problem for problem in unknown_fields(task["Arguments"], found.input_shape) if problem]

@@ -40,14 +40,19 @@ def bad_fields() -> Iterator[tuple[str, str, Any]]:
                     yield operation, name, "NotOneOfThem"
                 if "max" in member.metadata:
                     yield operation, name, "a" * (member.metadata["max"] + 1)
-                if "pattern" in member.metadata and not api_model._compiled(member.metadata["pattern"]).fullmatch("\n!"):
+                if "pattern" in member.metadata and not api_model._compiled(member.metadata["pattern"]).fullmatch(
+                    "\n!"
+                ):
                     yield operation, name, "\n!"
             elif member.type_name in ("structure", "list", "map", "integer", "boolean"):
                 yield operation, name, "a text"
         yield operation, "NoSuchMember", "x"
 
 
-@pytest.mark.parametrize(("operation", "name", "value"), [pytest.param(*case, id=f"{case[0]}-{case[1]}-{number}") for number, case in enumerate(bad_fields())])
+@pytest.mark.parametrize(
+    ("operation", "name", "value"),
+    [pytest.param(*case, id=f"{case[0]}-{case[1]}-{number}") for number, case in enumerate(bad_fields())],
+)
 def test_refused_naming_the_field(operation: str, name: str, value: Any) -> None:
     request = smallest(MODEL.operation_model(operation).input_shape)
     request.pop(name, None)

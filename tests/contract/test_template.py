@@ -27,13 +27,22 @@ STATEMENTS = [
 
 
 def test_cfn_lint_finds_nothing() -> None:
-    found = subprocess.run([str(Path(sys.executable).with_name("cfn-lint")), str(ROOT / "template.yaml")], capture_output=True, text=True, check=False)
+    found = subprocess.run(
+        [str(Path(sys.executable).with_name("cfn-lint")), str(ROOT / "template.yaml")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert found.stdout == ""
     assert found.returncode == 0
 
 
 def test_no_action_is_a_wildcard() -> None:
-    actions = [action for _, statement in STATEMENTS for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])]
+    actions = [
+        action
+        for _, statement in STATEMENTS
+        for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
+    ]
     assert actions
     assert not [action for action in actions if "*" in action]
 

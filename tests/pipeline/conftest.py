@@ -28,7 +28,9 @@ class Cloud:
     def start(self, **given: Any) -> str:
         """Start a run with this input. Returns its ARN."""
         machine = self.laptop.outputs["TrainingStateMachineArn"]
-        return self.client("stepfunctions").start_execution(stateMachineArn=machine, input=json.dumps(given))["executionArn"]
+        return self.client("stepfunctions").start_execution(stateMachineArn=machine, input=json.dumps(given))[
+            "executionArn"
+        ]
 
     def run(self, **given: Any) -> dict[str, Any]:
         """A run from start to end: what DescribeExecution says of it."""
@@ -36,7 +38,9 @@ class Cloud:
 
     def ended(self, execution: str, seconds: float = 240) -> dict[str, Any]:
         deadline = time.monotonic() + seconds
-        while (described := self.client("stepfunctions").describe_execution(executionArn=execution))["status"] == "RUNNING":
+        while (described := self.client("stepfunctions").describe_execution(executionArn=execution))[
+            "status"
+        ] == "RUNNING":
             assert time.monotonic() < deadline, f"{execution} has not ended"
             time.sleep(0.2)
         return described

@@ -53,7 +53,9 @@ def test_training_and_test_rows_are_split_and_stripped(cloud: Cloud, deployed: d
         ("preprocessing/preprocessing.json", {"features", "target"}),
     ],
 )
-def test_outputs_lie_where_they_were_promised(cloud: Cloud, deployed: dict[str, Any], name: str, keys: set[str]) -> None:
+def test_outputs_lie_where_they_were_promised(
+    cloud: Cloud, deployed: dict[str, Any], name: str, keys: set[str]
+) -> None:
     assert keys <= set(json.loads(cloud.object(f"{deployed['run_prefix']}/{name}")))
 
 
@@ -96,7 +98,9 @@ def test_header_and_order_of_columns_do_not_matter(cloud: Cloud, deployed: dict[
     answers = []
     for table, header in ((customers, True), (turned, True), (customers.drop(columns="customer_id"), False)):
         said = cloud.client("sagemaker-runtime").invoke_endpoint(
-            EndpointName="automl-classification-endpoint", ContentType="text/csv", Body=table.to_csv(index=False, header=header)
+            EndpointName="automl-classification-endpoint",
+            ContentType="text/csv",
+            Body=table.to_csv(index=False, header=header),
         )
         answers.append(said["Body"].read())
     assert answers[0] == answers[1] == answers[2]

@@ -92,7 +92,11 @@ def test_data_that_cannot_be_trained_on_is_told_in_one_sentence(cloud: Cloud) ->
     [
         (
             {"acuracy_threshold": 0.5, "customer_id_start": 5, "customer_id_end": 2, "max_runtime_sec": "60"},
-            ["Did you mean accuracy_threshold?", "no customer lies between them", "max_runtime_sec must be a whole number"],
+            [
+                "Did you mean accuracy_threshold?",
+                "no customer lies between them",
+                "max_runtime_sec must be a whole number",
+            ],
         ),
         ({"bucket": 'x"; DROP/'}, ["bucket"]),
         ({"feature_group_name": "a'/b"}, ["feature_group_name"]),

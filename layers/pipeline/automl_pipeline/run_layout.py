@@ -34,7 +34,9 @@ class Execution:
         return f"{self.started:%Y%m%d-%H%M%S}-{self.digest[:8]}"
 
 
-def describe(settings: Settings, execution: Execution, *, code_sha256: str, image: str, job_role: str, automl_role: str) -> dict[str, Any]:
+def describe(
+    settings: Settings, execution: Execution, *, code_sha256: str, image: str, job_role: str, automl_role: str
+) -> dict[str, Any]:
     """Everything that the training machine needs to know of a run: `$run` in training.asl.yaml."""
     run_id, digest = execution.run_id, execution.digest
     run_key = f"{settings.prefix}/runs/{run_id}"

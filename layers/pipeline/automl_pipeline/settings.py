@@ -26,7 +26,9 @@ _SEGMENT = r"[a-zA-Z0-9_-]+"
 Whole = Annotated[int, Field(strict=True)]
 Text = Annotated[str, Field(strict=True)]
 InstanceType = Annotated[str, StringConstraints(strict=True, pattern=_INSTANCE, max_length=60)]
-Bucket = Annotated[str, StringConstraints(strict=True, pattern=r"^[a-z0-9](\.?[a-z0-9-])+$", min_length=3, max_length=63)]
+Bucket = Annotated[
+    str, StringConstraints(strict=True, pattern=r"^[a-z0-9](\.?[a-z0-9-])+$", min_length=3, max_length=63)
+]
 FeatureName = Annotated[str, StringConstraints(strict=True, pattern=r"^[a-zA-Z0-9]([_-]*[a-zA-Z0-9]){0,63}$")]
 ProblemType = Literal["BinaryClassification", "MulticlassClassification", "Regression"]
 
@@ -70,8 +72,20 @@ OBJECTIVES: Mapping[str, tuple[str, ...]] = {
 }
 # Permissions and names of deployed things depend on these, so a run cannot change them.
 DEPLOY_TIME = frozenset(
-    "project_name region bucket prefix pipeline_name model_package_group role_arn endpoint_name athena_query_results "
-    "sns_topic_arn notification_email feature_store_bucket".split()
+    [
+        "project_name",
+        "region",
+        "bucket",
+        "prefix",
+        "pipeline_name",
+        "model_package_group",
+        "role_arn",
+        "endpoint_name",
+        "athena_query_results",
+        "sns_topic_arn",
+        "notification_email",
+        "feature_store_bucket",
+    ]
 )
 
 
@@ -91,16 +105,18 @@ class Settings(BaseModel):
     project_name: Annotated[str, StringConstraints(strict=True, pattern=_NAME % 35)] = "classification-model-automl"
     region: Annotated[str, StringConstraints(strict=True, pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")] = "us-west-2"
     bucket: Bucket
-    prefix: Annotated[
-        str, StringConstraints(strict=True, pattern=rf"^{_SEGMENT}(/{_SEGMENT})*$", max_length=200)
-    ] = "mlops/automl_training"
+    prefix: Annotated[str, StringConstraints(strict=True, pattern=rf"^{_SEGMENT}(/{_SEGMENT})*$", max_length=200)] = (
+        "mlops/automl_training"
+    )
     pipeline_name: Annotated[str, StringConstraints(strict=True, pattern=_NAME % 60)] = (
         "classification-model-automl-pipeline"
     )
     model_package_group: Annotated[str, StringConstraints(strict=True, pattern=_NAME % 62)] = (
         "classification-model-automl-group"
     )
-    role_arn: Annotated[str, StringConstraints(strict=True, pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+$")] | None = None
+    role_arn: (
+        Annotated[str, StringConstraints(strict=True, pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+$")] | None
+    ) = None
 
     processing_instance_type: InstanceType = "ml.m5.xlarge"
     transform_instance_type: InstanceType = "ml.m5.xlarge"
@@ -126,11 +142,18 @@ class Settings(BaseModel):
     customer_id_start: Annotated[Whole, Field(ge=1, le=999_999)] | None = 1
     customer_id_end: Annotated[Whole, Field(ge=1, le=999_999)] | None = 4000
     athena_query_results: (
-        Annotated[str, StringConstraints(strict=True, pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[^\x00-\x1f'\"]*$")] | None
+        Annotated[
+            str, StringConstraints(strict=True, pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[^\x00-\x1f'\"]*$")
+        ]
+        | None
     ) = None
 
-    sns_topic_arn: Annotated[str, StringConstraints(strict=True, pattern=r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[\w.-]+$")] | None = None
-    notification_email: Annotated[str, StringConstraints(strict=True, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")] | None = None
+    sns_topic_arn: (
+        Annotated[str, StringConstraints(strict=True, pattern=r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[\w.-]+$")] | None
+    ) = None
+    notification_email: Annotated[str, StringConstraints(strict=True, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")] | None = (
+        None
+    )
 
 
 def deployed(environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
@@ -145,8 +168,18 @@ def deployed(environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
 
 
 _NOT_TEXTS = frozenset(
-    "enable_autoscaling autoscaling_min_capacity autoscaling_max_capacity autoscaling_target_value max_runtime_sec "
-    "automl_max_runtime_sec max_candidates accuracy_threshold customer_id_start customer_id_end".split()
+    [
+        "enable_autoscaling",
+        "autoscaling_min_capacity",
+        "autoscaling_max_capacity",
+        "autoscaling_target_value",
+        "max_runtime_sec",
+        "automl_max_runtime_sec",
+        "max_candidates",
+        "accuracy_threshold",
+        "customer_id_start",
+        "customer_id_end",
+    ]
 )
 
 
@@ -194,24 +227,36 @@ def _contradictions(values: Mapping[str, Any], wrong: set[str]) -> list[str]:
     start, end = values["customer_id_start"], values["customer_id_end"]
     if usable("customer_id_start", "customer_id_end"):
         if (start is None) != (end is None):
-            problems.append("customer_id_start and customer_id_end go together: give both, or null for both to take every customer.")
+            problems.append(
+                "customer_id_start and customer_id_end go together: give both, or null for both to take every customer."
+            )
         elif start is not None and start > end:
-            problems.append(f"customer_id_start ({start}) is after customer_id_end ({end}): no customer lies between them.")
+            problems.append(
+                f"customer_id_start ({start}) is after customer_id_end ({end}): no customer lies between them."
+            )
     problem, objective = values["problem_type"], values["objective_metric_name"]
     if usable("objective_metric_name", "problem_type"):
         if objective not in OBJECTIVES:
-            problems.append(f"objective_metric_name: {_show(objective)} is not a metric of Autopilot. Use one of {', '.join(OBJECTIVES)}.")
+            problems.append(
+                f"objective_metric_name: {_show(objective)} is not a metric of Autopilot. Use one of {', '.join(OBJECTIVES)}."
+            )
         elif problem not in OBJECTIVES[objective]:
             fitting = [name for name, problem_types in OBJECTIVES.items() if problem in problem_types]
-            problems.append(f"objective_metric_name: {objective} does not fit {problem}. Use one of {', '.join(fitting)}.")
+            problems.append(
+                f"objective_metric_name: {objective} does not fit {problem}. Use one of {', '.join(fitting)}."
+            )
     low, high = values["autoscaling_min_capacity"], values["autoscaling_max_capacity"]
     if usable("autoscaling_min_capacity", "autoscaling_max_capacity") and low > high:
         problems.append(f"autoscaling_min_capacity ({low}) is more than autoscaling_max_capacity ({high}).")
     each, whole = values["max_runtime_sec"], values["automl_max_runtime_sec"]
     if usable("max_runtime_sec", "automl_max_runtime_sec") and whole is not None and each > whole:
-        problems.append(f"max_runtime_sec ({each}, one training job) is more than automl_max_runtime_sec ({whole}, all of them).")
+        problems.append(
+            f"max_runtime_sec ({each}, one training job) is more than automl_max_runtime_sec ({whole}, all of them)."
+        )
     if usable("transform_instance_type") and BURSTABLE.match(values["transform_instance_type"]):
-        problems.append(f"transform_instance_type: batch transform does not run on burstable instances ({values['transform_instance_type']}). Use ml.m5.large or larger.")
+        problems.append(
+            f"transform_instance_type: batch transform does not run on burstable instances ({values['transform_instance_type']}). Use ml.m5.large or larger."
+        )
     return problems
 
 
@@ -250,5 +295,12 @@ def _show(value: Any) -> str:
 
 
 def _kind(value: Any) -> str:
-    kinds = {str: "a text", bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "an object"}
+    kinds = {
+        str: "a text",
+        bool: "true or false",
+        int: "a number",
+        float: "a number",
+        list: "a list",
+        dict: "an object",
+    }
     return "null" if value is None else kinds.get(type(value), type(value).__name__)

@@ -59,14 +59,22 @@ def test_all_problems_at_once() -> None:
 
 
 def test_deployed_defaults_come_from_the_environment() -> None:
-    found = settings.deployed({"PIPELINE_BUCKET": "b-b", "PIPELINE_MAX_CANDIDATES": "", "PIPELINE_ENABLE_AUTOSCALING": "false"})
+    found = settings.deployed(
+        {"PIPELINE_BUCKET": "b-b", "PIPELINE_MAX_CANDIDATES": "", "PIPELINE_ENABLE_AUTOSCALING": "false"}
+    )
     assert found == {"bucket": "b-b", "max_candidates": None, "enable_autoscaling": False}
 
 
-JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3))
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+)
 
 
-@given(st.dictionaries(st.sampled_from(list(settings.Settings.model_fields)) | st.text(max_size=20), JSON, max_size=4) | JSON)
+@given(
+    st.dictionaries(st.sampled_from(list(settings.Settings.model_fields)) | st.text(max_size=20), JSON, max_size=4)
+    | JSON
+)
 def test_any_input_gives_a_run_or_a_refusal_on_printable_lines(asked: Any) -> None:
     try:
         chosen = settings.resolve(asked, DEPLOYED)
@@ -78,7 +86,9 @@ def test_any_input_gives_a_run_or_a_refusal_on_printable_lines(asked: Any) -> No
 
 
 def check_names(chosen: settings.Settings) -> None:
-    execution = run_layout.Execution("arn:aws:states:us-west-2:000000000000:execution:m:e", "e", "2026-11-23T21:00:22.123Z")
+    execution = run_layout.Execution(
+        "arn:aws:states:us-west-2:000000000000:execution:m:e", "e", "2026-11-23T21:00:22.123Z"
+    )
     run = run_layout.describe(chosen, execution, code_sha256="0" * 64, image="i", job_role="r", automl_role="a")
     for service_member in (("CreateAutoMLJobV2", "AutoMLJobName", run["names"]["automl_job"]),
                            ("CreateProcessingJob", "ProcessingJobName", run["names"]["processing_job"]),

@@ -31,12 +31,14 @@ def write(folder: Path, frame: pandas.DataFrame) -> None:
     raw.mkdir(parents=True)
     lines = [",".join(f'"{name}"' for name in frame.columns)]
     for row in frame.itertuples(index=False):
-        cells = ["" if value is None or value is pandas.NA or value != value else '"' + str(value).replace('"', '""') + '"' for value in row]
+        cells = ["" if pandas.isna(value) else '"' + str(value).replace('"', '""') + '"' for value in row]
         lines.append(",".join(cells))
     (raw / "rows.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def prepared(folder: Path, frame: pandas.DataFrame, target: str = "churn", problem: str = "BinaryClassification") -> dict[str, Any]:
+def prepared(
+    folder: Path, frame: pandas.DataFrame, target: str = "churn", problem: str = "BinaryClassification"
+) -> dict[str, Any]:
     write(folder, frame)
     return preprocess.run(str(folder), target, problem, ["customer_id"], 42)
 
@@ -107,22 +109,32 @@ def test_many_rows_and_few_rows_are_encoded_alike(customers: Path) -> None:
 VALUES = st.one_of(
     st.none(),
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), max_size=6),
-    st.sampled_from(["1", "-2.5", "+3", "1e5", " 7 ", "nan", "inf", "1_0", "", " ", "Yes", 'a"b', "x,y", "two\nlines", "é"]),
+    st.sampled_from(
+        ["1", "-2.5", "+3", "1e5", " 7 ", "nan", "inf", "1_0", "", " ", "Yes", 'a"b', "x,y", "two\nlines", "é"]
+    ),
     st.integers(-(10**20), 10**20).map(str),
     st.floats().map(repr),
 )
 
 
-@hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@hypothesis_settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(st.lists(st.lists(VALUES, min_size=3, max_size=3), min_size=1, max_size=12))
 def test_training_and_serving_agree_for_any_table(rows: list[list[str | None]]) -> None:
     columns = [pyarrow.array([row[place] for row in rows], pyarrow.string()) for place in range(3)]
     train = numpy.arange(len(rows))
-    fitted = [preprocess.fit(f"f{place}", column.dictionary_encode(), None, train) for place, column in enumerate(columns)]
+    fitted = [
+        preprocess.fit(f"f{place}", column.dictionary_encode(), None, train) for place, column in enumerate(columns)
+    ]
     kept = [(place, feature) for place, feature in enumerate(fitted) if feature is not None]
     encoder = encoding.Encoder({"format": 1, "features": [feature.specification for _, feature in kept], "columns": []})
     expected = [[float(feature.values[number]) for _, feature in kept] for number in range(len(rows))]
-    singly = [[float(cell) for cell in encoder.row([row[place] for place, _ in kept]).split(",")] for row in rows] if kept else expected
+    singly = (
+        [[float(cell) for cell in encoder.row([row[place] for place, _ in kept]).split(",")] for row in rows]
+        if kept
+        else expected
+    )
     at_once = encoder.columns([columns[place] for place, _ in kept])
     assert singly == expected
     assert [[float(column[number]) for column in at_once] for number in range(len(rows))] == expected
@@ -154,7 +166,11 @@ def test_text_in_a_numeric_column_names_column_and_row(customers: Path) -> None:
 
 
 def test_row_shorter_than_its_header_is_named() -> None:
-    specification = {"format": 1, "columns": ["a", "b"], "features": [{"name": n, "kind": "numeric", "median": 0} for n in "ab"]}
+    specification = {
+        "format": 1,
+        "columns": ["a", "b"],
+        "features": [{"name": n, "kind": "numeric", "median": 0} for n in "ab"],
+    }
     with pytest.raises(inference.BadRequest, match="Row 2 has 1 values and the header names 2"):
         inference.encode(encoding.Encoder(specification), b"a,b\n1,2\n3\n", "text/csv")
 
@@ -164,7 +180,10 @@ UNUSABLE = {
     "one class": (lambda frame: frame.assign(churn="No"), "has one class only ('No')"),
     "few rows": (lambda frame: frame.head(499), "There are 499 rows with a target and at least 625 are needed"),
     "three classes": (lambda frame: frame.assign(churn=["a", "b", "c", "d"] * 250), "has 4 classes"),
-    "rare class": (lambda frame: frame.assign(churn=["a"] + ["b"] * (ROWS - 1)), "Class 'a' of target column 'churn' has 1 row(s)"),
+    "rare class": (
+        lambda frame: frame.assign(churn=["a"] + ["b"] * (ROWS - 1)),
+        "Class 'a' of target column 'churn' has 1 row(s)",
+    ),
     "target empty": (lambda frame: frame.assign(churn=""), "is empty in all"),
     "nothing to learn from": (lambda frame: frame[["customer_id", "churn"]], "nothing to learn from"),
 }
@@ -174,7 +193,18 @@ UNUSABLE = {
 def test_unusable_data_ends_with_one_sentence_and_no_output(case: str, tmp_path: Path) -> None:
     change, said = UNUSABLE[case]
     write(tmp_path, change(telco.load().head(ROWS)))
-    code = preprocess.main(["--root", str(tmp_path), "--target", "churn", "--problem-type", "BinaryClassification", "--drop-columns", "customer_id"])
+    code = preprocess.main(
+        [
+            "--root",
+            str(tmp_path),
+            "--target",
+            "churn",
+            "--problem-type",
+            "BinaryClassification",
+            "--drop-columns",
+            "customer_id",
+        ]
+    )
     assert code == 1
     assert said in (tmp_path / "output/message").read_text()
     assert not (tmp_path / "processing/output").exists()
@@ -184,7 +214,10 @@ def test_values_with_line_breaks_quotes_and_commas_survive(tmp_path: Path) -> No
     frame = telco.load().head(ROWS)
     frame["note"] = [f'line\nbreak, "quoted" é {number % 3}' for number in range(ROWS)]
     prepared(tmp_path, frame)
-    rows = [json.loads(line) for line in (tmp_path / "processing/output/evaluation_input/test.jsonl").read_text().splitlines()]
+    rows = [
+        json.loads(line)
+        for line in (tmp_path / "processing/output/evaluation_input/test.jsonl").read_text().splitlines()
+    ]
     assert len(rows) == 200
     assert all(row["note"].startswith('line\nbreak, "quoted" é') for row in rows)
     text = io.StringIO()

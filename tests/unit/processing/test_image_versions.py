@@ -30,9 +30,14 @@ def test_job_and_container_run_under_the_images_versions(tmp_path: Path) -> None
         warnings.warn("There is no Python 3.9 here: the image's own versions were NOT tested.", stacklevel=1)
         pytest.skip("no Python 3.9, so the versions of SageMaker's image were NOT tested")
     write(tmp_path, telco.load().head(1000))
-    ran = subprocess.run([str(PYTHON), "-c", SCRIPT, str(paths.PROJECT / "processing"), str(tmp_path)], capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        [str(PYTHON), "-c", SCRIPT, str(paths.PROJECT / "processing"), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert ran.returncode == 0, ran.stderr
     test = (tmp_path / "processing/output/test/test.csv").read_text().splitlines()[1:]
     expected = [[float(cell) for cell in line.split(",")[:-1]] for line in test]
-    answers = [line for line in ran.stdout.splitlines() if not line[2:3] == ":"]
+    answers = [line for line in ran.stdout.splitlines() if line[2:3] != ":"]
     assert [[float(cell) for cell in line.split(",")] for line in answers] == expected
