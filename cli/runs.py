@@ -1,48 +1,101 @@
-"""Starts and watches runs of a deployed stack. boto3 finds AWS, or the laptop cloud where AWS_ENDPOINT_URL names it."""
+"""Starts runs of a deployed stack, and finds those that were started."""
 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import boto3
 import yaml
 from automl_pipeline import settings
-from botocore.exceptions import ClientError
-from rich.console import Console
 
-from cli.watching import Finished, follow
+from cli.stack import Refused, Stack
 
-
-class Refused(Exception):
-    """What was asked for cannot be done; the message says why and what to do."""
+_NAME = re.compile(r"[0-9A-Za-z_-]{1,80}")
 
 
-def start(config: Path | None, stack_name: str) -> str:
-    """Start a run with the settings in a YAML file. Returns the execution's ARN. Raises Refused with every problem."""
-    given = _read(config) if config else {}
-    outputs = stack_outputs(stack_name)
-    machine = outputs["TrainingStateMachineArn"]
-    deployed = {
-        "bucket": outputs["BucketName"],
-        "model_package_group": outputs["ModelPackageGroupName"],
-        "endpoint_name": outputs["EndpointName"],
-        "prefix": outputs["Prefix"],
-    }
+def read_input(config: Path | None, given: str | None, name: str | None) -> dict[str, Any]:
+    """The input of a run: the settings in a YAML file, and over them those in a JSON text or, after `@`, a JSON file.
+
+    Needs no AWS. Raises Refused with every problem of names, types and values.
+    """
+    values = _read_yaml(config) if config else {}
+    values |= _read_json(given) if given is not None else {}
+    problems = []
+    if name is not None and not _NAME.fullmatch(name):
+        problems.append(f"--name {name!r}: 1 to 80 letters, digits, hyphens and underscores.")
     try:
-        # What else was deployed is known to PrepareRun alone, which checks all of it again.
-        settings.resolve(
-            {key: value for key, value in given.items() if key in deployed or key not in settings.DEPLOY_TIME}, deployed
-        )
+        settings.resolve(values, _neutral(values))
+    except settings.InvalidInput as error:
+        problems += error.problems
+    if problems:
+        raise Refused("\n".join(problems))
+    return values
+
+
+def start(values: dict[str, Any], stack: Stack, name: str | None = None) -> str:
+    """Start a run. Returns the execution's ARN. Raises Refused for what does not go with what is deployed."""
+    defaults = stack.defaults()
+    # What else was deployed is known to PrepareRun alone, which checks all of it again.
+    known = {key: value for key, value in values.items() if key in defaults or key not in settings.DEPLOY_TIME}
+    try:
+        settings.resolve(known, defaults)
     except settings.InvalidInput as error:
         raise Refused(str(error)) from None
-    return boto3.client("stepfunctions").start_execution(stateMachineArn=machine, input=json.dumps(given))[
-        "executionArn"
-    ]
+    states = boto3.client("stepfunctions")
+    try:
+        started = states.start_execution(
+            stateMachineArn=stack.outputs["TrainingStateMachineArn"],
+            input=json.dumps(values),
+            **({"name": name} if name else {}),
+        )
+    except states.exceptions.ExecutionAlreadyExists:
+        raise Refused(f"There was a run named {name} already, with another input. Choose another --name.") from None
+    return started["executionArn"]
 
 
-def _read(config: Path) -> dict[str, Any]:
+def newest(stack: Stack, *, deployment: bool = False) -> str:
+    """The ARN of the newest run, or of the newest deployment. Raises Refused if there is none."""
+    machine = stack.outputs["DeploymentStateMachineArn" if deployment else "TrainingStateMachineArn"]
+    executions = boto3.client("stepfunctions").list_executions(stateMachineArn=machine, maxResults=1)["executions"]
+    if not executions:
+        raise Refused("Nothing was deployed yet: automl deploy" if deployment else "No run was started yet: automl start")
+    return executions[0]["executionArn"]
+
+
+def arn_of(execution: str, stack: Stack, *, deployment: bool = False) -> str:
+    """The ARN of an execution that is named by its ARN or its name. Raises Refused if there is none of that name."""
+    machine = stack.outputs["DeploymentStateMachineArn" if deployment else "TrainingStateMachineArn"]
+    arn = execution if execution.startswith("arn:") else f"{machine.replace(':stateMachine:', ':execution:')}:{execution}"
+    states = boto3.client("stepfunctions")
+    try:
+        states.describe_execution(executionArn=arn)
+    except (states.exceptions.ExecutionDoesNotExist, states.exceptions.InvalidArn):
+        raise Refused(
+            f"There is no execution {execution}. `automl watch` without a name shows the newest; "
+            f"aws stepfunctions list-executions --state-machine-arn {machine} lists them."
+        ) from None
+    return arn
+
+
+def _neutral(values: dict[str, Any]) -> dict[str, Any]:
+    """Defaults that contradict nothing: while the deployed ones are unknown, only what was given is judged."""
+    defaults: dict[str, Any] = {"bucket": "any-bucket", "max_runtime_sec": 1}
+    defaults |= {key: value for key, value in values.items() if key in settings.DEPLOY_TIME}
+    defaults |= {"autoscaling_min_capacity": 1, "autoscaling_max_capacity": 1000}
+    unlimited = any(key in values and values[key] is None for key in ("customer_id_start", "customer_id_end"))
+    defaults |= {"customer_id_start": None if unlimited else 1, "customer_id_end": None if unlimited else 999_999}
+    objective, problem_type = values.get("objective_metric_name"), values.get("problem_type")
+    if "problem_type" not in values and isinstance(objective, str) and objective in settings.OBJECTIVES:
+        defaults["problem_type"] = settings.OBJECTIVES[objective][0]
+    if "objective_metric_name" not in values and problem_type == "Regression":
+        defaults["objective_metric_name"] = "RMSE"
+    return defaults
+
+
+def _read_yaml(config: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(config.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
@@ -54,28 +107,18 @@ def _read(config: Path) -> dict[str, Any]:
     return content or {}
 
 
-def newest(stack_name: str) -> str:
-    """The ARN of the newest run. Raises Refused if there is none."""
-    machine = stack_outputs(stack_name)["TrainingStateMachineArn"]
-    executions = boto3.client("stepfunctions").list_executions(stateMachineArn=machine, maxResults=1)["executions"]
-    if not executions:
-        raise Refused("No run was started yet: automl start")
-    return executions[0]["executionArn"]
-
-
-def watch(execution_arn: str, console: Console) -> Finished:
-    """Show the steps of a run until it has ended."""
-    return follow(boto3.client("stepfunctions"), execution_arn, console, sagemaker=boto3.client("sagemaker"))
-
-
-def stack_outputs(stack_name: str) -> dict[str, str]:
-    """The outputs of the deployed stack by their keys. Raises Refused if there is no such stack."""
+def _read_json(given: str) -> dict[str, Any]:
+    what = "--input"
+    if given.startswith("@"):
+        what = given[1:]
+        try:
+            given = Path(what).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise Refused(f"{what} cannot be read: {error}") from None
     try:
-        stacks = boto3.client("cloudformation").describe_stacks(StackName=stack_name)["Stacks"]
-    except ClientError as error:
-        if "does not exist" in str(error):
-            raise Refused(
-                f"There is no stack {stack_name} in this account and region. Deploy it, or name another one with --stack-name."
-            ) from None
-        raise
-    return {output["OutputKey"]: output["OutputValue"] for output in stacks[0]["Outputs"]}
+        content = json.loads(given)
+    except json.JSONDecodeError as error:
+        raise Refused(f"{what} is not JSON ({error}). Write it like '{{\"accuracy_threshold\": 0.8}}'.") from None
+    if not isinstance(content, dict):
+        raise Refused(f"{what} must be a JSON object such as {{}}.")
+    return content

@@ -1,7 +1,8 @@
-"""Which step each state belongs to, read from the machines themselves, and how far an execution is."""
+"""Which step each state belongs to, read from the machines themselves, and what an execution's history tells."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +23,12 @@ STEPS = (
     "RegisterModel",
     "DeployEndpoint",
 )
-TRAINING_MACHINE = Path(__file__).parents[1] / "statemachine" / "training.asl.yaml"
+MACHINES = tuple(
+    Path(__file__).parents[1] / "statemachine" / name for name in ("training.asl.yaml", "deployment.asl.yaml")
+)
+ENDS = ("ExecutionSucceeded", "ExecutionFailed", "ExecutionAborted", "ExecutionTimedOut")
+
+Event = Mapping[str, Any]  # of GetExecutionHistory, as boto3 returns it
 
 
 @dataclass
@@ -40,20 +46,40 @@ class Step:
 
 @cache
 def step_of_states() -> Mapping[str, str]:
-    """The step of each state of the training machine: what its Comment says before the colon."""
-    machine = yaml.safe_load(TRAINING_MACHINE.read_text(encoding="utf-8"))
-    return {name: state["Comment"].split(":", 1)[0] for name, state in machine["States"].items()}
+    """The step of each state of both machines: what its Comment says before the colon. A name in both has one step."""
+    steps: dict[str, str] = {}
+    for path in MACHINES:
+        machine = yaml.safe_load(path.read_text(encoding="utf-8"))
+        steps |= {name: state["Comment"].split(":", 1)[0] for name, state in machine["States"].items()}
+    return steps
 
 
-def steps_in(events: Iterable[Mapping[str, Any]]) -> list[Step]:
+def steps_in(events: Iterable[Event]) -> list[Step]:
     """The steps that an execution's history shows, in their order; the last one is still open while it runs."""
     steps: list[Step] = []
     for event in events:
         entered = event.get("stateEnteredEventDetails")
         name = step_of_states().get(entered["name"]) if entered else None
-        ended = event["type"] in ("ExecutionSucceeded", "ExecutionFailed", "ExecutionAborted", "ExecutionTimedOut")
-        if steps and steps[-1].ended is None and (ended or (name and name != steps[-1].name)):
+        if steps and steps[-1].ended is None and (event["type"] in ENDS or (name and name != steps[-1].name)):
             steps[-1].ended = event["timestamp"]
         if name in STEPS and (not steps or steps[-1].name != name):
             steps.append(Step(name, event["timestamp"]))
     return steps
+
+
+def current_state(events: Iterable[Event]) -> str:
+    """The state entered last, empty before the first."""
+    name = ""
+    for event in events:
+        name = event.get("stateEnteredEventDetails", {}).get("name", name)
+    return name
+
+
+def assigned(events: Iterable[Event]) -> dict[str, Any]:
+    """The machine's variables (`run`, `evaluation`, `package`, `failure`, …) as the history leaves them."""
+    variables: dict[str, Any] = {}
+    for event in events:
+        details = event.get("stateExitedEventDetails", {})
+        if not details.get("assignedVariablesDetails", {}).get("truncated"):
+            variables |= {name: json.loads(value) for name, value in details.get("assignedVariables", {}).items()}
+    return variables

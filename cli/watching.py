@@ -1,18 +1,21 @@
-"""Follows an execution and shows each step with its time."""
+"""Follows an execution and shows each step with its time.
+
+In a terminal the running step is a moving line; elsewhere every event is one line of plain text.
+"""
 
 from __future__ import annotations
 
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
 from rich.console import Console
 
-from cli.steps import Step, steps_in
+from cli.steps import Event, Step, assigned, current_state, steps_in
 
 _POLL_SECONDS = 0.3
 _POLL_SECONDS_AWS = 5.0
@@ -27,56 +30,110 @@ class Finished:
     output: dict[str, Any] | None
     error: str | None
     cause: str | None
-    steps: list[Step]
+    events: list[Event] = field(default_factory=list)
+
+    @property
+    def steps(self) -> list[Step]:
+        """Its steps, in their order."""
+        return steps_in(self.events)
+
+    @property
+    def variables(self) -> dict[str, Any]:
+        """What the machine had found out when it ended, by variable."""
+        return assigned(self.events)
+
+    @property
+    def failed_step(self) -> str | None:
+        """The step that failed, None if none did."""
+        failure = self.variables.get("failure")
+        if self.output is not None or not self.steps:
+            return None
+        return failure["step"] if isinstance(failure, dict) and "step" in failure else self.steps[-1].name
 
 
 def follow(
-    states: Any,
-    execution_arn: str,
-    console: Console,
-    *,
-    sagemaker: Any = None,
-    check: Callable[[], None] = lambda: None,
+    states: Any, execution_arn: str, console: Console, *, sagemaker: Any = None, check: Callable[[], None] | None = None
 ) -> Finished:
     """Show the steps of an execution until it has ended.
 
     `states`, `sagemaker`: boto3 clients; with the second the AutoML job's own status is shown. `check` is called at
     every look and may raise to end the watch.
     """
-    shown = 0
-    pause = _POLL_SECONDS if "amazonaws" not in states.meta.endpoint_url else _POLL_SECONDS_AWS
-    with console.status("starting") as spinner:
+    pause = _POLL_SECONDS_AWS if "amazonaws" in states.meta.endpoint_url else _POLL_SECONDS
+    events: list[Event] = []
+    with _Lines(console) as lines:
         while True:
-            check()
+            if check:
+                check()
+            # The status first: whatever the history lacks then, the execution still runs.
             described = states.describe_execution(executionArn=execution_arn)
-            pages = states.get_paginator("get_execution_history").paginate(executionArn=execution_arn)
-            steps = steps_in(event for page in pages for event in page["events"])
-            failed = described["status"] not in ("RUNNING", "SUCCEEDED")
-            for step in steps[shown:]:
-                if step.ended is None:
-                    break
-                is_last = failed and step is steps[-1]
-                mark = "[red]failed[/]" if is_last else "[green]done[/]  "
-                console.print(f"  {mark}  {step.name:<18} {step.seconds(step.ended):6.1f} s")
-                shown += 1
-            if described["status"] != "RUNNING":
-                output = json.loads(described["output"]) if described["status"] == "SUCCEEDED" else None
-                return Finished(
-                    execution_arn, described["status"], output, described.get("error"), described.get("cause"), steps
-                )
-            if steps and steps[-1].ended is None:
-                seconds = steps[-1].seconds(datetime.now(UTC))
-                spinner.update(f"{steps[-1].name} {seconds:.0f} s{_automl_status(sagemaker, steps[-1], execution_arn)}")
+            events += _events_after(states, execution_arn, events[-1]["id"] if events else 0)
+            status = described["status"]
+            lines.update(events, failed=status not in ("RUNNING", "SUCCEEDED"), automl=_automl_status(sagemaker, events))
+            if status != "RUNNING":
+                output = json.loads(described["output"]) if status == "SUCCEEDED" else None
+                return Finished(execution_arn, status, output, described.get("error"), described.get("cause"), events)
             time.sleep(pause)
 
 
-def _automl_status(sagemaker: Any, step: Step, execution_arn: str) -> str:
-    if sagemaker is None or step.name != "AutoMLTraining":
+def _events_after(states: Any, execution_arn: str, last: int) -> list[Event]:
+    """What has happened since event `last`, oldest first: a run that waits for hours has thousands of events."""
+    news: list[Event] = []
+    pages = states.get_paginator("get_execution_history").paginate(executionArn=execution_arn, reverseOrder=True)
+    for page in pages:
+        for event in page["events"]:
+            if event["id"] <= last:
+                return news[::-1]
+            news.append(event)
+    return news[::-1]
+
+
+class _Lines:
+    """What a person sees of an execution's steps."""
+
+    def __init__(self, console: Console):
+        self._console = console
+        self._spinner = console.status("starting")
+        self._begun = self._done = 0
+        self._automl = ""
+
+    def __enter__(self) -> _Lines:
+        self._spinner.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._spinner.stop()
+
+    def update(self, events: list[Event], *, failed: bool, automl: str) -> None:
+        """Show what is new in the history so far; `automl` is the secondary status of the AutoML job, if there is one."""
+        steps = steps_in(events)
+        for number, step in enumerate(steps):
+            if number >= self._begun:
+                self._plain(f"  begun   {step.name}")
+                self._begun = number + 1
+            if number >= self._done and step.ended is not None:
+                mark = "[red]failed[/]" if failed and number == len(steps) - 1 else "[green]done[/]  "
+                self._console.print(f"  {mark}  {step.name:<28} {step.seconds(step.ended):6.1f} s")
+                self._done = number + 1
+        if automl and automl != self._automl:
+            self._plain(f"  status  AutoMLTraining: {automl}")
+        self._automl = automl
+        if steps and steps[-1].ended is None:
+            doing = automl or current_state(events)
+            what = f" · {doing}" if doing and doing != steps[-1].name else ""
+            self._spinner.update(f"{steps[-1].name} {steps[-1].seconds(datetime.now(UTC)):.0f} s{what}")
+
+    def _plain(self, line: str) -> None:
+        if not self._console.is_terminal:
+            self._console.print(line)
+
+
+def _automl_status(sagemaker: Any, events: list[Event]) -> str:
+    steps = steps_in(events)
+    if sagemaker is None or not steps or steps[-1].name != "AutoMLTraining" or steps[-1].ended:
         return ""
+    job = assigned(events).get("run", {}).get("names", {}).get("automl_job")
     try:
-        jobs = sagemaker.list_auto_ml_jobs(SortBy="CreationTime", SortOrder="Descending", MaxResults=1)[
-            "AutoMLJobSummaries"
-        ]
-    except ClientError:
+        return sagemaker.describe_auto_ml_job_v2(AutoMLJobName=job)["AutoMLJobSecondaryStatus"] if job else ""
+    except ClientError:  # not there yet, or not allowed to this person: the step's own time is shown all the same
         return ""
-    return f" · {jobs[0]['AutoMLJobSecondaryStatus']}" if jobs else ""

@@ -11,7 +11,6 @@ from typing import Any
 import botocore.session
 import regex
 
-
 _session = botocore.session.Session()
 _MOST_SHOWN = 200
 

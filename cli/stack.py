@@ -1,0 +1,87 @@
+"""Finds the deployed stack, on AWS or, where AWS_ENDPOINT_URL names it, on the laptop cloud."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+from automl_pipeline import settings
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    NoRegionError,
+    TokenRetrievalError,
+)
+
+_NEEDED = ("TrainingStateMachineArn", "DeploymentStateMachineArn", "BucketName", "ModelPackageGroupName", "EndpointName")
+
+
+class Refused(Exception):
+    """What was asked for cannot be done; the message says why and what to do, one line for each problem."""
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A deployed stack: its outputs and its parameters, by their keys."""
+
+    name: str
+    outputs: dict[str, str]
+    parameters: dict[str, str]
+
+    def defaults(self) -> dict[str, Any]:
+        """The settings that were deployed, as far as the stack tells; a run starts from them."""
+        plain = {name.replace("_", ""): name for name in settings.Settings.model_fields}
+        environment = {
+            settings.ENVIRONMENT_PREFIX + plain[key.lower()].upper(): value
+            for key, value in self.parameters.items()
+            if key.lower() in plain
+        }
+        return settings.deployed(environment) | {
+            "bucket": self.outputs["BucketName"],
+            "model_package_group": self.outputs["ModelPackageGroupName"],
+            "endpoint_name": self.outputs["EndpointName"],
+            "region": self.outputs["TrainingStateMachineArn"].split(":")[3],
+            "sns_topic_arn": self.outputs.get("FailureTopicArn"),
+        }
+
+
+def find(name: str) -> Stack:
+    """The stack of this name. Raises Refused if there is none that has come up, ClientError and BotoCoreError."""
+    try:
+        stack = boto3.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+    except ClientError as error:
+        if "does not exist" in str(error):
+            raise Refused(
+                f"There is no stack {name} in this account and region. "
+                "Deploy it (make deploy), or name another one with --stack-name."
+            ) from None
+        raise
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+    missing = [key for key in _NEEDED if key not in outputs]
+    if missing:
+        raise Refused(
+            f"Stack {name} ({stack['StackStatus']}) has no output {', '.join(missing)}: it has not come up, or is not "
+            "this pipeline's. Look at its events, or name another one with --stack-name."
+        )
+    parameters = {item["ParameterKey"]: item.get("ParameterValue", "") for item in stack.get("Parameters", [])}
+    return Stack(name, outputs, parameters)
+
+
+def explained(error: ClientError | BotoCoreError) -> str:
+    """An error of AWS or of the way there, with what a person can do about it."""
+    if isinstance(error, NoCredentialsError):
+        return (
+            "No credentials. For AWS: aws configure. For the laptop cloud: copy the lines that `automl local up` prints."
+        )
+    if isinstance(error, NoRegionError):
+        return "No region. Set AWS_REGION, or run aws configure."
+    if isinstance(error, TokenRetrievalError):
+        return f"{error} Sign in again: aws sso login."
+    if isinstance(error, EndpointConnectionError):
+        laptop = os.environ.get("AWS_ENDPOINT_URL")
+        return f"Nothing answers at {laptop}: is `automl local up` running?" if laptop else str(error)
+    return str(error)
