@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,8 +56,7 @@ def load_telco(laptop: Laptop) -> feature_store.LoadedFeatureGroup:
 
 def load_csv(laptop: Laptop, table: csv_table.CsvTable, path: Path) -> feature_store.LoadedFeatureGroup:
     """A person's own table, as a feature group named after its file."""
-    letters = "".join(c if c.isascii() and c.isalnum() else "-" for c in path.stem).strip("-").lower()
-    name = "-".join(part for part in letters.split("-") if part)[:50] or "table"
+    name = re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-")[:50].rstrip("-") or "table"
     return _load(laptop, table.frame, name, table.id_column)
 
 

@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-import json
+import signal
 import sys
+import webbrowser
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from cli.stack import Stack
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 local = typer.Typer(no_args_is_help=True)
 app.add_typer(local, name="local", help="The laptop cloud: the same AWS APIs on this machine.")
 console = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
-STACK = "automl-pipeline"
 
 StackName = Annotated[str, typer.Option("--stack-name", help="The deployed stack.")]
-
-
-def _fail(message: str) -> typer.Exit:
-    errors.print(
-        f"[red]Error:[/] {message}" if "[" not in message else f"Error: {message}",
-        markup="[" not in message,
-        soft_wrap=True,
-    )
-    return typer.Exit(1)
+Version = Annotated[int, typer.Argument(min=1, help="Version of the model in the registry.")]
+Faults = Annotated[Path | None, typer.Option(help="YAML file of faults to inject (format: docs/laptop.md).")]
+Watch = Annotated[bool, typer.Option("--watch", help="Show the steps until it has ended.")]
+STACK = "automl-pipeline"
 
 
 @app.command()
@@ -39,110 +39,206 @@ def demo(
         str | None, typer.Option(help="BinaryClassification, MulticlassClassification or Regression.")
     ] = None,
     objective: Annotated[str | None, typer.Option(help="Metric that Autopilot optimises.")] = None,
-    threshold: Annotated[float | None, typer.Option(help="Least accuracy to register and deploy the model.")] = None,
+    threshold: Annotated[
+        float | None, typer.Option(help="Least accuracy (Regression: least R2) to register and deploy the model.")
+    ] = None,
     max_runtime: Annotated[int | None, typer.Option(help="Longest time of one training job, in seconds.")] = None,
-    faults: Annotated[Path | None, typer.Option(help="YAML file of faults to inject (format: docs/laptop.md).")] = None,
+    faults: Faults = None,
     summary: Annotated[Path | None, typer.Option(help="Write what came out as JSON.")] = None,
-    port: Annotated[int, typer.Option(help="Port of the laptop cloud; 0 takes a free one.")] = 0,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the laptop cloud; 0 takes a free one.")] = 0,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the laptop cloud serving until Ctrl-C.")] = False,
 ) -> None:
     """Run the whole pipeline on this machine, with no AWS account."""
     from cli import demo as demonstration
+    from cli.demo_request import Options, Refused
 
-    options = demonstration.Options(
-        csv, target, id_column, problem_type, objective, threshold, max_runtime, faults, summary, port
+    _stop_in_order_when_terminated()
+    options = Options(
+        csv, target, id_column, problem_type, objective, threshold, max_runtime, faults, summary, port, keep
     )
     try:
         succeeded = demonstration.run(options, console)
-    except demonstration.DemoFailed as error:
-        raise _fail(str(error)) from None
+    except (Refused, demonstration.DemoFailed) as error:
+        raise _failed(str(error)) from None
     except KeyboardInterrupt:
-        errors.print("Stopped; nothing is left running.")
-        raise typer.Exit(130) from None
+        raise _stopped("Stopped; nothing is left running.") from None
     if not succeeded:
         raise typer.Exit(1)
 
 
 @local.command()
 def up(
-    port: Annotated[int, typer.Option(help="Port to serve on.")] = 4566,
-    faults: Annotated[Path | None, typer.Option(help="YAML file of faults to inject (format: docs/laptop.md).")] = None,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to serve on.")] = 4566, faults: Faults = None
 ) -> None:
     """Serve the laptop cloud until Ctrl-C, with the stack deployed and IBM's Telco customers loaded."""
-    from cli import laptop
-    from local import deploy, packaging, paths, process
+    from cli import up as serving
 
+    _stop_in_order_when_terminated()
     try:
-        with process.running(
-            port=port, state=paths.PROJECT / ".local" / f"up-{port}", faults=faults, wait_scale=laptop.WAIT_SCALE
-        ) as server:
-            with console.status("deploying") as spinner:
-                cloud = laptop.deploy_stack(server, spinner.update)
-                spinner.update("loading customers")
-                laptop.load_telco(cloud)
-            for name, value in server.environment().items():
-                console.print(f"export {name}={value}", soft_wrap=True)
-            console.print(
-                f"\naws stepfunctions start-execution --state-machine-arn {cloud.outputs['TrainingStateMachineArn']} --input '{{}}'",
-                soft_wrap=True,
-            )
-            console.print("\nServing. Ctrl-C stops it.")
-            server.wait()
-            raise _fail(f"The laptop cloud has ended by itself. Its log: {server.log}")
-    except (process.ServerError, deploy.DeployFailed, packaging.BuildFailed) as error:
-        raise _fail(str(error)) from None
+        serving.serve(port, faults, console)
+    except serving.CannotServe as error:
+        raise _failed(str(error)) from None
     except KeyboardInterrupt:
         errors.print("Stopped; nothing is left running.")
+
+
+@local.callback()
+def _local() -> None:
+    """The laptop cloud: the same AWS APIs on this machine."""
 
 
 @app.command()
 def start(
     config: Annotated[Path | None, typer.Option(help="YAML file of settings (config/pipeline_config.yaml).")] = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Show the steps until the run has ended.")] = False,
+    given: Annotated[
+        str | None, typer.Option("--input", help="Settings as JSON, or @FILE; they win over --config.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the execution; one is made up if left out.")] = None,
+    watch: Watch = False,
     stack_name: StackName = STACK,
 ) -> None:
     """Start a run, on AWS or, with AWS_ENDPOINT_URL set, on the laptop cloud."""
     from cli import runs
+    from cli.stack import Refused
 
-    _on_aws(lambda: _watched(runs.start(config, stack_name), watch))
+    try:
+        values = runs.read_input(config, given, name)
+    except Refused as error:
+        raise _failed(str(error)) from None
+    _with_stack(stack_name, lambda stack: _started(runs.start(values, stack, name), watch))
 
 
 @app.command("watch")
 def watch_command(
-    execution: Annotated[str | None, typer.Argument(help="ARN of an execution; the newest if left out.")] = None,
+    execution: Annotated[
+        str | None, typer.Argument(help="ARN or name of an execution; the newest if left out.")
+    ] = None,
+    deployment: Annotated[bool, typer.Option("--deployment", help="A deployment instead of a run.")] = False,
     stack_name: StackName = STACK,
 ) -> None:
     """Show the steps of a run until it has ended."""
     from cli import runs
 
-    _on_aws(lambda: _watched(execution or runs.newest(stack_name), True))
+    def work(stack: Stack) -> None:
+        found = runs.arn_of(execution, stack, deployment=deployment) if execution else None
+        _started(found or runs.newest(stack, deployment=deployment), True)
+
+    _with_stack(stack_name, work)
 
 
-def _watched(execution: str, watch: bool) -> None:
-    from cli import runs
+@app.command()
+def report(
+    run_id: Annotated[
+        str | None, typer.Argument(help="Id of a run; the newest that was evaluated if left out.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Download evaluation.json and report.html into this folder.")
+    ] = None,
+    show: Annotated[bool, typer.Option("--open", help="Open the report in a browser.")] = False,
+    stack_name: StackName = STACK,
+) -> None:
+    """Show how a run's model did on rows it never saw, and where its report is."""
+    from cli import report as evaluations
+    from cli import results
 
-    console.print(execution, soft_wrap=True)
-    if watch:
-        finished = runs.watch(execution, console)
+    def work(stack: Stack) -> None:
+        found = evaluations.find(stack, run_id)
+        console.print(f"Run {found.run_id}, {found.document['rows']:,} held-out rows", markup=False)
+        results.show_metrics(found.metrics, console)
+        console.print(found.gate, markup=False)
+        console.print(f"Evaluation: {found.place}evaluation.json", markup=False)
         console.print(
-            json.dumps(finished.output, indent=1)
-            if finished.output
-            else f"{finished.status}: {finished.error}\n{finished.cause}",
-            markup=False,
+            f"Report: {found.place}report.html" if found.has_report else "Report: none in this run", markup=False
         )
-        if finished.status != "SUCCEEDED":
-            raise typer.Exit(1)
+        folder = output or (Path("automl-report") / found.run_id if show else None)
+        files = evaluations.fetch(found, folder) if folder else []
+        for file in files:
+            console.print(f"Downloaded: {file}", markup=False)
+        if show and files:
+            webbrowser.open(files[-1].resolve().as_uri())
+
+    _with_stack(stack_name, work)
 
 
-def _on_aws(work: Any) -> None:
-    from cli import runs
+@app.command()
+def approve(version: Version, stack_name: StackName = STACK) -> None:
+    """Approve a version of the model, which deploys it if it is the newest approved one."""
+    from cli import registry
+
+    _with_stack(stack_name, lambda stack: _say(registry.approve(version, stack)))
+
+
+@app.command()
+def reject(
+    version: Version,
+    reason: Annotated[str | None, typer.Option(help="Why; it is kept with the version.")] = None,
+    stack_name: StackName = STACK,
+) -> None:
+    """Reject a version of the model, so that it is never deployed."""
+    from cli import registry
+
+    _with_stack(stack_name, lambda stack: _say(registry.reject(version, stack, reason)))
+
+
+@app.command()
+def deploy(
+    version: Annotated[int | None, typer.Option(min=1, help="An approved version; the newest if left out.")] = None,
+    watch: Watch = False,
+    stack_name: StackName = STACK,
+) -> None:
+    """Put an approved version on the endpoint, also an earlier one."""
+    from cli import registry
+
+    _with_stack(stack_name, lambda stack: _started(registry.deploy(version, stack), watch))
+
+
+def _started(execution: str, watch: bool) -> None:
+    """Name an execution and, if asked, show it to its end. Exit code 1 if it does not succeed."""
+    console.print(execution, markup=False)
+    if not watch:
+        return
+    from cli import results, watching
+    from cli.stack import client
+
+    finished = watching.follow(client("stepfunctions"), execution, console, sagemaker=client("sagemaker"))
+    results.show(finished, console)
+    if finished.status != "SUCCEEDED":
+        raise typer.Exit(1)
+
+
+def _with_stack(name: str, work: Callable[[Stack], None]) -> None:
+    """Do something with the deployed stack; what AWS refuses becomes one clear message."""
+    from cli import stack
 
     try:
-        work()
-    except (runs.Refused, ClientError, BotoCoreError) as error:
-        raise _fail(str(error)) from None
+        work(stack.find(name))
+    except stack.Refused as error:
+        raise _failed(str(error)) from None
+    except (ClientError, BotoCoreError) as error:
+        raise _failed(stack.explained(error)) from None
     except KeyboardInterrupt:
-        errors.print("No longer watched; the run goes on.")
-        raise typer.Exit(130) from None
+        raise _stopped("No longer watched; what was started goes on.") from None
+
+
+def _say(sentences: list[str]) -> None:
+    for sentence in sentences:
+        console.print(sentence, markup=False)
+
+
+def _failed(message: str) -> typer.Exit:
+    lines = message.splitlines()
+    errors.print(Text.assemble(("Error: ", "red"), "\n       ".join(lines)))
+    return typer.Exit(1)
+
+
+def _stopped(message: str) -> typer.Exit:
+    errors.print(message)
+    return typer.Exit(130)
+
+
+def _stop_in_order_when_terminated() -> None:
+    """SIGTERM, as a supervisor sends it, ends in the same order as Ctrl-C."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 if __name__ == "__main__":

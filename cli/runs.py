@@ -7,11 +7,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-import boto3
 import yaml
 from automl_pipeline import settings
 
-from cli.stack import Refused, Stack
+from cli.stack import Refused, Stack, client
 
 _NAME = re.compile(r"[0-9A-Za-z_-]{1,80}")
 
@@ -44,7 +43,7 @@ def start(values: dict[str, Any], stack: Stack, name: str | None = None) -> str:
         settings.resolve(known, defaults)
     except settings.InvalidInput as error:
         raise Refused(str(error)) from None
-    states = boto3.client("stepfunctions")
+    states = client("stepfunctions")
     try:
         started = states.start_execution(
             stateMachineArn=stack.outputs["TrainingStateMachineArn"],
@@ -59,17 +58,21 @@ def start(values: dict[str, Any], stack: Stack, name: str | None = None) -> str:
 def newest(stack: Stack, *, deployment: bool = False) -> str:
     """The ARN of the newest run, or of the newest deployment. Raises Refused if there is none."""
     machine = stack.outputs["DeploymentStateMachineArn" if deployment else "TrainingStateMachineArn"]
-    executions = boto3.client("stepfunctions").list_executions(stateMachineArn=machine, maxResults=1)["executions"]
+    executions = client("stepfunctions").list_executions(stateMachineArn=machine, maxResults=1)["executions"]
     if not executions:
-        raise Refused("Nothing was deployed yet: automl deploy" if deployment else "No run was started yet: automl start")
+        raise Refused(
+            "Nothing was deployed yet: automl deploy" if deployment else "No run was started yet: automl start"
+        )
     return executions[0]["executionArn"]
 
 
 def arn_of(execution: str, stack: Stack, *, deployment: bool = False) -> str:
     """The ARN of an execution that is named by its ARN or its name. Raises Refused if there is none of that name."""
     machine = stack.outputs["DeploymentStateMachineArn" if deployment else "TrainingStateMachineArn"]
-    arn = execution if execution.startswith("arn:") else f"{machine.replace(':stateMachine:', ':execution:')}:{execution}"
-    states = boto3.client("stepfunctions")
+    arn = (
+        execution if execution.startswith("arn:") else f"{machine.replace(':stateMachine:', ':execution:')}:{execution}"
+    )
+    states = client("stepfunctions")
     try:
         states.describe_execution(executionArn=arn)
     except (states.exceptions.ExecutionDoesNotExist, states.exceptions.InvalidArn):

@@ -17,7 +17,13 @@ from botocore.exceptions import (
     TokenRetrievalError,
 )
 
-_NEEDED = ("TrainingStateMachineArn", "DeploymentStateMachineArn", "BucketName", "ModelPackageGroupName", "EndpointName")
+_NEEDED = (
+    "TrainingStateMachineArn",
+    "DeploymentStateMachineArn",
+    "BucketName",
+    "ModelPackageGroupName",
+    "EndpointName",
+)
 
 
 class Refused(Exception):
@@ -49,10 +55,15 @@ class Stack:
         }
 
 
+def client(service: str) -> Any:
+    """A boto3 client with the person's credentials. boto3 itself reads AWS_DEFAULT_REGION only, the AWS CLI both."""
+    return boto3.client(service, region_name=os.environ.get("AWS_REGION") or None)  # pyright: ignore[reportCallIssue, reportArgumentType]
+
+
 def find(name: str) -> Stack:
     """The stack of this name. Raises Refused if there is none that has come up, ClientError and BotoCoreError."""
     try:
-        stack = boto3.client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+        stack = client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
     except ClientError as error:
         if "does not exist" in str(error):
             raise Refused(
@@ -74,9 +85,7 @@ def find(name: str) -> Stack:
 def explained(error: ClientError | BotoCoreError) -> str:
     """An error of AWS or of the way there, with what a person can do about it."""
     if isinstance(error, NoCredentialsError):
-        return (
-            "No credentials. For AWS: aws configure. For the laptop cloud: copy the lines that `automl local up` prints."
-        )
+        return "No credentials. For AWS: aws configure. For the laptop cloud: copy the lines that `automl local up` prints."
     if isinstance(error, NoRegionError):
         return "No region. Set AWS_REGION, or run aws configure."
     if isinstance(error, TokenRetrievalError):

@@ -69,7 +69,9 @@ def follow(
             described = states.describe_execution(executionArn=execution_arn)
             events += _events_after(states, execution_arn, events[-1]["id"] if events else 0)
             status = described["status"]
-            lines.update(events, failed=status not in ("RUNNING", "SUCCEEDED"), automl=_automl_status(sagemaker, events))
+            lines.update(
+                events, failed=status not in ("RUNNING", "SUCCEEDED"), automl=_automl_status(sagemaker, events)
+            )
             if status != "RUNNING":
                 output = json.loads(described["output"]) if status == "SUCCEEDED" else None
                 return Finished(execution_arn, status, output, described.get("error"), described.get("cause"), events)

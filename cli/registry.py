@@ -1,0 +1,128 @@
+"""Approves, rejects and deploys versions of the model in the registry."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from cli.stack import Refused, Stack, client
+
+
+def approve(version: int, stack: Stack) -> list[str]:
+    """Approve a version; EventBridge then deploys the newest approved one. Returns sentences for the person.
+
+    Raises Refused if there is no such version.
+    """
+    sagemaker = client("sagemaker")
+    package = _describe(sagemaker, version, stack)
+    if package["ModelApprovalStatus"] == "Approved":
+        return [f"Version {version} is approved already. To put it on the endpoint: automl deploy --version {version}"]
+    sagemaker.update_model_package(ModelPackageArn=package["ModelPackageArn"], ModelApprovalStatus="Approved")
+    said = [f"Version {version} is approved."]
+    newest = _newest_approved(sagemaker, stack)
+    if newest > version:
+        said.append(
+            f"Version {newest} is newer and approved, so the endpoint keeps to it. "
+            f"To put version {version} there: automl deploy --version {version}"
+        )
+    else:
+        said.append("Its deployment starts by itself. To see it: automl watch --deployment")
+    return said
+
+
+def reject(version: int, stack: Stack, reason: str | None = None) -> list[str]:
+    """Reject a version, which then is not deployed. Returns sentences for the person.
+
+    Raises Refused if there is no such version.
+    """
+    sagemaker = client("sagemaker")
+    package = _describe(sagemaker, version, stack)
+    changes = {"ApprovalDescription": reason} if reason else {}
+    if package["ModelApprovalStatus"] == "Rejected" and not changes:
+        return [f"Version {version} is rejected already."]
+    sagemaker.update_model_package(
+        ModelPackageArn=package["ModelPackageArn"], ModelApprovalStatus="Rejected", **changes
+    )
+    said = [f"Version {version} is rejected."]
+    if serving_version(sagemaker, stack) == version:
+        said.append("It serves on the endpoint and goes on serving until another is deployed: automl deploy")
+    return said
+
+
+def deploy(version: int | None, stack: Stack) -> str:
+    """Start the deployment of a version, or of the newest approved one. Returns the execution's ARN.
+
+    Raises Refused if there is no such version or it is not approved.
+    """
+    sagemaker = client("sagemaker")
+    given = {}
+    if version is not None:
+        package = _describe(sagemaker, version, stack)
+        status = package["ModelApprovalStatus"]
+        if status != "Approved":
+            raise Refused(
+                f"Version {version} is {status}, and only approved ones are deployed: automl approve {version}"
+            )
+        given["model_package_arn"] = package["ModelPackageArn"]
+    elif not _newest_approved(sagemaker, stack):
+        raise Refused("No version is approved. " + _versions(sagemaker, stack))
+    machine = stack.outputs["DeploymentStateMachineArn"]
+    return client("stepfunctions").start_execution(stateMachineArn=machine, input=json.dumps(given))["executionArn"]
+
+
+def serving_version(sagemaker: Any, stack: Stack) -> int | None:
+    """The version that serves on the endpoint, None if there is no endpoint or it serves something else."""
+    try:
+        endpoint = sagemaker.describe_endpoint(EndpointName=stack.outputs["EndpointName"])
+        config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
+        model = sagemaker.describe_model(ModelName=config["ProductionVariants"][0]["ModelName"])
+    except ClientError as error:
+        if "Could not find" in str(error):
+            return None
+        raise
+    containers = model.get("Containers") or [model["PrimaryContainer"]]
+    package = containers[0].get("ModelPackageName", "")
+    same_group = f":model-package/{stack.outputs['ModelPackageGroupName']}/" in package
+    return int(package.rsplit("/", 1)[1]) if same_group else None
+
+
+def _describe(sagemaker: Any, version: int, stack: Stack) -> dict[str, Any]:
+    group = stack.outputs["ModelPackageGroupName"]
+    try:
+        group_arn = sagemaker.describe_model_package_group(ModelPackageGroupName=group)["ModelPackageGroupArn"]
+        package_arn = f"{group_arn.replace(':model-package-group/', ':model-package/')}/{version}"
+        return sagemaker.describe_model_package(ModelPackageName=package_arn)
+    except ClientError as error:
+        if "does not exist" not in str(error):
+            raise
+        raise Refused(f"There is no version {version}. {_versions(sagemaker, stack)}") from None
+
+
+def _newest_approved(sagemaker: Any, stack: Stack) -> int:
+    """The newest approved version, 0 if there is none."""
+    approved = [row["ModelPackageVersion"] for row in _rows(sagemaker, stack, ModelApprovalStatus="Approved")]
+    return max(approved, default=0)
+
+
+def _versions(sagemaker: Any, stack: Stack) -> str:
+    group = stack.outputs["ModelPackageGroupName"]
+    rows = _rows(sagemaker, stack)
+    if not rows:
+        return f"Model package group {group} has no version yet; a run that reaches its threshold registers one: automl start"
+    known = ", ".join(f"{row['ModelPackageVersion']} ({row['ModelApprovalStatus']})" for row in rows[:10])
+    return f"{group} has: {known}{', …' if len(rows) > 10 else ''}."
+
+
+def _rows(sagemaker: Any, stack: Stack, **conditions: str) -> list[dict[str, Any]]:
+    """The newest versions, newest first; none if the group was never made."""
+    group = stack.outputs["ModelPackageGroupName"]
+    try:
+        return sagemaker.list_model_packages(
+            ModelPackageGroupName=group, SortBy="CreationTime", SortOrder="Descending", MaxResults=11, **conditions
+        )["ModelPackageSummaryList"]
+    except ClientError as error:
+        if "does not exist" in str(error):
+            return []
+        raise

@@ -1,0 +1,79 @@
+"""Shows what an execution came to: outcome, metrics, gate, model version, endpoint; or step, error and cause."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from cli.watching import Finished
+
+
+def show(finished: Finished, console: Console) -> None:
+    """What a run or a deployment came to, for a person."""
+    console.print()
+    if finished.output is None:
+        show_failure(finished, console)
+        return
+    output = finished.output
+    console.print(f"[bold]{output['outcome']}[/]", end="")
+    console.print(f": {output['message']}" if "message" in output else "", markup=False)
+    show_metrics(output.get("metrics") or {}, console)
+    for line in (gate(finished.variables), *_results(output)):
+        if line:
+            console.print(line, markup=False)
+
+
+def show_failure(finished: Finished, console: Console) -> None:
+    """Step, error and cause of an execution that did not succeed."""
+    console.print(f"[red]The run ended as {finished.status}.[/]")
+    failure = finished.variables.get("failure") or {}
+    lines = (
+        ("Step:", finished.failed_step),
+        ("Error:", finished.error),
+        ("Cause:", finished.cause),
+        ("Logs:", failure.get("log_group") and f"CloudWatch log group {failure['log_group']}"),
+        ("Job:", failure.get("job")),
+    )
+    for name, value in lines:
+        if value:
+            console.print(f"{name:<7}{value}", markup=False)
+
+
+def show_metrics(metrics: Mapping[str, float], console: Console) -> None:
+    """The metrics on the held-out rows: a table in a terminal, one line each elsewhere."""
+    if not metrics:
+        return
+    if not console.is_terminal:
+        for name, value in metrics.items():
+            console.print(f"  metric  {name:<18} {value:.4f}")
+        return
+    table = Table("metric", "on rows it never saw", box=box.SIMPLE_HEAD)
+    for name, value in metrics.items():
+        table.add_row(name, f"{value:.4f}")
+    console.print(table)
+
+
+def gate(variables: Mapping[str, Any]) -> str | None:
+    """The quality gate's outcome in one line, None if the run did not come so far."""
+    evaluation = variables.get("evaluation")
+    if not evaluation:
+        return None
+    threshold = variables["run"]["settings"]["accuracy_threshold"]
+    passed = evaluation["gate_value"] >= threshold
+    verdict = "reaches the threshold" if passed else "is below the threshold"
+    return f"Gate: {evaluation['gate_metric']} {evaluation['gate_value']:.4f} {verdict} {threshold}"
+
+
+def _results(output: Mapping[str, Any]) -> list[str]:
+    endpoint = output.get("endpoint")
+    lines = (
+        ("Model version", output.get("model_package_arn")),
+        ("Endpoint", endpoint and f"{endpoint['name']} ({endpoint['status']})"),
+        ("Autoscaling", output.get("autoscaling")),
+        ("Artifacts", output.get("run_prefix")),
+    )
+    return [f"{name}: {value}" for name, value in lines if value]
