@@ -9,6 +9,7 @@ export UV_NO_PROGRESS := 1
 # Nothing is left outside this folder, caches included.
 export UV_CACHE_DIR := $(CURDIR)/.local/uv-cache
 export PIP_NO_CACHE_DIR := 1
+export TMPDIR := $(CURDIR)/.local/tmp
 
 .PHONY: help setup demo test test-all bench lint build deploy lock clean
 
@@ -20,6 +21,7 @@ setup: $(VENV)/.installed $(IMAGE)/.installed ## install what the project needs 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] < (3, 14) else "Python 3.11, 3.12 or 3.13 is needed, this is %d.%d. Name another one: make PYTHON=python3.12 ..." % sys.version_info[:2])'
 	@echo "Installing into $(VENV) ..."
+	@mkdir -p $(TMPDIR)
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@test "$$($(BIN)/uv --version 2>/dev/null | cut -d' ' -f2)" = "$(UV_VERSION)" || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes -r requirements.lock
@@ -29,7 +31,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 # The very versions of SageMaker's scikit-learn image, where this machine has that image's Python. Elsewhere the laptop
 # plays the container with the Python it has, and the tests say that they could not use the image's versions.
 $(IMAGE)/.installed: processing/image-requirements.txt $(VENV)/.installed
-	@mkdir -p $(IMAGE)
+	@mkdir -p $(IMAGE) $(TMPDIR)
 	@for python in python3.9 $$HOME/.pyenv/versions/3.9.*/bin/python3.9; do \
 	  if "$$python" -c 'import venv' >/dev/null 2>&1; then \
 	    echo "Installing the versions of SageMaker's scikit-learn image (Python 3.9) ..."; \

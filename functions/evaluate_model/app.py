@@ -12,6 +12,7 @@ from urllib.parse import urlparse
 import boto3
 import metrics
 import pandas
+import report
 from aws_lambda_powertools import Logger
 
 logger = Logger()
@@ -28,9 +29,9 @@ def _s3() -> Any:
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
-    """Writes evaluation.json and answers with the metrics and what the quality gate looks at.
+    """Writes evaluation.json and report.html, and answers with the metrics and what the quality gate looks at.
 
-    `event`: run_id, bucket, test_uri, predictions_uri, preprocessing_uri (folders), evaluation_uri (a file),
+    `event`: run_id, bucket, test_uri, predictions_uri, preprocessing_uri (folders), evaluation_uri, report_uri (files),
     target_attribute_name, problem_type, objective_metric_name, accuracy_threshold.
     Returns {"metrics": numbers by name, "gate_metric", "gate_value", "passed", "rows", "evaluation_uri"}.
     Raises UnusablePredictions.
@@ -71,6 +72,11 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
         **metrics.registry_form(result, labels),
     }
     _write(event["evaluation_uri"], json.dumps(document, indent=1).encode(), "application/json")
+    score = None
+    if "auc" in result:
+        score = metrics.positive_score(labels, answers["prediction"], answers["probability"])
+    page = report.page(document, truth.tolist(), answers["prediction"].tolist(), score)
+    _write(event["report_uri"], page.encode(), "text/html; charset=utf-8")
     numbers = {name: value for name, value in result.items() if isinstance(value, float)}
     logger.info("Evaluated", run_id=event["run_id"], rows=len(truth), passed=passed, **numbers)
     return {

@@ -59,6 +59,13 @@ def test_outputs_lie_where_they_were_promised(
     assert keys <= set(json.loads(cloud.object(f"{deployed['run_prefix']}/{name}")))
 
 
+def test_report_is_one_page_with_pictures(cloud: Cloud, deployed: dict[str, Any]) -> None:
+    page = cloud.object(f"{deployed['run_prefix']}/evaluation/report.html").decode()
+    assert f"{deployed['metrics']['accuracy']:.4f}" in page
+    assert "<polyline" in page
+    assert "http" not in page  # nothing is loaded from anywhere
+
+
 def test_every_held_out_row_was_answered(cloud: Cloud, deployed: dict[str, Any]) -> None:
     answers = cloud.object(f"{deployed['run_prefix']}/evaluation/predictions/test.jsonl.out").decode().splitlines()
     assert len(answers) == 800
