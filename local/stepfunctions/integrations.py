@@ -111,10 +111,7 @@ def _normalise_parameters(
         return
     service = boto_service_name or getattr(self.resource, "api_name", None) or self.resource.service_name
     found = sdk_shapes.operation(service, service_action_name or self.resource.api_action)
-    try:
-        request = sdk_shapes.to_request(dict(parameters), found.input_shape)
-    except sdk_shapes.UnsupportedField as error:
-        raise _task_failed(self, "States.Runtime", str(error)) from error
+    request = sdk_shapes.to_request(dict(parameters), found.input_shape)  # what is refused ends as States.Runtime
     parameters.clear()
     parameters.update(request)
 
@@ -173,7 +170,7 @@ def _wait_for_child(
     return None
 
 
-def _task_failed(self: Any, error: str, cause: str, env: Any = None) -> FailureEventException:
+def _task_failed(self: Any, error: str, cause: str, env: Any) -> FailureEventException:
     return FailureEventException(
         FailureEvent(
             env=env,
