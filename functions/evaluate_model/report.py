@@ -40,14 +40,20 @@ def page(document: dict[str, Any], truth: Sequence[Any], predicted: Sequence[Any
     gate, value = document["gate_metric"], document[document["gate_metric"]]
     verdict = f"{gate} {value:.4f}, {'at least' if document['passed'] else 'below'} the threshold of {document['accuracy_threshold']}"
     if "baseline_accuracy" in document:
-        baseline = f"Always answering the most frequent class would be right in {document['baseline_accuracy']:.1%} of them."
+        baseline = (
+            f"Always answering the most frequent class would be right in {document['baseline_accuracy']:.1%} of them."
+        )
         pictures = _confusion(document["labels"], document["confusion_matrix"])
         if score is not None:
             pictures += _roc(numpy.asarray(truth) == document["labels"][1], score)
     else:
         baseline = f"Always answering the mean would be off by {document['baseline_rmse']:.4g} (RMSE)."
         pictures = _scatter(numpy.asarray(truth, dtype=float), numpy.asarray(predicted, dtype=float))
-    rows = [(name, number) for name, number in document.items() if isinstance(number, float) and name != "accuracy_threshold"]
+    rows = [
+        (name, number)
+        for name, number in document.items()
+        if isinstance(number, float) and name != "accuracy_threshold"
+    ]
     return _PAGE.substitute(
         run=escape(document["run_id"]),
         verdict=escape(verdict),
@@ -65,7 +71,10 @@ def _confusion(labels: list[str], matrix: list[list[int]]) -> str:
     most = max(max(row) for row in matrix) or 1
     body = "".join(
         f"<tr><th>{escape(label)}</th>"
-        + "".join(f'<td style="background:color-mix(in srgb, var(--mark) {60 * count // most}%, transparent)">{count}</td>' for count in row)
+        + "".join(
+            f'<td style="background:color-mix(in srgb, var(--mark) {60 * count // most}%, transparent)">{count}</td>'
+            for count in row
+        )
         + "</tr>"
         for label, row in zip(labels, matrix, strict=True)
     )
@@ -78,7 +87,13 @@ def _roc(positive: Any, score: Any) -> str:
     keep = numpy.unique(numpy.linspace(0, len(wrong) - 1, _MOST_POINTS).astype(int))
     points = " ".join(f"{x * _SIZE:.1f},{(1 - y) * _SIZE:.1f}" for x, y in zip(wrong[keep], right[keep], strict=True))
     diagonal = f'<line class="axis" x1="0" y1="{_SIZE}" x2="{_SIZE}" y2="0" stroke-dasharray="4"/>'
-    return _figure("ROC curve", f"area {area:.4f}", "false positive rate", "true positive rate", f'{diagonal}<polyline class="curve" points="{points}"/>')
+    return _figure(
+        "ROC curve",
+        f"area {area:.4f}",
+        "false positive rate",
+        "true positive rate",
+        f'{diagonal}<polyline class="curve" points="{points}"/>',
+    )
 
 
 def _scatter(truth: Any, predicted: Any) -> str:
