@@ -4,6 +4,7 @@ UV_VERSION := 0.13.9
 VENV := .venv
 BIN := $(VENV)/bin
 IMAGE := .local/images/scikit-learn-1.2-1
+SAM := .local/sam/bin/sam
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
 # Nothing is left outside this folder, caches included.
@@ -11,7 +12,7 @@ export UV_CACHE_DIR := $(CURDIR)/.local/uv-cache
 export PIP_NO_CACHE_DIR := 1
 export TMPDIR := $(CURDIR)/.local/tmp
 
-.PHONY: help setup demo test test-all bench lint build deploy lock clean
+.PHONY: help setup demo test bench lint build deploy lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -55,6 +56,18 @@ lint: setup ## ruff, types, template and machines
 	@$(BIN)/ruff format --check .
 	@$(BIN)/pyright
 	@$(BIN)/cfn-lint template.yaml
+
+build: setup $(SAM) ## functions and layers for Lambda (arm64), into .aws-sam, without Docker
+	@SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/$(BIN):$$PATH" $(SAM) build $(ARGS)
+
+deploy: build ## to AWS, asking before it changes anything: make deploy ARGS="--config-env prod"
+	@SAM_CLI_TELEMETRY=0 $(SAM) deploy $(if $(ARGS),$(ARGS),--guided)
+
+# In an environment of its own: it needs another botocore than the laptop cloud.
+$(SAM): $(VENV)/.installed
+	@echo "Installing the SAM CLI ..."
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .local/sam
+	@$(BIN)/uv pip install --quiet --python .local/sam/bin/python aws-sam-cli==1.148.0
 
 lock: $(VENV)/.installed ## resolve the versions in pyproject.toml again
 	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
