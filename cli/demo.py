@@ -159,6 +159,8 @@ def _tell(result: Result, cloud: laptop.Laptop, console: Console, clock: _Clock)
         return
     results.show(finished, console)
     prefix = finished.variables.get("run", {}).get("prefix_uri", "")
+    if prefix and finished.output is None:
+        console.print(f"Artifacts: {prefix}", markup=False)
     bucket, _, key = prefix.removeprefix("s3://").partition("/")
     for folder in (STATE / "s3").glob(f"*/{bucket}/{key}") if prefix else ():
         console.print(f"On this machine: {_short(folder)}/", markup=False)

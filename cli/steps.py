@@ -26,18 +26,19 @@ STEPS = (
 MACHINES = tuple(
     Path(__file__).parents[1] / "statemachine" / name for name in ("training.asl.yaml", "deployment.asl.yaml")
 )
-ENDS = ("ExecutionSucceeded", "ExecutionFailed", "ExecutionAborted", "ExecutionTimedOut")
+_BAD_ENDS = ("ExecutionFailed", "ExecutionAborted", "ExecutionTimedOut")
 
 Event = Mapping[str, Any]  # of GetExecutionHistory, as boto3 returns it
 
 
 @dataclass
 class Step:
-    """A step of a run: when it began and, if it has, when it ended."""
+    """A step of a run: when it began and, if it has, when it ended and whether it failed."""
 
     name: str
     began: datetime
     ended: datetime | None = None
+    failed: bool = False
 
     def seconds(self, now: datetime) -> float:
         """How long it took, or has taken until `now`."""
@@ -60,8 +61,13 @@ def steps_in(events: Iterable[Event]) -> list[Step]:
     for event in events:
         entered = event.get("stateEnteredEventDetails")
         name = step_of_states().get(entered["name"]) if entered else None
-        if steps and steps[-1].ended is None and (event["type"] in ENDS or (name and name != steps[-1].name)):
-            steps[-1].ended = event["timestamp"]
+        bad_end = event["type"] in _BAD_ENDS
+        if steps and steps[-1].ended is None:
+            ends = bad_end or event["type"] == "ExecutionSucceeded" or (name and name != steps[-1].name)
+            if ends:
+                steps[-1].ended = event["timestamp"]
+                # The states that tell a failure belong to no step; they come between it and the execution's end.
+                steps[-1].failed = bad_end or (name is not None and name not in STEPS)
         if name in STEPS and (not steps or steps[-1].name != name):
             steps.append(Step(name, event["timestamp"]))
     return steps

@@ -10,8 +10,9 @@ from cli import laptop
 from local import deploy, feature_store, packaging, paths, process, telco
 
 _SAMPLE = (
-    "age,tenure_months,monthly_charges,total_charges,contract_type,payment_method,internet_service,phone_service\\n"
-    "35,12,70.5,840.0,Month-to-month,Electronic check,DSL,Yes"
+    "age,tenure_months,monthly_charges,total_charges,contract_type,payment_method,internet_service,phone_service,"
+    "multiple_lines,online_security,tech_support,device_protection\\n"
+    "35,12,70.5,840.0,Month-to-month,Electronic check,DSL,Yes,No,Yes,No,No\\n"
 )
 
 

@@ -45,10 +45,7 @@ class Finished:
     @property
     def failed_step(self) -> str | None:
         """The step that failed, None if none did."""
-        failure = self.variables.get("failure")
-        if self.output is not None or not self.steps:
-            return None
-        return failure["step"] if isinstance(failure, dict) and "step" in failure else self.steps[-1].name
+        return next((step.name for step in self.steps if step.failed), None)
 
 
 def follow(
@@ -69,9 +66,7 @@ def follow(
             described = states.describe_execution(executionArn=execution_arn)
             events += _events_after(states, execution_arn, events[-1]["id"] if events else 0)
             status = described["status"]
-            lines.update(
-                events, failed=status not in ("RUNNING", "SUCCEEDED"), automl=_automl_status(sagemaker, events)
-            )
+            lines.update(events, automl=_automl_status(sagemaker, events))
             if status != "RUNNING":
                 output = json.loads(described["output"]) if status == "SUCCEEDED" else None
                 return Finished(execution_arn, status, output, described.get("error"), described.get("cause"), events)
@@ -106,7 +101,7 @@ class _Lines:
     def __exit__(self, *_: object) -> None:
         self._spinner.stop()
 
-    def update(self, events: list[Event], *, failed: bool, automl: str) -> None:
+    def update(self, events: list[Event], *, automl: str) -> None:
         """Show what is new in the history so far; `automl` is the secondary status of the AutoML job, if there is one."""
         steps = steps_in(events)
         for number, step in enumerate(steps):
@@ -114,7 +109,7 @@ class _Lines:
                 self._plain(f"  begun   {step.name}")
                 self._begun = number + 1
             if number >= self._done and step.ended is not None:
-                mark = "[red]failed[/]" if failed and number == len(steps) - 1 else "[green]done[/]  "
+                mark = "[red]failed[/]" if step.failed else "[green]done[/]  "
                 self._console.print(f"  {mark}  {step.name:<28} {step.seconds(step.ended):6.1f} s")
                 self._done = number + 1
         if automl and automl != self._automl:

@@ -1,0 +1,75 @@
+"""Executions as the laptop cloud's Step Functions told them, and commands run as a person types them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from cli.main import app
+from cli.stack import Stack
+from cli.watching import Finished
+
+RECORDED = Path(__file__).parent / "recorded"
+
+
+@dataclass
+class Recording:
+    """A recorded execution: DescribeExecution's answer and the events of GetExecutionHistory."""
+
+    described: dict[str, Any]
+    events: list[dict[str, Any]]
+
+    def finished(self) -> Finished:
+        output = self.described.get("output")
+        return Finished(
+            self.described["executionArn"],
+            self.described["status"],
+            json.loads(output) if output else None,
+            self.described.get("error"),
+            self.described.get("cause"),
+            list(self.events),
+        )
+
+
+def read(name: str) -> Recording:
+    content = json.loads((RECORDED / f"{name}.json").read_text())
+    for event in content["events"]:
+        event["timestamp"] = datetime.fromisoformat(event["timestamp"])
+    return Recording(content["described"], content["events"])
+
+
+@pytest.fixture
+def deployed() -> Recording:
+    """A run that ended with a served model."""
+    return read("deployed")
+
+
+@pytest.fixture
+def failed() -> Recording:
+    """A run with a feature group that does not exist."""
+    return read("failed")
+
+
+@pytest.fixture
+def stack() -> Stack:
+    """The stack with its default parameters."""
+    content = json.loads((RECORDED / "stack.json").read_text())
+    return Stack(
+        content["StackName"],
+        {item["OutputKey"]: item["OutputValue"] for item in content["Outputs"]},
+        {item["ParameterKey"]: item["ParameterValue"] for item in content["Parameters"]},
+    )
+
+
+@pytest.fixture
+def automl() -> Iterator[Callable[..., Result]]:
+    """Runs `automl` with arguments."""
+    runner = CliRunner()
+    yield lambda *arguments: runner.invoke(app, [str(argument) for argument in arguments])

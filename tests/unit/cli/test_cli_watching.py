@@ -1,0 +1,97 @@
+"""Watching an execution: each event once, plain text where there is no terminal."""
+
+from __future__ import annotations
+
+import io
+import types
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from cli import results, watching
+
+
+class Playback:
+    """Step Functions playing a recording: at every look some more events have happened."""
+
+    meta = types.SimpleNamespace(endpoint_url="http://127.0.0.1:4566")
+
+    def __init__(self, recording: Any, at_once: int):
+        self._recording, self._at_once, self._seen = recording, at_once, 0
+        self.sent: list[int] = []
+
+    def describe_execution(self, executionArn: str) -> dict[str, Any]:
+        self._seen += self._at_once
+        done = self._seen >= len(self._recording.events)
+        return self._recording.described if done else {"status": "RUNNING"}
+
+    def get_paginator(self, operation: str) -> Playback:
+        assert operation == "get_execution_history"
+        return self
+
+    def paginate(self, executionArn: str, reverseOrder: bool) -> Any:
+        assert reverseOrder
+        happened = self._recording.events[: self._seen][::-1]
+        for start in range(0, len(happened), 10):
+            self.sent += [event["id"] for event in happened[start : start + 10]]
+            yield {"events": happened[start : start + 10]}
+
+
+def watch(monkeypatch: pytest.MonkeyPatch, recording: Any, at_once: int) -> tuple[watching.Finished, str, Playback]:
+    monkeypatch.setattr(watching, "_POLL_SECONDS", 0)
+    shown, states = io.StringIO(), Playback(recording, at_once)
+    finished = watching.follow(states, "arn", Console(file=shown, highlight=False, soft_wrap=True))
+    return finished, shown.getvalue(), states
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 1000])
+def test_every_step_is_told_once_however_it_is_polled(
+    monkeypatch: pytest.MonkeyPatch, deployed: Any, at_once: int
+) -> None:
+    finished, text, _ = watch(monkeypatch, deployed, at_once)
+    done = [line.split()[1] for line in text.splitlines() if line.startswith("  done")]
+    assert done == [step.name for step in finished.steps]
+    assert finished.events == deployed.events
+
+
+def test_output_without_a_terminal_has_no_control_codes(monkeypatch: pytest.MonkeyPatch, deployed: Any) -> None:
+    _, text, _ = watch(monkeypatch, deployed, 5)
+    assert all(character == "\n" or character.isprintable() for character in text)
+
+
+def test_step_that_failed_is_marked(monkeypatch: pytest.MonkeyPatch, failed: Any) -> None:
+    finished, text, _ = watch(monkeypatch, failed, 3)
+    assert text.splitlines()[-1].split()[:2] == ["failed", "DataSource"]
+    assert finished.status == "FAILED"
+
+
+def test_long_history_is_not_read_again_at_every_look(monkeypatch: pytest.MonkeyPatch, deployed: Any) -> None:
+    _, _, states = watch(monkeypatch, deployed, 5)
+    looks = len(deployed.events) / 5
+    # Of what was seen before, a look reads at most the rest of one page.
+    assert len(states.sent) <= len(deployed.events) + 10 * looks
+
+
+def test_server_that_has_ended_ends_the_watch(deployed: Any) -> None:
+    def check() -> None:
+        raise RuntimeError("gone")
+
+    with pytest.raises(RuntimeError, match="gone"):
+        watching.follow(Playback(deployed, 1), "arn", Console(file=io.StringIO()), check=check)
+
+
+def test_result_tells_outcome_metrics_gate_and_places(deployed: Any) -> None:
+    shown = io.StringIO()
+    results.show(deployed.finished(), Console(file=shown, highlight=False, soft_wrap=True))
+    for part in ("Deployed: Version 1", "accuracy           0.7733", "Gate: accuracy 0.7733 reaches the threshold 0.5"):
+        assert part in shown.getvalue()
+    for part in ("model-package/classification-model-automl-group/1", "automl-classification-endpoint (InService)"):
+        assert part in shown.getvalue()
+
+
+def test_failure_tells_step_error_and_cause(failed: Any) -> None:
+    shown = io.StringIO()
+    results.show(failed.finished(), Console(file=shown, highlight=False, soft_wrap=True))
+    for part in ("Step:  DataSource", "Error: DataSourceFailed", "can't find a FeatureGroup with name nobody"):
+        assert part in shown.getvalue()
