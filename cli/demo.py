@@ -15,7 +15,7 @@ from rich.console import Console
 from cli import laptop, results, timing
 from cli.demo_request import Options, Refused, Request, check
 from cli.summary import Result, read_answer
-from cli.watching import follow
+from cli.watching import Finished, follow
 from local import deploy, feature_store, packaging, paths, process, telco
 
 STATE = paths.PROJECT / ".local" / "demo"
@@ -114,13 +114,13 @@ def _run(server: process.Server, request: Request, result: Result, console: Cons
     result.status = result.finished.status
     if result.finished.output and result.finished.output.get("endpoint"):
         with clock.line("Endpoint asked"):
-            row, answer = _ask(cloud, result, is_telco=request.table is None)
+            row, answer = _ask(cloud, result, result.finished, is_telco=request.table is None)
         console.print(f"\n{row}", markup=False)
         console.print(f"Answer: {_in_words(answer)}", markup=False)
     return cloud
 
 
-def _ask(cloud: laptop.Laptop, result: Result, *, is_telco: bool) -> tuple[str, dict[str, Any]]:
+def _ask(cloud: laptop.Laptop, result: Result, finished: Finished, *, is_telco: bool) -> tuple[str, dict[str, Any]]:
     """Send one raw row to the endpoint: a customer outside the training range, or a held-out row of a person's table.
 
     Returns what was asked, for a person, and the answer.
@@ -170,7 +170,9 @@ def _tell(result: Result, cloud: laptop.Laptop, console: Console, clock: _Clock)
     whole, run = clock.total(), sum(step.seconds(step.ended) for step in finished.steps if step.ended)
     work = sum(seconds for _, seconds in computed)
     own = [*clock.parts, ("states, polling and copying in the run", max(0.0, run - work))]
-    console.print(f"Time: {whole:.1f} s, of which {work:.1f} s computed: {_listed(computed)}", markup=False)
+    console.print(
+        f"Time: {whole:.1f} s, of which {work:.1f} s computed: {_listed(computed) or 'nothing'}", markup=False
+    )
     console.print(f"      and {whole - work:.1f} s around it: {_listed(own)}", markup=False)
 
 

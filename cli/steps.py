@@ -68,7 +68,7 @@ def steps_in(events: Iterable[Event]) -> list[Step]:
                 steps[-1].ended = event["timestamp"]
                 # The states that tell a failure belong to no step; they come between it and the execution's end.
                 steps[-1].failed = bad_end or (name is not None and name not in STEPS)
-        if name in STEPS and (not steps or steps[-1].name != name):
+        if name in STEPS and (not steps or steps[-1].name != name or steps[-1].ended is not None):  # ended: a redrive
             steps.append(Step(name, event["timestamp"]))
     return steps
 

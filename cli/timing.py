@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -58,7 +59,7 @@ def _query(events: Iterable[Event], client: Callable[[str], Any]) -> float:
     for event in events:
         submitted = event.get("taskSubmittedEventDetails", {})
         if submitted.get("resourceType") == "athena":
-            query = submitted["output"].split('"QueryExecutionId"', 1)[1].split('"')[1]
+            query = json.loads(submitted["output"])["QueryExecutionId"]
             described = client("athena").get_query_execution(QueryExecutionId=query)["QueryExecution"]
             return described.get("Statistics", {}).get("EngineExecutionTimeInMillis", 0) / 1000
     return 0.0

@@ -45,7 +45,8 @@ class Finished:
     @property
     def failed_step(self) -> str | None:
         """The step that failed, None if none did."""
-        return next((step.name for step in self.steps if step.failed), None)
+        steps = self.steps
+        return steps[-1].name if steps and steps[-1].failed else None
 
 
 def follow(

@@ -63,6 +63,18 @@ def test_step_that_ran_when_the_run_was_ended_counts_as_failed(deployed: Any, en
     assert [step.failed for step in steps.steps_in([*deployed.events[:60], event])][-1]
 
 
+def test_redriven_step_is_shown_again_with_what_came_of_it(failed: Any, deployed: Any) -> None:
+    source = next(
+        i
+        for i, e in enumerate(deployed.events)
+        if e.get("stateEnteredEventDetails", {}).get("name") == "DescribeFeatureGroup"
+    )
+    shown = steps.steps_in([*failed.events, *deployed.events[source:]])
+    assert [step.name for step in shown[:3]] == ["PrepareRun", "DataSource", "DataSource"]
+    assert [step.failed for step in shown[1:3]] == [True, False]
+    assert not shown[-1].failed
+
+
 def test_variables_are_what_the_machine_assigned(deployed: Any) -> None:
     variables = steps.assigned(deployed.events)
     assert variables["run"]["names"]["automl_job"] == f"automl-{variables['run']['id']}"
