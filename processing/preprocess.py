@@ -397,7 +397,9 @@ def _write_outputs(
 
 def progress(text: str) -> None:
     """One line in the job's log."""
-    print(f"{time.strftime('%H:%M:%S', time.gmtime())} {text}", flush=True)
+    # One write a line: several threads tell their progress.
+    sys.stdout.write(f"{time.strftime('%H:%M:%S', time.gmtime())} {text}\n")
+    sys.stdout.flush()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -43,7 +43,10 @@ def test_demo_refuses_what_it_cannot_do(table: Path, arguments: list[str], said:
 
 @pytest.mark.parametrize(
     ("rows", "said"),
-    [(TELCO[:100], "99 rows"), ([TELCO[0], *[line.rsplit(",", 1)[0] + ",No" for line in TELCO[1:800]]], "in every row")],
+    [
+        (TELCO[:100], "99 rows"),
+        ([TELCO[0], *[line.rsplit(",", 1)[0] + ",No" for line in TELCO[1:800]]], "in every row"),
+    ],
     ids=["few rows", "one class"],
 )
 def test_demo_refuses_a_table_that_cannot_be_learned(tmp_path: Path, rows: list[str], said: str) -> None:
