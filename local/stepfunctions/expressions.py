@@ -15,6 +15,8 @@ from moto.stepfunctions.parser.asl.eval.environment import Environment
 from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 from moto.stepfunctions.parser.asl.jsonata.jsonata import extract_jsonata_variable_references
 
+from local.stepfunctions import recording
+
 # AWS ends an expression that takes longer. Here two cores may be training at the same time.
 LONGEST_EVALUATION_MILLISECONDS = 20_000
 
@@ -27,7 +29,7 @@ def install() -> None:
 def _evaluate(self: StringJSONata, env: Environment) -> None:
     try:
         extract_jsonata_variable_references(self.expression)  # refuses $ and $$, which Step Functions does not allow
-        value = evaluate(self.expression, _bindings(env))
+        value = recording.recorded(evaluate)(self.expression, _bindings(env))
     except Exception as error:
         raise _failure(env, self.expression, error) from error
     env.stack.append(value)
