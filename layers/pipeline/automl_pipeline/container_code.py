@@ -1,6 +1,6 @@
 """The code that runs in SageMaker's containers, as files to upload.
 
-In the layer the files lie beside this module; in a checkout they are taken from `processing/`.
+Every module of `processing/`. In the layer they lie beside this module; in a checkout they are taken from there.
 """
 
 from __future__ import annotations
@@ -8,8 +8,6 @@ from __future__ import annotations
 import hashlib
 from functools import cache
 from pathlib import Path
-
-FILES = ("encoding.py", "inference.py", "preprocess.py")
 
 
 def folder() -> Path:
@@ -20,8 +18,8 @@ def folder() -> Path:
 
 @cache
 def read() -> tuple[str, dict[str, bytes]]:
-    """The SHA-256 over names and contents, and the content of each file by its name."""
-    contents = {name: (folder() / name).read_bytes() for name in FILES}
+    """The SHA-256 over names and contents, and the content of each file by its name, in the names' order."""
+    contents = {path.name: path.read_bytes() for path in sorted(folder().glob("*.py"))}
     digest = hashlib.sha256()
     for name, content in contents.items():
         digest.update(f"{name} {len(content)}\n".encode() + content)

@@ -171,8 +171,8 @@ def test_unplayable_image_is_refused(bucket: Bucket, job: Job) -> None:
 
 def test_the_projects_own_script_prepares_telco(bucket: Bucket, job: Job) -> None:
     bucket.put("raw/query.csv", to_csv(telco(1000)))
-    for name in ("preprocess.py", "encoding.py", "inference.py"):
-        bucket.put(f"code/{name}", (CONTAINER_CODE / name).read_bytes())
+    for module in CONTAINER_CODE.glob("*.py"):
+        bucket.put(f"code/{module.name}", module.read_bytes())
     outputs = ("train", "test", "evaluation_input", "preprocessing")
     given = request(
         bucket,

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import encoding
+import fitting
 import inference
 import numpy
 import pandas
 import preprocess
 import pyarrow
 import pytest
+import query_result
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -71,7 +73,7 @@ def test_split_is_80_20_and_stratified(customers: Path) -> None:
 
 def test_categories_are_coded_as_label_encoder_does(customers: Path) -> None:
     frame = telco.load().head(ROWS)
-    train, _ = preprocess.split((frame.churn == "Yes").to_numpy().astype(int), "BinaryClassification", 42)
+    train, _ = fitting.split((frame.churn == "Yes").to_numpy().astype(int), "BinaryClassification", 42)
     expected = LabelEncoder().fit_transform(frame.payment_method.iloc[train])
     assert (output(customers, "train").payment_method.to_numpy() == expected).all()
 
@@ -124,9 +126,7 @@ VALUES = st.one_of(
 def test_training_and_serving_agree_for_any_table(rows: list[list[str | None]]) -> None:
     columns = [pyarrow.array([row[place] for row in rows], pyarrow.string()) for place in range(3)]
     train = numpy.arange(len(rows))
-    fitted = [
-        preprocess.fit(f"f{place}", column.dictionary_encode(), None, train) for place, column in enumerate(columns)
-    ]
+    fitted = [fitting.fit(f"f{place}", column.dictionary_encode(), None, train) for place, column in enumerate(columns)]
     kept = [(place, feature) for place, feature in enumerate(fitted) if feature is not None]
     encoder = encoding.Encoder({"format": 1, "features": [feature.specification for _, feature in kept], "columns": []})
     expected = [[float(feature.values[number]) for _, feature in kept] for number in range(len(rows))]
@@ -230,5 +230,5 @@ def test_values_with_line_breaks_quotes_and_commas_survive(tmp_path: Path) -> No
 
 def test_regression_target_must_be_numeric(tmp_path: Path) -> None:
     write(tmp_path, telco.load().head(ROWS))
-    with pytest.raises(preprocess.UnusableData, match="must be numeric for Regression"):
+    with pytest.raises(query_result.UnusableData, match="must be numeric for Regression"):
         preprocess.run(str(tmp_path), "churn", "Regression", ["customer_id"], 42)

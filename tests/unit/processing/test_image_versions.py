@@ -7,6 +7,7 @@ import warnings
 from pathlib import Path
 
 import pytest
+from automl_pipeline import container_code
 
 from local import paths, telco
 
@@ -30,8 +31,12 @@ def test_job_and_container_run_under_the_images_versions(tmp_path: Path) -> None
         warnings.warn("There is no Python 3.9 here: the image's own versions were NOT tested.", stacklevel=1)
         pytest.skip("no Python 3.9, so the versions of SageMaker's image were NOT tested")
     write(tmp_path, telco.load().head(1000))
+    shipped = tmp_path / "code"  # what PrepareRun uploads, and nothing else
+    shipped.mkdir()
+    for name, content in container_code.read()[1].items():
+        (shipped / name).write_bytes(content)
     ran = subprocess.run(
-        [str(PYTHON), "-c", SCRIPT, str(paths.PROJECT / "processing"), str(tmp_path)],
+        [str(PYTHON), "-c", SCRIPT, str(shipped), str(tmp_path)],
         capture_output=True,
         text=True,
         check=False,
