@@ -1,0 +1,103 @@
+"""The machines as they are in statemachine/, and every expression in them with its place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+NAMES = ("training", "deployment")
+_FOLDER = Path(__file__).parents[2] / "statemachine"
+_PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
+
+
+@dataclass(frozen=True)
+class Expression:
+    """An expression without its `{% %}`. `place` leads to it within the state: `Catch[0].Assign.failure.cause`."""
+
+    machine: str
+    state: str
+    place: str
+    text: str
+
+    def __str__(self) -> str:
+        shown = " ".join(self.text.split())
+        return f"{self.machine}.{self.state} {self.place}: {shown[:120]}{'…' if len(shown) > 120 else ''}"
+
+
+@cache
+def source(machine: str) -> dict[str, Any]:
+    """A machine as its file holds it, with `${Name}` where CloudFormation puts a value."""
+    return yaml.safe_load((_FOLDER / f"{machine}.asl.yaml").read_text(encoding="utf-8"))
+
+
+def deployed(machine: str, substitutions: dict[str, str]) -> dict[str, Any]:
+    """A machine with its placeholders filled in; those without a value stay as they are."""
+    return _filled(source(machine), substitutions)
+
+
+def _filled(value: Any, substitutions: dict[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {key: _filled(inner, substitutions) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_filled(inner, substitutions) for inner in value]
+    if isinstance(value, str):
+        return _PLACEHOLDER.sub(lambda found: substitutions.get(found[1], found[0]), value)
+    return value
+
+
+def substitutions(machine: str, definition: dict[str, Any]) -> dict[str, str]:
+    """What CloudFormation put in the places of the placeholders, seen in a definition that was deployed."""
+    found: dict[str, str] = {}
+    for written, filled in _pairs(source(machine), definition):
+        # Texts between the placeholders stay as they are, so each value is what lies between two of them.
+        parts = _PLACEHOLDER.split(written)
+        names = parts[1::2]
+        pattern = "(.*?)".join(map(re.escape, parts[::2]))
+        values = re.fullmatch(pattern, filled, re.DOTALL)
+        if names and values:
+            found |= dict(zip(names, values.groups(), strict=True))
+    return found
+
+
+def _pairs(written: Any, filled: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(written, dict) and isinstance(filled, dict):
+        for key in written.keys() & filled.keys():
+            yield from _pairs(written[key], filled[key])
+    elif isinstance(written, list) and isinstance(filled, list):
+        for one, other in zip(written, filled, strict=False):
+            yield from _pairs(one, other)
+    elif isinstance(written, str) and isinstance(filled, str):
+        yield written, filled
+
+
+def expression(value: Any) -> str | None:
+    """The expression that a value of a state is, None if it is none."""
+    if isinstance(value, str) and value.startswith("{%") and value.endswith("%}"):
+        return value[2:-2].strip()
+    return None
+
+
+def expressions(machine: str, definition: dict[str, Any]) -> list[Expression]:
+    """Every expression of a machine, in the order of its file."""
+    return [
+        Expression(machine, name, place, text)
+        for name, state in definition["States"].items()
+        for place, text in _places(state, "")
+    ]
+
+
+def _places(value: Any, place: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _places(inner, f"{place}.{key}" if place else key)
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from _places(inner, f"{place}[{number}]")
+    elif (text := expression(value)) is not None:
+        yield place, text

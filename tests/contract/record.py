@@ -1,0 +1,297 @@
+"""Records what the machines' expressions answer: `python -m tests.contract.record`, after a machine was changed.
+
+It starts a laptop cloud and lets executions of the deployed machines go through every expression, by three ways:
+whole runs that end in each way; every task once under a role that may do nothing, which fails it; and, for what none
+of these reaches, executions that begin at a state with given variables. Then it writes recorded/*.jsonl, and names the
+expressions that were still not reached, or ended in an error: for the first, add an entry to BEGINNINGS. It takes a
+minute and a half.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cli import laptop
+from local import paths, process
+from local.stepfunctions import recording
+from tests.contract import machines, recordings
+from tests.pipeline.conftest import Cloud
+
+_OWN_FILES = re.compile(re.escape(str(paths.PROJECT)) + r"(/\.local/packages/\w+)?")
+# A thousand customers train as all do, in less time.
+FEWER = {"customer_id_end": 1000}
+# Variables that no whole run here leaves, and that some task's Catch reads.
+LEFT_BY_FAILURES = {"training": {"group_error": {"Error": "SageMaker.SageMakerException", "Cause": "not today"}}}
+CAUSES = {
+    "transform": {"TransformJobName": "t", "TransformJobStatus": "Failed", "FailureReason": "no more disk"},
+    "query": {"QueryExecution": {"Status": {"State": "FAILED", "StateChangeReason": "SYNTAX_ERROR: line 1:8"}}},
+    "status": {"Status": {"State": "CANCELLED", "StateChangeReason": "Query was cancelled"}},
+    "execution": {"Error": "EndpointFailed", "Cause": "The container does not answer"},
+    "container": {"ProcessingJobStatus": "Failed", "ExitMessage": "out of paper", "FailureReason": "AlgorithmError"},
+    "nothing": {"Other": 1},
+}
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """An execution that begins at a state. `variables` are laid over those that whole runs left, key by key."""
+
+    machine: str
+    state: str
+    variables: dict[str, Any] = field(default_factory=dict)
+    given: dict[str, Any] = field(default_factory=dict)
+    own_role: bool = False
+
+
+BEGINNINGS = [
+    # The Feature Store's own rules forbid such a name; the machine does not rely on them.
+    Beginning("training", "CheckFeatureGroup", {"source": {"table": 'x"; DROP TABLE y'}}),
+    Beginning("training", "AutoMLJobStatus", {"automl": {"status": "Failed", "failure_reason": "AlgorithmError"}}),
+    Beginning("training", "AutoMLJobStatus", {"automl": {"status": "Completed", "containers": []}}),
+    Beginning("training", "AutoMLJobStatus", {"automl": {"status": "Stopped", "containers": []}}),
+    *(
+        Beginning("training", "ExplainFailure", {"failure": {"step": "EvaluateModel", "error": "x", "cause": cause}})
+        for cause in ["", "  ", *(json.dumps(cause) for cause in CAUSES.values())]
+    ),
+    Beginning("deployment", "CheckApproved", {"package": {"approval": "Rejected"}}),
+    Beginning(
+        "deployment",
+        "EndpointStatus",
+        {"endpoint": {"status": "InService", "config": "other", "reason": "unhealthy"}, "visit": {"requested": True}},
+    ),
+    Beginning(
+        "deployment",
+        "EndpointStatus",
+        {"endpoint": {"status": "InService", "config": "other", "reason": ""}, "visit": {"requested": True}},
+    ),
+    Beginning(
+        "deployment",
+        "EndpointStatus",
+        {"endpoint": {"status": "Failed", "config": "other", "reason": "no answer"}, "visit": {"requested": True}},
+    ),
+    Beginning(
+        "deployment",
+        "EndpointStatus",
+        {"endpoint": {"status": "Failed", "config": "other", "reason": "no answer"}, "visit": {"requested": False}},
+    ),
+    Beginning("deployment", "EndpointStatus", {"endpoint": {"status": "UpdateRollbackFailed", "reason": "stuck"}}),
+    Beginning("deployment", "DeploymentFailed", {"failure": {"error": "States.Timeout", "cause": ""}}),
+    # One after the other: the first finds the target that a whole run registered, the second finds none.
+    Beginning("deployment", "RemoveScalableTarget", {"package": {"settings": {"burstable": False}}}, own_role=True),
+    Beginning("deployment", "RemoveScalableTarget", {"package": {"settings": {"burstable": True}}}, own_role=True),
+]
+
+
+def main() -> int:
+    """Record anew. Returns the exit status: 1 if an expression was not reached."""
+    with tempfile.TemporaryDirectory(prefix="recording-") as folder:
+        raw = Path(folder) / "raw.jsonl"
+        os.environ[recording.VARIABLE] = str(raw)
+        with process.running(state=Path(folder) / "state", wait_scale=laptop.WAIT_SCALE) as server:
+            _say("deploying")
+            deployed = laptop.deploy_stack(server, lambda _: None)
+            laptop.load_telco(deployed)
+            recorder = Recorder(Cloud(deployed), raw)
+            recorder.whole_runs()
+            recorder.failing_tasks()
+            recorder.beginnings()
+            return recorder.write()
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+class Recorder:
+    """Executions on a laptop cloud, and what they left in the raw recording."""
+
+    def __init__(self, cloud: Cloud, raw: Path):
+        self._cloud, self._raw = cloud, raw
+        self._states = cloud.client("stepfunctions")
+        self._arns = {name: cloud.laptop.outputs[f"{name.capitalize()}StateMachineArn"] for name in machines.NAMES}
+        described = {name: self._states.describe_state_machine(stateMachineArn=arn) for name, arn in self._arns.items()}
+        self._roles = {name: machine["roleArn"] for name, machine in described.items()}
+        self._definitions = {name: json.loads(machine["definition"]) for name, machine in described.items()}
+        self._machine_of = {arn.rsplit(":", 1)[1]: name for name, arn in self._arns.items()}
+        self._powerless = self._make_powerless_role()
+
+    def whole_runs(self) -> None:
+        """Runs of the training machine, and with them of the deployment machine, that end in each way."""
+        self._run("Deployed", **FEWER)
+        self._run("Deployed", target_attribute_name="monthly_charges", problem_type="Regression",
+                  objective_metric_name="RMSE", accuracy_threshold=0.1, max_candidates=2, **FEWER)  # fmt: skip
+        waiting = self._run("PendingApproval", model_approval_status="PendingManualApproval",
+                            customer_id_start=None, customer_id_end=None)  # fmt: skip
+        self._run("BelowThreshold", accuracy_threshold=0.99, enable_autoscaling=False, **FEWER)
+        self._run("PrepareRunFailed", nonsense=1)
+        self._run("PrepareRunFailed", customer_id_start=5, customer_id_end=2)
+        self._run("DataSourceFailed", feature_group_name="nobody-made-this")
+        self._run("DataSourceFailed", feature_group_name=self._make_group_without_offline_store())
+        self._run("DataSourceFailed", target_attribute_name="nothing")
+        self._run("PreprocessDataFailed", customer_id_end=100)
+        self._deployments(waiting["model_package_arn"])
+
+    def _deployments(self, waiting: str) -> None:
+        sagemaker = self._cloud.client("sagemaker")
+        start = {"stateMachineArn": self._arns["deployment"]}
+        foreign = self._register_as_another_tool_would(waiting)
+        for package in (foreign, waiting):  # neither is approved
+            self._ended(self._states.start_execution(**start, input=json.dumps({"model_package_arn": package})))
+        sagemaker.update_model_package(ModelPackageArn=waiting, ModelApprovalStatus="Approved")
+        while any(
+            item["status"] == "RUNNING" for item in self._states.list_executions(**start, maxResults=20)["executions"]
+        ):
+            time.sleep(0.3)
+        for given in ({}, {"model_package_arn": f"{waiting.rsplit('/', 1)[0]}/1"}):
+            self._ended(self._states.start_execution(**start, input=json.dumps(given)))
+
+    def failing_tasks(self) -> None:
+        """Every task once under a role that may do nothing."""
+        tasks = [
+            Beginning(machine, name)
+            for machine, definition in self._definitions.items()
+            for name, state in definition["States"].items()
+            if state["Type"] == "Task"
+        ]
+        _say(f"{len(tasks)} tasks that are denied")
+        for execution in [self._begin(task, number) for number, task in enumerate(tasks)]:
+            self._ended(execution)
+
+    def beginnings(self) -> None:
+        """The executions in BEGINNINGS."""
+        _say(f"{len(BEGINNINGS)} executions that begin at a state")
+        for number, beginning in enumerate(BEGINNINGS):
+            self._ended(self._begin(beginning, 1000 + number))
+
+    def write(self) -> int:
+        """Write recorded/, and name what was not reached."""
+        problems = []
+        for machine in machines.NAMES:
+            substitutions = machines.substitutions(machine, self._definitions[machine])
+            expressions = machines.expressions(machine, machines.deployed(machine, substitutions))
+            wanted = {(one.state, one.text): one for one in expressions}
+            evaluations = []
+            for line in self._lines(machine):
+                key = (line["bindings"]["states"]["context"]["State"]["Name"], line["expression"])
+                if key in wanted and "error" in line:
+                    problems.append(f"ended in an error: {wanted[key]}: {line['error']}")
+                elif key in wanted:
+                    evaluations.append(recordings.Evaluation(*key, line["bindings"], line["result"]))
+            recordings.write(machine, substitutions, evaluations)
+            reached = {(one.state, one.expression) for one in evaluations}
+            problems += [f"not reached: {one}" for key, one in wanted.items() if key not in reached]
+        for problem in problems:
+            _say(problem)
+        return 1 if problems else 0
+
+    def _run(self, wanted: str, **given: Any) -> dict[str, Any]:
+        _say(f"a run that ends as {wanted}: {given}")
+        described = self._cloud.run(**given)
+        output = json.loads(described.get("output", "{}"))
+        if wanted not in (output.get("outcome"), described.get("error")):
+            raise SystemExit(f"The run ended as {described.get('error')}: {described.get('cause') or output}")
+        return output
+
+    def _ended(self, started: dict[str, Any]) -> None:
+        self._cloud.ended(started["executionArn"])
+
+    def _begin(self, beginning: Beginning, number: int) -> dict[str, Any]:
+        machine = beginning.machine
+        name = f"{machine}-{number}"
+        self._machine_of[name] = machine
+        variables = self._variables(machine)
+        for variable, value in beginning.variables.items():
+            variables[variable] = _laid_over(variables.get(variable), value)
+        given = {
+            "Type": "Pass",
+            "Assign": {variable: f"{{% $states.input.variables.{variable} %}}" for variable in variables},
+            "Output": "{% $states.input.given %}",
+            "Next": beginning.state,
+        }
+        states = self._definitions[machine]["States"]
+        definition = {
+            "QueryLanguage": "JSONata",
+            "StartAt": "Given",
+            "States": {"Given": given, **{state: states[state] for state in _reachable(states, beginning.state)}},
+        }
+        made = self._states.create_state_machine(
+            name=name,
+            definition=json.dumps(definition),
+            roleArn=self._roles[machine] if beginning.own_role else self._powerless,
+        )
+        text = json.dumps({"variables": variables, "given": beginning.given})
+        return self._states.start_execution(stateMachineArn=made["stateMachineArn"], input=text)
+
+    def _variables(self, machine: str) -> dict[str, Any]:
+        """What executions of the deployed machine left in its variables."""
+        left: dict[str, Any] = dict(LEFT_BY_FAILURES.get(machine, {}))
+        own = self._arns[machine].rsplit(":", 1)[1]
+        for line in self._lines(machine):
+            if line["bindings"]["states"]["context"]["StateMachine"]["Name"] == own:
+                left |= line["bindings"]
+        return {name: value for name, value in left.items() if name != "states"}
+
+    def _lines(self, machine: str) -> Iterator[dict[str, Any]]:
+        """The raw recording of a machine, of its executions that began at a state, too."""
+        # A function's stack trace names its files, which on AWS lie elsewhere than on this machine.
+        text = _OWN_FILES.sub("/var/task", self._raw.read_text(encoding="utf-8"))
+        for line in map(json.loads, text.splitlines()):
+            if self._machine_of.get(line["bindings"]["states"]["context"]["StateMachine"]["Name"]) == machine:
+                yield line
+
+    def _make_powerless_role(self) -> str:
+        trust = {"Effect": "Allow", "Principal": {"Service": "states.amazonaws.com"}, "Action": "sts:AssumeRole"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+        iam = self._cloud.client("iam")
+        return iam.create_role(RoleName="powerless", AssumeRolePolicyDocument=document)["Role"]["Arn"]
+
+    def _make_group_without_offline_store(self) -> str:
+        names = {"id": "String", "event_time": "String", "churn": "String"}
+        self._cloud.client("sagemaker").create_feature_group(
+            FeatureGroupName="online-only",
+            RecordIdentifierFeatureName="id",
+            EventTimeFeatureName="event_time",
+            FeatureDefinitions=[{"FeatureName": name, "FeatureType": kind} for name, kind in names.items()],
+            OnlineStoreConfig={"EnableOnlineStore": True},
+        )
+        return "online-only"
+
+    def _register_as_another_tool_would(self, package: str) -> str:
+        """A version without the wishes that this pipeline's runs leave in its metadata."""
+        sagemaker = self._cloud.client("sagemaker")
+        described = sagemaker.describe_model_package(ModelPackageName=package)
+        return sagemaker.create_model_package(
+            ModelPackageGroupName=described["ModelPackageGroupName"],
+            ModelApprovalStatus="PendingManualApproval",
+            InferenceSpecification=described["InferenceSpecification"],
+        )["ModelPackageArn"]
+
+
+def _laid_over(below: Any, above: Any) -> Any:
+    if isinstance(below, dict) and isinstance(above, dict):
+        return {**below, **{key: _laid_over(below.get(key), value) for key, value in above.items()}}
+    return above
+
+
+def _reachable(states: dict[str, Any], start: str) -> list[str]:
+    found = [start]
+    for name in found:
+        state = states[name]
+        rules = [state, *state.get("Catch", []), *state.get("Choices", [])]
+        for target in [rule[key] for rule in rules for key in ("Next", "Default") if key in rule]:
+            if target not in found:
+                found.append(target)
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())
