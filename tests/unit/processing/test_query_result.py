@@ -1,0 +1,80 @@
+"""Athena's CSV is read exactly, wherever its pieces end: values may hold commas, quotes and line breaks."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+import query_result
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+# What decides where rows end, and little else.
+VALUES = st.none() | st.text('",\n\r x', max_size=6)
+NAMES = st.lists(st.text('",\n\r abc', min_size=1, max_size=4), min_size=2, max_size=4, unique=True)
+
+
+def athena(row: list[str | None]) -> str:
+    return ",".join("" if cell is None else '"' + cell.replace('"', '""') + '"' for cell in row) + "\n"
+
+
+@pytest.fixture
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, size in (("PIECE", 40), ("SAMPLE", 20), ("LOOK_AHEAD", 7)):
+        monkeypatch.setattr(query_result, name, size)
+
+
+@hypothesis_settings(deadline=None, max_examples=150)
+@given(st.data())
+def read_back(data: st.DataObject) -> None:
+    names = data.draw(NAMES)
+    rows = data.draw(st.lists(st.lists(VALUES, min_size=len(names), max_size=len(names)), max_size=12))
+    with tempfile.TemporaryDirectory() as folder:
+        content = athena([*names]) + "".join(map(athena, rows))
+        (Path(folder) / "rows.csv").write_text(content, encoding="utf-8", newline="")
+        source = query_result.read_source(folder, [])
+    assert (list(source.columns), source.rows) == (names, len(rows))
+    for place, name in enumerate(names):
+        assert source.columns[name].to_pylist() == [row[place] or None for row in rows]
+
+
+def test_any_table_is_read_back_whatever_stands_where_pieces_end(small_pieces: None) -> None:
+    read_back()
+
+
+def test_whole_file_in_one_piece_is_read_back() -> None:
+    read_back()
+
+
+def test_value_of_megabytes_with_line_breaks(tmp_path: Path) -> None:
+    long = 'a "word", and\n' * 200_000
+    (tmp_path / "rows.csv").write_text(athena(["id", "note"]) + athena(["1", long]) * 3 + athena(["2", None]))
+    source = query_result.read_source(str(tmp_path), ["id"])
+    assert source.columns["note"].to_pylist() == [long, long, long, None]
+
+
+def test_numbers_that_stop_after_the_first_rows(tmp_path: Path) -> None:
+    rows = [["1", str(number)] for number in range(60_000)] + [["1", "n/a"]]
+    (tmp_path / "rows.csv").write_text(athena(["id", "x"]) + "".join(map(athena, rows)))
+    source = query_result.read_source(str(tmp_path), ["id"])
+    assert source.columns["x"].to_pylist() == [row[1] for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({}, "The query left no CSV file: check that the DataSource step wrote to data/raw/."),
+        ({"a.csv": "x", "b.csv": "x"}, "data/raw/ holds 2 CSV files and should hold the run's own alone."),
+        ({"a.csv": ""}, "The feature group returned nothing, not even column names."),
+        ({"a.csv": '"x","y","x"\n'}, "Column names are there twice: x. Names must differ."),
+        ({"a.csv": '"x","y"\n"1"\n'}, "The raw CSV cannot be read: CSV parse error"),
+    ],
+)
+def test_file_that_is_not_athenas_is_refused(tmp_path: Path, files: dict[str, str], said: str) -> None:
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
+    with pytest.raises(query_result.UnusableData) as refused:
+        query_result.read_source(str(tmp_path), [])
+    assert str(refused.value).startswith(said)
