@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Sequence
 
 import numpy
 import pyarrow
-from encoding import CATEGORICAL, NUMERIC, UNKNOWN, distinct, finite, numbers_of
-from query_result import Source, UnusableData
+from encoding import CATEGORICAL, NUMERIC, UNKNOWN, distinct, finite, number, numbers_of
+from query_result import Source, UnusableData, cut
 from sklearn.model_selection import train_test_split
 
 BINARY, MULTICLASS, REGRESSION = "BinaryClassification", "MulticlassClassification", "Regression"
 TEST_SHARE = 0.2
 # Autopilot refuses to train on fewer rows than this.
 LEAST_TRAINING_ROWS = 500
+# Fewer rows of a class cannot be split between training and test.
+LEAST_OF_A_CLASS = 5
+# More classes than these, all of them numbers, are taken for a quantity.
+MOST_NUMBERED_CLASSES = 20
+# Gradient boosting keeps the target in single precision, which ends at 3.4e38.
+LARGEST_QUANTITY = 1e38
 
 
 def read_target(source: Source, target: str, problem_type: str) -> tuple[numpy.ndarray, numpy.ndarray, list[str]]:
-    """Rows that have a target, their targets (codes of `labels`, or float64 for regression), and the sorted labels."""
+    """Rows that have a target, their targets (codes of `labels`, or float64 for regression), and the sorted labels.
+
+    Raises UnusableData.
+    """
     words, codes = distinct(source.columns[target])
     if not words:
         raise UnusableData(f"Target column {target!r} is empty in all {source.rows} rows; choose another target.")
@@ -26,7 +35,7 @@ def read_target(source: Source, target: str, problem_type: str) -> tuple[numpy.n
         values, bad = numbers_of(words, codes)
         if bad is not None:
             raise UnusableData(
-                f"Target column {target!r} must be numeric for Regression, and holds {words[codes[bad]][:40]!r}; "
+                f"Target column {target!r} must be numeric for Regression, and holds {_shown(words[codes[bad]])}; "
                 "set problem_type to a classification or mend the data."
             )
         rows = numpy.flatnonzero(~numpy.isnan(values))
@@ -41,31 +50,83 @@ def check_trainable(targets: numpy.ndarray, labels: list[str], rows: int, target
     """Raises UnusableData if Autopilot could not train on 80 % of these rows, or the rest could not test it."""
     least = int(numpy.ceil(LEAST_TRAINING_ROWS / (1 - TEST_SHARE)))
     if len(targets) < least:
-        lost = f" ({rows - len(targets)} more have no target)" if len(targets) < rows else ""
+        lost = rows - len(targets)
         raise UnusableData(
-            f"There are {len(targets)} rows with a target{lost} and at least {least} are needed: Autopilot trains on "
-            f"{LEAST_TRAINING_ROWS} or more, and a fifth is kept for the test. Widen the range of customers."
+            f"There are {len(targets)} rows with a value in target column {target!r}"
+            + (f" ({lost} more have none)" if lost else "")
+            + f" and at least {least} are needed: Autopilot trains on {LEAST_TRAINING_ROWS} or more, and a fifth is "
+            f"kept for the test. Widen the range of customers{' or fill in the target' if lost else ''}."
         )
     if problem_type == REGRESSION:
-        return
+        _check_quantity(targets, target)
+    else:
+        _check_classes(targets, labels, target, problem_type)
+
+
+def _check_quantity(targets: numpy.ndarray, target: str) -> None:
+    low, high = float(targets.min()), float(targets.max())
+    if low == high:
+        raise UnusableData(
+            f"Target column {target!r} has one value only ({low!r}); there is nothing to learn. "
+            "Widen the range of customers or choose another target."
+        )
+    if max(-low, high) > LARGEST_QUANTITY:
+        raise UnusableData(
+            f"Target column {target!r} reaches {high if high > -low else low!r}, and models compute with numbers up to "
+            f"{LARGEST_QUANTITY:g}; give it in a larger unit."
+        )
+
+
+def _check_classes(targets: numpy.ndarray, labels: list[str], target: str, problem_type: str) -> None:
     counts = numpy.bincount(targets, minlength=len(labels))
     if len(labels) == 1:
         raise UnusableData(
-            f"Target column {target!r} has one class only ({labels[0]!r}); there is nothing to learn. "
+            f"Target column {target!r} has one class only ({_shown(labels[0])}); there is nothing to learn. "
             "Widen the range of customers or choose another target."
         )
-    if problem_type == BINARY and len(labels) > 2:
-        shown = ", ".join(repr(label[:40]) for label in labels[:5]) + (", ..." if len(labels) > 5 else "")
+    too_many = problem_type == BINARY and len(labels) > 2
+    unfit = too_many or counts.min() < LEAST_OF_A_CLASS
+    if unfit and len(labels) > MOST_NUMBERED_CLASSES and all(number(label) is not None for label in labels):
+        raise UnusableData(
+            f"Target column {target!r} holds {len(labels)} different numbers, which is a quantity rather than "
+            "classes; set problem_type to Regression and objective_metric_name to RMSE, or choose another target."
+        )
+    if too_many:
+        shown = ", ".join(map(_shown, labels[:5])) + (", ..." if len(labels) > 5 else "")
         raise UnusableData(
             f"Target column {target!r} has {len(labels)} classes ({shown}) and BinaryClassification takes 2; "
             "set problem_type to MulticlassClassification or mend the data."
         )
-    if counts.min() < 5:
-        label = labels[int(counts.argmin())]
+    if counts.min() < LEAST_OF_A_CLASS:
         raise UnusableData(
-            f"Class {label[:40]!r} of target column {target!r} has {counts.min()} row(s), and 5 are needed to be in "
-            "training and test. Add rows of it, merge it with another class, or leave its rows out."
+            f"Class {_shown(labels[int(counts.argmin())])} of target column {target!r} has {_rows(counts.min())}, and "
+            f"{LEAST_OF_A_CLASS} are needed to be in training and test. Add rows of it, merge it with another class, or "
+            "leave its rows out."
         )
+
+
+def check_features(features: Sequence[Feature], train: numpy.ndarray) -> None:
+    """Raises UnusableData if no feature has two values among the training rows (places `train`)."""
+    if not features:
+        raise UnusableData(
+            "No column besides ids, metadata and the target holds any value; there is nothing to learn from. "
+            "Add features to the feature group."
+        )
+    if all((feature.values[train] == feature.values[train[0]]).all() for feature in features):
+        names = ", ".join(repr(feature.specification["name"]) for feature in features)
+        raise UnusableData(
+            f"The features ({cut(names, 400)}) have the same value in every row; there is nothing to learn from. "
+            "Add features that differ between customers, or widen the range of customers."
+        )
+
+
+def _rows(count: int) -> str:
+    return f"{count} row" if count == 1 else f"{count} rows"
+
+
+def _shown(value: str) -> str:
+    """A value as it may stand in a message: short, on one line."""
+    return cut(repr(value), 40)
 
 
 def split(targets: numpy.ndarray, problem_type: str, seed: int) -> tuple[numpy.ndarray, numpy.ndarray]:

@@ -20,9 +20,19 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Sequence
 
 from encoding import FORMAT, Encoder
-from fitting import BINARY, MULTICLASS, REGRESSION, TEST_SHARE, check_trainable, fit, read_target, split
+from fitting import (
+    BINARY,
+    MULTICLASS,
+    REGRESSION,
+    TEST_SHARE,
+    check_features,
+    check_trainable,
+    fit,
+    read_target,
+    split,
+)
 from outputs import progress, write_outputs
-from query_result import UnusableData, read_source
+from query_result import UnusableData, cut, read_source
 
 # SageMaker mounts everything under /opt/ml; another root is for running the job elsewhere.
 ROOT = os.environ.get("OPT_ML", "/opt/ml")
@@ -36,12 +46,13 @@ def run(root: str, target: str, problem_type: str, ignored: Sequence[str], seed:
     source = read_source(os.path.join(root, "processing/input/raw"), ignored)
     if target not in source.columns:
         raise UnusableData(
-            f"Target column {target!r} is not in the data, which has: {', '.join(source.columns)[:600]}. "
+            f"Target column {target!r} is not in the data, which has: {cut(', '.join(source.columns), 600)}. "
             "Set target_attribute_name to one of them."
         )
     if source.rows == 0:
         raise UnusableData(
-            "The feature group has no rows in the chosen range of customers; check customer_id_start and customer_id_end."
+            "The query found no customer: the feature group has no record in the chosen range that is not deleted. "
+            "Check customer_id_start and customer_id_end, and whether records have arrived in the offline store."
         )
     progress(f"{source.rows} rows with {len(source.columns)} columns")
     rows, targets, labels = read_target(source, target, problem_type)
@@ -55,10 +66,7 @@ def run(root: str, target: str, problem_type: str, ignored: Sequence[str], seed:
         fitted = list(threads.map(lambda name: fit(name, source.columns[name], kept, train), names))
     features = [feature for feature in fitted if feature is not None]
     empty = [name for name, feature in zip(names, fitted) if feature is None]
-    if not features:
-        raise UnusableData(
-            "No column besides ids, metadata and the target holds any value; there is nothing to learn from."
-        )
+    check_features(features, train)
     if empty:
         progress("left out, as they hold no value: " + ", ".join(empty))
 

@@ -32,6 +32,11 @@ class UnusableData(Exception):
     """The data cannot be trained on; the message names the column and the remedy."""
 
 
+def cut(text: str, most: int) -> str:
+    """`text` in `most` characters, with dots where something is left out, so that a message's remedy is not."""
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
 @dataclass
 class Source:
     """The raw rows: one pyarrow column of texts (dictionary-coded) or float64 a name, in the source's order."""
@@ -68,7 +73,7 @@ def _header(line: pyarrow.Buffer) -> list[str]:
     names = next(csv.reader(io.StringIO(line.to_pybytes().decode("utf-8-sig"), newline="")))
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise UnusableData(f"Column names are there twice: {', '.join(twice)[:600]}. Names must differ.")
+        raise UnusableData(f"Column names are there twice: {cut(', '.join(twice), 600)}. Names must differ.")
     return names
 
 

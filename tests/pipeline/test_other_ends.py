@@ -84,7 +84,7 @@ def test_data_that_cannot_be_trained_on_is_told_in_one_sentence(cloud: Cloud) ->
     described = cloud.run(customer_id_end=100)
     assert described["error"] == "PreprocessDataFailed"
     _, body = failure_mail(cloud, before)
-    assert "There are 100 rows with a target and at least 625 are needed" in body
+    assert "There are 100 rows with a value in target column 'churn' and at least 625 are needed" in body
 
 
 @pytest.mark.parametrize(

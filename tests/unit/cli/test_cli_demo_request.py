@@ -142,8 +142,9 @@ def test_telco_needs_no_input() -> None:
 
 def test_limits_are_those_of_the_processing_job() -> None:
     script = FITTING.read_text()
-    rows, share = (
-        float(re.findall(rf"^{name} = ([\d.]+)", script, re.M)[0]) for name in ("LEAST_TRAINING_ROWS", "TEST_SHARE")
+    rows, share, of_a_class = (
+        float(re.findall(rf"^{name} = ([\d.]+)", script, re.M)[0])
+        for name in ("LEAST_TRAINING_ROWS", "TEST_SHARE", "LEAST_OF_A_CLASS")
     )
     assert rows / (1 - share) == demo_request.LEAST_ROWS
-    assert f"counts.min() < {demo_request.LEAST_OF_A_CLASS}" in script
+    assert of_a_class == demo_request.LEAST_OF_A_CLASS

@@ -24,18 +24,9 @@ from sklearn.preprocessing import LabelEncoder
 
 from local import telco
 
+from .athena import numbers, output, write
+
 ROWS = 1000
-
-
-def write(folder: Path, frame: pandas.DataFrame) -> None:
-    """The table as Athena writes it: every value in quotes, what is missing without."""
-    raw = folder / "processing/input/raw"
-    raw.mkdir(parents=True)
-    lines = [",".join(f'"{name}"' for name in frame.columns)]
-    for row in frame.itertuples(index=False):
-        cells = ["" if pandas.isna(value) else '"' + str(value).replace('"', '""') + '"' for value in row]
-        lines.append(",".join(cells))
-    (raw / "rows.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def prepared(
@@ -47,14 +38,6 @@ def prepared(
 
 def encoder_of(folder: Path) -> encoding.Encoder:
     return inference.model_fn(str(folder / "processing/output/preprocessing"))
-
-
-def output(folder: Path, name: str) -> pandas.DataFrame:
-    return pandas.read_csv(folder / "processing/output" / name / f"{name}.csv", keep_default_na=False)
-
-
-def numbers(encoded: bytes) -> list[list[float]]:
-    return [[float(cell) for cell in line.split(",")] for line in encoded.decode().splitlines()]
 
 
 @pytest.fixture(scope="module")
@@ -178,11 +161,14 @@ def test_row_shorter_than_its_header_is_named() -> None:
 UNUSABLE = {
     "no target": (lambda frame: frame.drop(columns="churn"), "Target column 'churn' is not in the data"),
     "one class": (lambda frame: frame.assign(churn="No"), "has one class only ('No')"),
-    "few rows": (lambda frame: frame.head(499), "There are 499 rows with a target and at least 625 are needed"),
+    "few rows": (
+        lambda frame: frame.head(499),
+        "There are 499 rows with a value in target column 'churn' and at least 625 are needed",
+    ),
     "three classes": (lambda frame: frame.assign(churn=["a", "b", "c", "d"] * 250), "has 4 classes"),
     "rare class": (
         lambda frame: frame.assign(churn=["a"] + ["b"] * (ROWS - 1)),
-        "Class 'a' of target column 'churn' has 1 row(s)",
+        "Class 'a' of target column 'churn' has 1 row,",
     ),
     "target empty": (lambda frame: frame.assign(churn=""), "is empty in all"),
     "nothing to learn from": (lambda frame: frame[["customer_id", "churn"]], "nothing to learn from"),
