@@ -16,6 +16,8 @@ from typing import Any
 
 import jsonata
 
+from tests.contract import machines
+
 FOLDER = Path(__file__).parent / "recorded"
 REFRESH = "python -m tests.contract.record"
 MOST_CONTEXTS = 3
@@ -77,6 +79,11 @@ def read(machine: str) -> Recording:
     return Recording(lines[0]["substitutions"], evaluations)
 
 
+def deployed(machine: str) -> dict[str, Any]:
+    """A machine as its file holds it now, with the substitutions that were recorded."""
+    return machines.deployed(machine, read(machine).substitutions)
+
+
 def write(machine: str, substitutions: dict[str, str], evaluations: Iterable[Evaluation]) -> None:
     """Keep a few evaluations of each expression, as different ones as there are."""
     lines: list[dict[str, Any]] = [{"substitutions": substitutions}]
@@ -111,9 +118,10 @@ def _chosen(evaluations: Iterable[Evaluation]) -> Iterator[Evaluation]:
         groups.setdefault((evaluation.state, evaluation.expression), []).append(narrowed)
     for group in groups.values():
         distinct = list({_text(one.bindings): one for one in group}.values())
-        # Another form says more than another value: a key that is missing, a list that is empty, true instead of false.
-        forms = {_text([_form(one.bindings), _form(one.result)]): one for one in distinct}
-        preferred = {id(one): one for one in chain(forms.values(), distinct)}
+        # Another form says more than another value: true instead of false, a key that is missing, a list that is empty.
+        results = {_text(_form(one.result)): one for one in reversed(distinct)}
+        forms = {_text([_form(one.bindings), _form(one.result)]): one for one in reversed(distinct)}
+        preferred = {id(one): one for one in chain(results.values(), forms.values(), distinct)}
         yield from list(preferred.values())[:MOST_CONTEXTS]
 
 

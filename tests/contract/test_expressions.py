@@ -15,22 +15,20 @@ from tests.contract import machines, recordings, second_jsonata
 from tests.contract.recordings import Evaluation
 
 
-def deployed(machine: str) -> dict[str, Any]:
-    return machines.deployed(machine, recordings.read(machine).substitutions)
-
-
 @pytest.mark.parametrize("machine", machines.NAMES)
 def test_every_expression_was_evaluated_in_a_recorded_execution(machine: str) -> None:
     recording = recordings.read(machine)
     missing = [
-        str(one) for one in machines.expressions(machine, deployed(machine)) if not recording.of(one.state, one.text)
+        str(one)
+        for one in machines.expressions(machine, recordings.deployed(machine))
+        if not recording.of(one.state, one.text)
     ]
     assert not missing, f"After a change of the machines, record anew: {recordings.REFRESH}"
 
 
 @pytest.mark.parametrize("machine", machines.NAMES)
 def test_every_expression_parses(machine: str) -> None:
-    found = machines.expressions(machine, deployed(machine))
+    found = machines.expressions(machine, recordings.deployed(machine))
     parsed = second_jsonata.answers({"expression": one.text} for one in found)
     assert [f"{one}: {told['error']}" for one, told in zip(found, parsed, strict=True) if "error" in told] == []
 
