@@ -30,9 +30,9 @@ def write(folder: Path, frame: pandas.DataFrame) -> None:
     (raw / "rows.csv").write_text(lines, encoding="utf-8", newline="")
 
 
-def output(folder: Path, name: str) -> pandas.DataFrame:
+def output(folder: Path, name: str, dtype: type | None = None) -> pandas.DataFrame:
     """train.csv or test.csv of the job under `folder`."""
-    return pandas.read_csv(folder / "processing/output" / name / f"{name}.csv", keep_default_na=False)
+    return pandas.read_csv(folder / "processing/output" / name / f"{name}.csv", keep_default_na=False, dtype=dtype)
 
 
 def numbers(encoded: bytes) -> list[list[float]]:
