@@ -56,16 +56,19 @@ class Closure(Shape):
 
 
 class Reader:
-    """Reads one expression: infers what it yields and notes the members it reads that cannot be there."""
+    """Reads one expression: infers what it yields and notes the members it reads that cannot be there.
+
+    `tree` is jsonata-python's syntax tree of it.
+    """
 
     def __init__(self, text: str, variables: dict[str, Shape]):
         self.problems: list[str] = []
         self._variables = variables
-        self._tree = jsonata.Jsonata.jsonata(text).ast
+        self.tree = jsonata.Jsonata.jsonata(text).ast
 
     def shape(self) -> Shape:
         """What the expression yields."""
-        return self._infer(self._tree, None, dict(self._variables))
+        return self._infer(self.tree, None, dict(self._variables))
 
     def _infer(self, node: Any, context: Shape | None, names: dict[str, Shape]) -> Shape:
         found = getattr(self, f"_{node.type}", self._anything)(node, context, names)
@@ -231,10 +234,14 @@ class Machine:
         """Every read of something that cannot be there: `training.CreateModel Assign.model.arn: …`."""
         found = []
         for one in machines.expressions(self.name, {"States": self._states}):
-            reader = Reader(one.text, self._bindings(one.state, one.place))
+            reader = self.reader(one)
             reader.shape()
             found += [f"{self.name}.{one.state} {one.place}: {problem}" for problem in reader.problems]
         return found
+
+    def reader(self, expression: machines.Expression) -> Reader:
+        """Reads one of the machine's expressions."""
+        return Reader(expression.text, self._bindings(expression.state, expression.place))
 
     def answers(self) -> Shape:
         """What an execution that succeeds answers."""

@@ -169,11 +169,11 @@ class Modelled(Shape):
         return None
 
     def element(self) -> Shape:
-        return Modelled(self.shape.member, self.spelled) if self.shape.type_name == "list" else self  # pyright: ignore[reportAttributeAccessIssue]
+        return Modelled(self.shape.member, self.spelled) if self.shape.type_name == "list" else self
 
     def values(self) -> Shape:
         if self.shape.type_name == "map":
-            return Modelled(self.shape.value, self.spelled)  # pyright: ignore[reportAttributeAccessIssue]
+            return Modelled(self.shape.value, self.spelled)
         return either(Modelled(shape, self.spelled) for shape in getattr(self.shape, "members", {}).values())
 
     def __str__(self) -> str:

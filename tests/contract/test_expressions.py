@@ -6,11 +6,13 @@ kept in recorded/; here the other implementation is asked the same.
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from local.stepfunctions import expressions
+from local.stepfunctions import expressions, recording
 from tests.contract import machines, recordings, second_jsonata
 from tests.contract.recordings import Evaluation
 
@@ -83,3 +85,16 @@ def test_wrong_expression_is_named_with_its_state(expression: str, result: Any, 
 def test_functions_that_aws_adds_are_there_in_both(expression: str, result: Any) -> None:
     assert expressions.evaluate(expression, {}) == result
     assert second_jsonata.answers([{"expression": expression, "bindings": {}}]) == [{"value": result}]
+
+
+def test_nothing_is_recorded_unless_a_file_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv(recording.VARIABLE, raising=False)
+    assert recording.recorded(expressions.evaluate) is expressions.evaluate
+    monkeypatch.setenv(recording.VARIABLE, str(tmp_path / "raw.jsonl"))
+    asked = {"expression": "$visit.looked + 1", "bindings": {"visit": {"looked": 1}}}
+    assert recording.recorded(expressions.evaluate)(**asked) == 2
+    with pytest.raises(ValueError, match="nothing"):
+        recording.recorded(expressions.evaluate)(**asked | {"expression": "$visit.nothing"})
+    [answered, failed] = map(json.loads, (tmp_path / "raw.jsonl").read_text().splitlines())
+    assert answered == {**asked, "result": 2}
+    assert "nothing" in failed["error"]
