@@ -170,7 +170,8 @@ def fit(name: str, column: Any, rows: numpy.ndarray | None, train: numpy.ndarray
         known = known[~numpy.isnan(known)]
         if len(known) == 0:
             return None
-        median = float(numpy.median(known))
+        # Halved first: the mean of the two in the middle must not leave the range of a double.
+        median = 2 * float(numpy.median(known / 2))
         specification = {"name": name, "kind": NUMERIC, "median": median}
         return Feature(specification, numpy.where(numpy.isnan(values), median, values), values)
     codes = codes if rows is None else codes[rows]

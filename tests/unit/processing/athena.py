@@ -32,7 +32,9 @@ def write(folder: Path, frame: pandas.DataFrame) -> None:
 
 def output(folder: Path, name: str, dtype: type | None = None) -> pandas.DataFrame:
     """train.csv or test.csv of the job under `folder`."""
-    return pandas.read_csv(folder / "processing/output" / name / f"{name}.csv", keep_default_na=False, dtype=dtype)
+    file = folder / "processing/output" / name / f"{name}.csv"
+    # pandas' own way to read numbers is off by a bit now and then
+    return pandas.read_csv(file, keep_default_na=False, dtype=dtype, float_precision="round_trip")
 
 
 def numbers(encoded: bytes) -> list[list[float]]:

@@ -62,6 +62,7 @@ TRAINS = {
     "columns of nothing": Case(lambda frame: frame.assign(null=None, blank="  ", infinite="-inf", same="x", seven=7)),
     "blanks among numbers": Case(lambda frame: frame.assign(total_charges=cycle(" ", "29.85", "", "1889.5"))),
     "infinities": Case(lambda frame: frame.assign(ratio=cycle("inf", "-Infinity", "1e999", "nan", "2", "4"))),
+    "ends of a double's range": Case(lambda frame: frame.assign(far=cycle("1.7e308", "1.6e308", "-1.7e308", "5e-324"))),
     "huge integers": Case(lambda frame: frame.assign(big=count("1{:030}"), beyond=count("900719925474{:04}"))),
     "booleans": Case(lambda frame: frame.assign(a=cycle("true", "false"), b=cycle(True, False, None))),
     "boolean target": Case(lambda frame: frame.assign(churn=cycle("true", "false"))),
