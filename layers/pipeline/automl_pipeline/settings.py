@@ -6,7 +6,6 @@ line that a person can act on.
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 import re
@@ -15,7 +14,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-MAX_INPUT_BYTES = 64 * 1024
+from automl_pipeline import wording
+
+MAX_INPUT_CHARACTERS = 64 * 1024
 ENVIRONMENT_PREFIX = "PIPELINE_"
 BURSTABLE = re.compile(r"ml\.(t2|t3|t3a|t4g)\.")
 
@@ -31,27 +32,6 @@ Bucket = Annotated[
 ]
 FeatureName = Annotated[str, StringConstraints(strict=True, pattern=r"^[a-zA-Z0-9]([_-]*[a-zA-Z0-9]){0,63}$")]
 ProblemType = Literal["BinaryClassification", "MulticlassClassification", "Regression"]
-
-# What each pattern means, in words.
-_MEANINGS = {
-    "project_name": "1 to 36 lower-case letters, digits and hyphens",
-    "pipeline_name": "1 to 61 lower-case letters, digits and hyphens",
-    "model_package_group": "1 to 63 lower-case letters, digits and hyphens",
-    "endpoint_name": "1 to 44 lower-case letters, digits and hyphens",
-    "bucket": "a bucket name: 3 to 63 lower-case letters, digits, dots and hyphens",
-    "feature_store_bucket": "a bucket name: 3 to 63 lower-case letters, digits, dots and hyphens",
-    "prefix": "folders of letters, digits, hyphens and underscores, with slashes between them only",
-    "feature_group_name": "1 to 64 letters, digits, hyphens and underscores",
-    "target_attribute_name": "a feature's name: 1 to 64 letters, digits, hyphens and underscores",
-    "processing_instance_type": "an instance type such as ml.m5.xlarge",
-    "transform_instance_type": "an instance type such as ml.m5.xlarge",
-    "inference_instance_type": "an instance type such as ml.m5.xlarge",
-    "role_arn": "a role's ARN (arn:aws:iam::123456789012:role/NAME)",
-    "sns_topic_arn": "a topic's ARN (arn:aws:sns:REGION:123456789012:NAME)",
-    "notification_email": "an e-mail address",
-    "athena_query_results": "an S3 folder (s3://BUCKET/FOLDER/)",
-    "region": "a region such as us-west-2",
-}
 
 # Each objective of Autopilot with the problem types it is for.
 _BINARY, _MULTI = "BinaryClassification", "MulticlassClassification"
@@ -103,7 +83,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     project_name: Annotated[str, StringConstraints(strict=True, pattern=_NAME % 35)] = "classification-model-automl"
-    region: Annotated[str, StringConstraints(strict=True, pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")] = "us-west-2"
+    region: Annotated[str, StringConstraints(strict=True, pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")] = "us-west-2"
     bucket: Bucket
     prefix: Annotated[str, StringConstraints(strict=True, pattern=rf"^{_SEGMENT}(/{_SEGMENT})*$", max_length=200)] = (
         "mlops/automl_training"
@@ -115,7 +95,10 @@ class Settings(BaseModel):
         "classification-model-automl-group"
     )
     role_arn: (
-        Annotated[str, StringConstraints(strict=True, pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+$")] | None
+        Annotated[
+            str, StringConstraints(strict=True, pattern=r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]+$")
+        ]
+        | None
     ) = None
 
     processing_instance_type: InstanceType = "ml.m5.xlarge"
@@ -143,17 +126,26 @@ class Settings(BaseModel):
     customer_id_end: Annotated[Whole, Field(ge=1, le=999_999)] | None = 4000
     athena_query_results: (
         Annotated[
-            str, StringConstraints(strict=True, pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[^\x00-\x1f'\"]*$")
+            str, StringConstraints(strict=True, pattern=r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[^\x00-\x1f\x7f'\"]*$")
         ]
         | None
     ) = None
 
     sns_topic_arn: (
-        Annotated[str, StringConstraints(strict=True, pattern=r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[\w.-]+$")] | None
+        Annotated[
+            str, StringConstraints(strict=True, pattern=r"^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_.-]+$")
+        ]
+        | None
     ) = None
-    notification_email: Annotated[str, StringConstraints(strict=True, pattern=r"^[^@\s]+@[^@\s]+\.[^@\s]+$")] | None = (
-        None
-    )
+    notification_email: (
+        Annotated[
+            str,
+            StringConstraints(
+                strict=True, pattern=r"^[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+\.[^@\s\x00-\x1f\x7f]+$"
+            ),
+        ]
+        | None
+    ) = None
 
 
 def deployed(environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
@@ -189,11 +181,12 @@ def resolve(given: Any, defaults: Mapping[str, Any]) -> Settings:
     Raises InvalidInput with every problem there is.
     """
     if not isinstance(given, dict):
-        raise InvalidInput([f"The input must be a JSON object such as {{}}, and is {_kind(given)}."])
-    if len(json.dumps(given, default=str)) > MAX_INPUT_BYTES:
-        raise InvalidInput([f"The input is larger than {MAX_INPUT_BYTES // 1024} KB; settings are all it takes."])
+        raise InvalidInput([f"The input must be a JSON object such as {{}}, and is {wording.kind_of(given)}."])
+    if wording.larger_than(given, MAX_INPUT_CHARACTERS):
+        raise InvalidInput([f"The input is larger than {MAX_INPUT_CHARACTERS // 1024} KB; settings are all it takes."])
     known = {name: value for name, value in given.items() if name in Settings.model_fields}
-    problems = [_unknown_key(name) for name in given if name not in Settings.model_fields]
+    unknown = [name for name in given if name not in Settings.model_fields]
+    problems = wording.unknown_keys(unknown, Settings.model_fields)
     merged = {**defaults, **known}
     wrong: set[str] = set()
     settings = None
@@ -201,12 +194,12 @@ def resolve(given: Any, defaults: Mapping[str, Any]) -> Settings:
         settings = Settings(**merged)
     except ValidationError as error:
         for detail in error.errors():
-            name = str(detail["loc"][0]) if detail["loc"] else ""
+            name = str(detail["loc"][0])
             if name not in wrong:  # a union reports each of its members
                 wrong.add(name)
-                problems.append(_explain(name, merged.get(name), detail))
+                problems.append(wording.explain(name, merged.get(name), detail))
     problems += [
-        f"{name} is set when the stack is deployed (to {_show(defaults.get(name))}), not for one run: "
+        f"{name} is set when the stack is deployed (to {wording.show(defaults.get(name))}), not for one run: "
         "leave it out, or deploy again with another value."
         for name, value in known.items()
         if name in DEPLOY_TIME and name not in wrong and defaults and value != defaults.get(name)
@@ -238,7 +231,7 @@ def _contradictions(values: Mapping[str, Any], wrong: set[str]) -> list[str]:
     if usable("objective_metric_name", "problem_type"):
         if objective not in OBJECTIVES:
             problems.append(
-                f"objective_metric_name: {_show(objective)} is not a metric of Autopilot. Use one of {', '.join(OBJECTIVES)}."
+                f"objective_metric_name: {wording.show(objective)} is not a metric of Autopilot. Use one of {', '.join(OBJECTIVES)}."
             )
         elif problem not in OBJECTIVES[objective]:
             fitting = [name for name, problem_types in OBJECTIVES.items() if problem in problem_types]
@@ -258,49 +251,3 @@ def _contradictions(values: Mapping[str, Any], wrong: set[str]) -> list[str]:
             f"transform_instance_type: batch transform does not run on burstable instances ({values['transform_instance_type']}). Use ml.m5.large or larger."
         )
     return problems
-
-
-def _unknown_key(name: Any) -> str:
-    near = difflib.get_close_matches(str(name), Settings.model_fields, n=1)
-    hint = f" Did you mean {near[0]}?" if near else f" The keys are: {', '.join(Settings.model_fields)}."
-    return f"{_show(name)} is not a setting.{hint}"
-
-
-_WANTED = {
-    "int_type": "a whole number without quotes",
-    "int_from_float": "a whole number",
-    "float_type": "a number without quotes",
-    "string_type": "a text in quotes",
-    "bool_type": "true or false, without quotes",
-}
-
-
-def _explain(name: str, value: Any, detail: Any) -> str:
-    kind, context = detail["type"], detail.get("ctx", {})
-    if kind == "missing":
-        return f"{name} is missing: {_MEANINGS.get(name, 'it has no default')}."
-    if kind in _WANTED:
-        return f"{name} must be {_WANTED[kind]}, and is {_kind(value)}: {_show(value)}."
-    if kind == "string_pattern_mismatch":
-        return f"{name}: {_show(value)} is not {_MEANINGS.get(name, 'in the right form')}."
-    if kind == "literal_error":
-        return f"{name}: {_show(value)} is not one of {context['expected'].replace(chr(39), '')}."
-    return f"{name}: {_show(value)} is wrong: {detail['msg'][:1].lower()}{detail['msg'][1:]}."
-
-
-def _show(value: Any) -> str:
-    """A value as it may stand in a message: short, on one line, nothing that a terminal or a mail would act on."""
-    text = json.dumps(value, default=str)
-    return text if len(text) <= 80 else text[:77] + "..."
-
-
-def _kind(value: Any) -> str:
-    kinds = {
-        str: "a text",
-        bool: "true or false",
-        int: "a number",
-        float: "a number",
-        list: "a list",
-        dict: "an object",
-    }
-    return "null" if value is None else kinds.get(type(value), type(value).__name__)

@@ -42,6 +42,19 @@ def test_configuration_file_is_a_valid_input() -> None:
         ({"bucket": 'a"b'}, "is not a bucket name"),
         ({"feature_group_name": "a'; DROP TABLE x"}, "feature_group_name"),
         ({"target_attribute_name": "../../x"}, "target_attribute_name"),
+        ({"accuracy_threshold": 1.5}, "accuracy_threshold must be at most 1, got 1.5."),
+        ({"accuracy_threshold": float("nan")}, "accuracy_threshold must be at most 1, got NaN."),
+        ({"customer_id_end": 10**6}, "customer_id_end must be at most 999,999, got 1000000."),
+        ({"max_candidates": 10**5000}, "max_candidates must be at most 750, got a number of thousands of digits."),
+        ({"max_runtime_sec": 2.5}, "max_runtime_sec must be a whole number without quotes, and is 2.5."),
+        ({"endpoint_name": None}, "endpoint_name must be a text in quotes, and is null."),
+        ({"feature_group_name": "x\x7f\n\x1b[31m"}, r'"x\u007f\n\u001b[31m" is not 1 to 64 letters'),
+        ({"target_attribute_name": "\ud800"}, r'"\ud800" is not a feature\'s name'),
+        ({"prefix": "a/../b"}, "is not folders of letters"),
+        ({"prefix": "a" * 201}, "200 characters in all"),
+        ({"region": "us-west-٢"}, "is not a region"),
+        ({"role_arn": "arn:aws:iam::123456789012:role/é"}, "is not a role's ARN"),
+        ({"notification_email": "a@b.c\nBcc: x@y.z"}, "is not an e-mail address"),
         ([], "must be a JSON object"),
         ({"comment": "x" * 70_000}, "larger than 64 KB"),
     ],
@@ -50,6 +63,51 @@ def test_what_is_wrong_is_said(asked: Any, said: str) -> None:
     with pytest.raises(settings.InvalidInput) as refused:
         settings.resolve(asked, DEPLOYED)
     assert said in str(refused.value)
+
+
+def nested(depth: int) -> Any:
+    inner: Any = "x"
+    for _ in range(depth):
+        inner = [inner]
+    return inner
+
+
+def endless() -> Any:
+    """What YAML can say by reference: a list that holds itself."""
+    loop: list[Any] = []
+    loop.append(loop)
+    return loop
+
+
+def exploding() -> Any:
+    """Likewise: a list that would be a million million texts if it were written out."""
+    inner: Any = "x"
+    for _ in range(12):
+        inner = [inner] * 10
+    return inner
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (nested(30_000), "customer_id_start must be a whole number without quotes, and is a list."),
+        (endless(), "The input is larger than 64 KB; settings are all it takes."),
+        (exploding(), "The input is larger than 64 KB; settings are all it takes."),
+    ],
+    ids=["nested", "endless", "exploding"],
+)
+def test_value_that_cannot_be_written_down_is_refused(value: Any, said: str) -> None:
+    with pytest.raises(settings.InvalidInput) as refused:
+        settings.resolve({"customer_id_start": value}, DEPLOYED)
+    assert refused.value.problems == [said]
+
+
+def test_thousands_of_unknown_keys_fit_into_a_message() -> None:
+    with pytest.raises(settings.InvalidInput) as refused:
+        settings.resolve({f"k{number}": 0 for number in range(5000)}, DEPLOYED)
+    assert refused.value.problems[-1] == "4,960 more keys are not settings."
+    assert str(refused.value).count("The keys are:") == 1
+    assert len(str(refused.value)) < 4000  # what a mail shows of it
 
 
 def test_all_problems_at_once() -> None:
