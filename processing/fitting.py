@@ -91,6 +91,12 @@ def _check_classes(targets: numpy.ndarray, labels: list[str], target: str, probl
             f"Target column {target!r} holds {len(labels)} different numbers, which is a quantity rather than "
             "classes; set problem_type to Regression and objective_metric_name to RMSE, or choose another target."
         )
+    for label in labels:
+        if "\0" in label:
+            raise UnusableData(
+                f"Class {_shown(label)} of target column {target!r} holds a NUL character, at which readers of CSV stop; "
+                "mend the data."
+            )
     if too_many:
         shown = ", ".join(map(_shown, labels[:5])) + (", ..." if len(labels) > 5 else "")
         raise UnusableData(

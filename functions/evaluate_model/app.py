@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 from functools import cache
 from typing import Any
 from urllib.parse import urlparse
@@ -50,13 +51,14 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     if is_regression:
         result = metrics.regression(truth.astype(float), answers["prediction"])
     else:
-        predicted = answers["prediction"]
-        foreign = sorted(set(predicted) - set(labels))
-        if foreign:
-            raise UnusablePredictions(
-                f"The model answered {', '.join(map(repr, foreign[:5]))}, which is none of the classes {', '.join(map(repr, labels[:20]))}."
-            )
-        result = metrics.classification(labels, truth, predicted, answers.get("probability"))
+        answers["prediction"] = as_labels(answers["prediction"], labels)
+        result = metrics.classification(labels, truth, answers["prediction"], answers.get("probability"))
+    endless = [name for name, value in result.items() if isinstance(value, float) and not math.isfinite(value)]
+    if endless:  # JSON has no word for these
+        raise UnusablePredictions(
+            f"The model's answers are so far off that {', '.join(endless)} cannot be computed. Look for outliers in "
+            f"target column {target!r} and in the features."
+        )
     gate_metric = "r2" if is_regression else "accuracy"
     passed = result[gate_metric] >= event["accuracy_threshold"]
     document = {
@@ -100,19 +102,55 @@ def read_answers(text: str, is_regression: bool) -> pandas.DataFrame:
         if not cells:
             continue
         try:
-            if is_regression:
-                rows.append({"prediction": float(cells[0])})
-            else:
-                rows.append({"prediction": cells[0], **({"probability": float(cells[1])} if len(cells) > 1 else {})})
+            numbers = [float(cell) for cell in (cells[:1] if is_regression else cells[1:2])]
+            if not all(map(math.isfinite, numbers)):
+                raise ValueError
         except ValueError:
             raise UnusablePredictions(
                 f"Line {reader.line_num} of the model's answers cannot be read: {','.join(cells)[:80]!r}."
             ) from None
+        if is_regression:
+            rows.append({"prediction": numbers[0]})
+        else:
+            rows.append({"prediction": cells[0], **({"probability": numbers[0]} if numbers else {})})
     answers = pandas.DataFrame(rows, columns=None if rows else ["prediction"])
     if "probability" in answers and answers["probability"].isna().any():
         line = int(answers["probability"].isna().idxmax()) + 1
         raise UnusablePredictions(f"Line {line} of the model's answers has no probability, and others have one.")
     return answers
+
+
+def as_labels(predicted: pandas.Series, labels: list[str]) -> pandas.Series:
+    """The answers, spelled as the training data spells the classes.
+
+    Whether Autopilot keeps the spelling is not documented: a reader of CSV that guesses types answers `1` or `True` for
+    what stands there as `01` or `true`. Raises UnusablePredictions for an answer that is none of the classes.
+    """
+    meant = {_sense(label): label for label in labels}
+    if len(meant) < len(labels):  # there are classes that differ in their spelling alone
+        meant = {}
+    answered = set(predicted)
+    spelled = {answer: answer if answer in labels else meant.get(_sense(answer)) for answer in answered}
+    foreign = sorted(answer for answer, label in spelled.items() if label is None)
+    if foreign:
+        raise UnusablePredictions(
+            f"The model answered {_listed(foreign)}, which is none of the classes {_listed(labels)}. "
+            "See the transform job's log."
+        )
+    return predicted.map(spelled)
+
+
+def _sense(label: str) -> str:
+    """What a class's name stands for, however it is spelled: a number, or letters whose case does not count."""
+    try:
+        return repr(float(label))
+    except ValueError:
+        return label.strip().casefold()
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(repr(name) if len(name) <= 40 else repr(name[:37] + "...") for name in names[:10])
+    return f"{shown} and {len(names) - 10} more" if len(names) > 10 else shown
 
 
 def _read(uri: str) -> bytes:

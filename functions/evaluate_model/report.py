@@ -12,6 +12,7 @@ from sklearn import metrics
 
 _SIZE = 260
 _MOST_POINTS = 400
+_LONGEST_NAME = 60
 
 _PAGE = Template("""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -67,18 +68,24 @@ def page(document: dict[str, Any], truth: Sequence[Any], predicted: Sequence[Any
 def _confusion(labels: list[str], matrix: list[list[int]]) -> str:
     if len(labels) > 20:
         return "<section><h2>Confusion matrix</h2><p>Too many classes to draw; evaluation.json has it.</p></section>"
-    head = "".join(f"<th>{escape(label)}</th>" for label in labels)
+    names = [_name(label) for label in labels]
+    head = "".join(f"<th>{name}</th>" for name in names)
     most = max(max(row) for row in matrix) or 1
     body = "".join(
-        f"<tr><th>{escape(label)}</th>"
+        f"<tr><th>{name}</th>"
         + "".join(
             f'<td style="background:color-mix(in srgb, var(--mark) {60 * count // most}%, transparent)">{count}</td>'
             for count in row
         )
         + "</tr>"
-        for label, row in zip(labels, matrix, strict=True)
+        for name, row in zip(names, matrix, strict=True)
     )
     return f"<section><h2>Confusion matrix</h2><table><tr><th>true \\ predicted</th>{head}</tr>{body}</table></section>"
+
+
+def _name(label: str) -> str:
+    """A class's name, which may be any text: short, without effect as HTML or on the direction of what follows."""
+    return f"<bdi>{escape(label if len(label) <= _LONGEST_NAME else label[: _LONGEST_NAME - 1] + '…')}</bdi>"
 
 
 def _roc(positive: Any, score: Any) -> str:

@@ -49,7 +49,7 @@ def test_configuration_file_is_a_valid_input() -> None:
         ({"max_runtime_sec": 2.5}, "max_runtime_sec must be a whole number without quotes, and is 2.5."),
         ({"endpoint_name": None}, "endpoint_name must be a text in quotes, and is null."),
         ({"feature_group_name": "x\x7f\n\x1b[31m"}, r'"x\u007f\n\u001b[31m" is not 1 to 64 letters'),
-        ({"target_attribute_name": "\ud800"}, r'"\ud800" is not a feature\'s name'),
+        ({"target_attribute_name": "\ud800"}, r'"\ud800" is not a feature'),
         ({"prefix": "a/../b"}, "is not folders of letters"),
         ({"prefix": "a" * 201}, "200 characters in all"),
         ({"region": "us-west-٢"}, "is not a region"),

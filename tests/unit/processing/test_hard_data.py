@@ -110,6 +110,10 @@ UNUSABLE = {
         "Class 'maybe' of target column 'churn' has 1 row, and 5 are needed to be in training and test. "
         "Add rows of it, merge it with another class, or leave its rows out.",
     ),
+    "class with a NUL": (
+        Case(lambda frame: frame.assign(churn=cycle("yes\0", "no"))),
+        r"Class 'yes\x00' of target column 'churn' holds a NUL character, at which readers of CSV stop; mend the data.",
+    ),
     "three classes for two": (
         Case(lambda frame: frame.assign(churn=cycle("a", "b", "x\ny"))),
         r"Target column 'churn' has 3 classes ('a', 'b', 'x\ny') and BinaryClassification takes 2; "

@@ -1,0 +1,199 @@
+"""EvaluateModel: answers are matched with labels, metrics are scikit-learn's, and the report shows any name as text."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator
+from html.parser import HTMLParser
+from typing import Any
+
+import numpy
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from sklearn import metrics as reference
+
+from .conftest import BUCKET, Context, load
+
+RUN = f"s3://{BUCKET}/mlops/automl_training/runs/r1/"
+EVENT = {
+    "run_id": "r1",
+    "bucket": BUCKET,
+    "test_uri": f"{RUN}data/test/",
+    "predictions_uri": f"{RUN}evaluation/predictions/",
+    "preprocessing_uri": f"{RUN}preprocessing/",
+    "evaluation_uri": f"{RUN}evaluation/evaluation.json",
+    "report_uri": f"{RUN}evaluation/report.html",
+    "target_attribute_name": "churn",
+    "problem_type": "BinaryClassification",
+    "objective_metric_name": "Accuracy",
+    "accuracy_threshold": 0.5,
+}
+HOSTILE = ["<script>alert(1)</script>", "'\"><img src=x onerror=alert(1)>", "&lt;b&gt;", "=1+1", "$run ${run} %s {0}", "a\n\x1b[31m",
+           "\u202egnp.exe", "x" * 5000, "</table><h1>", "é, \"q\""]  # fmt: skip
+NAMES = st.sampled_from(HOSTILE) | st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=8
+)
+
+Evaluate = Callable[..., dict[str, Any]]
+
+
+def as_csv(rows: list[list[Any]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+@pytest.fixture(scope="module")
+def evaluate(s3: Any) -> Iterator[Evaluate]:
+    """The function, on true labels and the model's answers (lists of cells) in the rows' order."""
+    app = load("evaluate_model")
+
+    def run(truth: list[Any], answers: list[list[Any]], labels: list[str], **event: Any) -> dict[str, Any]:
+        for place, body in (
+            ("preprocessing/preprocessing.json", json.dumps({"labels": labels})),
+            ("data/test/test.csv", as_csv([["age", "churn"], *([1, label] for label in truth)])),
+            ("evaluation/predictions/test.jsonl.out", as_csv(answers)),
+        ):
+            s3.put_object(Bucket=BUCKET, Key=f"mlops/automl_training/runs/r1/{place}", Body=body.encode())
+        answer = app.handler({**EVENT, **event}, Context())
+        json.dumps(answer, allow_nan=False)  # what Lambda answers must be JSON
+        return answer
+
+    run.UnusablePredictions = app.UnusablePredictions  # pyright: ignore[reportFunctionMemberAccess]
+    yield run
+
+
+def written(s3: Any, name: str) -> str:
+    key = f"mlops/automl_training/runs/r1/evaluation/{name}"
+    return s3.get_object(Bucket=BUCKET, Key=key)["Body"].read().decode()
+
+
+class Reader(HTMLParser):
+    """What a browser makes of a page: its elements, their attributes, and its text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.elements: set[str] = set()
+        self.attributes: set[str] = set()
+        self.text = ""
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.add(tag)
+        self.attributes |= {name for name, _ in attrs}
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_metrics_are_those_of_scikit_learn(evaluate: Evaluate, s3: Any) -> None:
+    generator = numpy.random.default_rng(0)
+    truth = generator.choice(["No", "Yes"], 300).tolist()
+    score = generator.random(300)
+    answers = [["Yes", p] if p >= 0.5 else ["No", 1 - p] for p in score]
+    answer = evaluate(truth, answers, ["No", "Yes"])
+    positive, predicted = numpy.array(truth) == "Yes", score >= 0.5
+    expected = {
+        "accuracy": reference.accuracy_score(positive, predicted),
+        "precision": reference.precision_score(positive, predicted),
+        "recall": reference.recall_score(positive, predicted),
+        "f1_score": reference.f1_score(positive, predicted),
+        "auc": reference.roc_auc_score(positive, score),
+    }
+    assert {name: answer["metrics"][name] for name in expected} == pytest.approx(expected)
+    document = json.loads(written(s3, "evaluation.json"))
+    assert {name: document[name] for name in expected} == pytest.approx(expected)
+    assert (answer["gate_value"], answer["rows"]) == (answer["metrics"]["accuracy"], 300)
+
+
+@pytest.mark.parametrize(
+    ("labels", "spelled"),
+    [
+        (["false", "true"], {"false": "False", "true": "True"}),
+        (["00", "01"], {"00": "0", "01": "1"}),
+        (["0", "1"], {"0": "0.0", "1": "1.0"}),
+        (["01", "02", "N/A"], {"01": "1", "02": "2", "N/A": "N/A"}),
+    ],
+)
+def test_answer_that_is_spelled_otherwise_is_its_class(
+    evaluate: Evaluate, s3: Any, labels: list[str], spelled: dict[str, str]
+) -> None:
+    truth = labels * 5
+    answer = evaluate(truth, [[spelled[label], 0.9] for label in truth], labels)
+    assert answer["metrics"]["accuracy"] == 1
+    assert json.loads(written(s3, "evaluation.json"))["labels"] == labels
+
+
+def test_classes_that_differ_in_spelling_alone_stay_apart(evaluate: Evaluate) -> None:
+    truth = ["1", "1.0"] * 5
+    assert evaluate(truth, [[label, 0.9] for label in truth], ["1", "1.0"])["metrics"]["accuracy"] == 1
+
+
+UNUSABLE = {
+    "fewer answers": (
+        [["Yes", 0.5]],
+        {},
+        "The model answered 1 rows and was asked about 4. See the transform job's log.",
+    ),
+    "another class": (
+        [["Maybe\n", 0.5]] * 4,
+        {},
+        r"The model answered 'Maybe\n', which is none of the classes 'No', 'Yes'. See the transform job's log.",
+    ),
+    "no number": ([["Yes", "high"]] * 4, {}, "Line 1 of the model's answers cannot be read: 'Yes,high'."),
+    "no finite number": ([["Yes", "nan"]] * 4, {}, "Line 1 of the model's answers cannot be read: 'Yes,nan'."),
+    "some probabilities": (
+        [["Yes", 0.5], ["No"], ["No"], ["No"]],
+        {},
+        "Line 2 of the model's answers has no probability, and others have one.",
+    ),
+    "endless regression": (
+        [["1e300"]] * 4,
+        {"problem_type": "Regression"},
+        "The model's answers are so far off that r2, rmse, mse cannot be computed. "
+        "Look for outliers in target column 'churn' and in the features.",
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore:overflow")
+@pytest.mark.parametrize("case", UNUSABLE)
+def test_answers_that_do_not_fit_are_told_in_one_sentence(evaluate: Evaluate, case: str) -> None:
+    answers, event, said = UNUSABLE[case]
+    regression = bool(event)
+    truth = ["1", "2", "3", "4"] if regression else ["No", "Yes", "No", "Yes"]
+    with pytest.raises(evaluate.UnusablePredictions) as refused:  # pyright: ignore[reportFunctionMemberAccess]
+        evaluate(truth, answers, [] if regression else ["No", "Yes"], **event)
+    assert str(refused.value) == said
+
+
+@hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(NAMES, min_size=2, max_size=6, unique_by=lambda name: name.strip()))
+def test_class_called_anything_is_text_in_the_report_and_stays_in_its_file(
+    evaluate: Evaluate, s3: Any, names: list[str]
+) -> None:
+    labels = sorted(names)
+    evaluate(["a", "b"] * 5, [["a", 0.9], ["b", 0.8]] * 5, ["a", "b"])
+    plain = Reader(written(s3, "report.html"))
+    evaluate(labels * 5, [[label, 0.9] for label in labels * 5], labels)
+    shown = Reader(written(s3, "report.html"))
+    assert json.loads(written(s3, "evaluation.json"))["labels"] == labels
+    assert shown.elements <= plain.elements
+    assert shown.attributes <= plain.attributes
+    for label in labels:
+        assert label[:59] in shown.text
+
+
+def test_regression_report_has_a_picture(evaluate: Evaluate, s3: Any) -> None:
+    truth = [float(number) for number in range(20)]
+    answer = evaluate(
+        truth, [[value + 0.5] for value in truth], [], problem_type="Regression", objective_metric_name="RMSE"
+    )
+    assert answer["metrics"]["rmse"] == pytest.approx(0.5)
+    assert answer["gate_metric"] == "r2"
+    assert "circle" in Reader(written(s3, "report.html")).elements

@@ -1,0 +1,172 @@
+"""PrepareRun takes any input: it answers with a run that stays in its place, or refuses in words."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from automl_pipeline import container_code, settings
+from hypothesis import example, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from .conftest import BUCKET, Context, load
+
+PREFIX = "mlops/automl_training"
+EXECUTION = {
+    "arn": "arn:aws:states:us-west-2:000000000000:execution:machine:name",
+    "name": "name",
+    "start_time": "2026-11-23T21:00:22.123Z",
+}
+ENVIRONMENT = {
+    "PREPROCESS_IMAGE": "246618743249.dkr.ecr.us-west-2.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3",
+    "JOB_ROLE_ARN": "arn:aws:iam::000000000000:role/job",
+    "AUTOML_ROLE_ARN": "arn:aws:iam::000000000000:role/automl",
+    "PIPELINE_BUCKET": BUCKET,
+    "PIPELINE_PREFIX": PREFIX,
+    "PIPELINE_REGION": "us-west-2",
+    "PIPELINE_SNS_TOPIC_ARN": "",
+}
+# What people try: SQL, paths, formulas, markup, line breaks, control characters, numbers out of reach.
+HOSTILE = [
+    "'; DROP TABLE customers;--", 'x" OR "1"="1', "CUST_000001' OR '1'='1", "../../etc/passwd", "/", "a//b", "a/../b",
+    "s3://other/", "=1+1", "<script>alert(1)</script>", "x\nSubject: y", "\x1b[31m", "\x00", "\x7f", "\ud800", "é", "",
+    " ", "x" * 300, "$(id)", "{% $states %}", "${jndi:ldap://x}", "NaN", "null", "true", "1e400",
+    -1, 0, 1, 2**63, 10**400, 0.5, -0.0, 1e308, float("inf"), float("nan"), True, None, [], {},
+]  # fmt: skip
+TEXTS = st.text(st.characters(), max_size=20)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXTS | st.sampled_from(HOSTILE),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=6,
+)
+KEYS = st.sampled_from(list(settings.Settings.model_fields))
+# Values that pass by themselves, so that runs are described and pairs contradict one another, too.
+FITTING = st.fixed_dictionaries(
+    {},
+    optional={
+        "customer_id_start": st.none() | st.integers(1, 999_999),
+        "customer_id_end": st.none() | st.integers(1, 999_999),
+        "feature_group_name": st.from_regex(r"[a-zA-Z0-9]([_-]{0,2}[a-zA-Z0-9]){0,20}", fullmatch=True),
+        "target_attribute_name": st.from_regex(r"[a-zA-Z0-9]([_-]{0,2}[a-zA-Z0-9]){0,20}", fullmatch=True),
+        "problem_type": st.sampled_from(["BinaryClassification", "MulticlassClassification", "Regression"]),
+        "objective_metric_name": st.sampled_from(list(settings.OBJECTIVES)),
+        "accuracy_threshold": st.floats(-1000, 1),
+        "max_runtime_sec": st.integers(1, 9999),
+        "automl_max_runtime_sec": st.none() | st.integers(1, 9999),
+        "prefix": st.just(PREFIX),
+    },
+)
+INPUTS = st.one_of(
+    JSON,
+    st.dictionaries(KEYS | TEXTS, JSON, max_size=5),
+    FITTING,
+    st.tuples(FITTING, st.dictionaries(KEYS, JSON, max_size=1)).map(lambda pair: pair[0] | pair[1]),
+)
+
+
+@pytest.fixture(scope="module")
+def prepare(s3: Any) -> Iterator[Callable[[Any], dict[str, Any]]]:
+    """The function, called with an execution's input."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in ENVIRONMENT.items():
+            patch.setenv(name, value)
+        app = load("prepare_run")
+        yield lambda given: app.handler({"input": given, "execution": EXECUTION}, Context())
+
+
+def refused(error: settings.InvalidInput) -> list[str]:
+    """The problems, checked to be what a mail can show."""
+    lines = str(error).split("\n")
+    assert lines == error.problems
+    assert lines
+    assert len(set(lines)) == len(lines)
+    for line in lines:
+        assert line.isprintable()
+        assert line.isascii()
+        assert line.endswith((".", "?"))
+        assert len(line) < 1000
+        assert "Traceback" not in line
+        assert "pydantic" not in line
+    return lines
+
+
+def check(run: dict[str, Any]) -> None:
+    """A run stays in its bucket and prefix, and puts nothing into SQL that is not a customer's id."""
+    folder = f"{PREFIX}/runs/{run['id']}/"
+    assert re.fullmatch(r"20261123-210022-[0-9a-f]{8}", run["id"])
+    assert run["bucket"] == BUCKET
+    assert run["prefix_uri"] == f"s3://{BUCKET}/{folder}".rstrip("/")
+    for name, key in run["keys"].items():
+        assert key.startswith(folder) or key == f"{PREFIX}/latest.json"
+        assert run["uris"][name] == f"s3://{BUCKET}/{key}"
+    for uri in run["uris"].values():
+        assert uri.startswith(
+            (f"s3://{BUCKET}/{folder}", f"s3://{BUCKET}/{PREFIX}/code/", f"s3://{BUCKET}/{PREFIX}/latest")
+        )
+        assert re.fullmatch(r"[A-Za-z0-9:/._-]+", uri)
+        assert ".." not in uri
+    assert len(run["query_parameters"]) in (0, 2)
+    assert all(re.fullmatch(r"'CUST_[0-9]{6}'", parameter) for parameter in run["query_parameters"])
+    assert re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", run["settings"]["feature_group_name"])
+    assert re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", run["settings"]["target_attribute_name"])
+    json.dumps(run, allow_nan=False)  # what Lambda answers must be JSON
+
+
+@hypothesis_settings(max_examples=400, deadline=None)
+@given(INPUTS)
+@example({})
+@example(dict.fromkeys(settings.Settings.model_fields, HOSTILE[0]))
+def test_any_input_gives_a_run_in_its_place_or_a_refusal_in_words(
+    prepare: Callable[[Any], dict[str, Any]], asked: Any
+) -> None:
+    try:
+        run = prepare(asked)
+    except settings.InvalidInput as error:
+        refused(error)
+    else:
+        check(run)
+
+
+@pytest.mark.parametrize("key", settings.Settings.model_fields)
+def test_hostile_value_of_any_setting_is_refused_by_its_name(
+    prepare: Callable[[Any], dict[str, Any]], key: str
+) -> None:
+    for value in HOSTILE:
+        try:
+            check(prepare({key: value}))
+        except settings.InvalidInput as error:
+            assert any(key in line for line in refused(error)), (value, error.problems)
+
+
+@hypothesis_settings(max_examples=100, deadline=None)
+@given(st.lists(KEYS, min_size=1, max_size=27, unique=True), st.lists(TEXTS, max_size=3, unique=True))
+def test_every_wrong_setting_has_its_line(
+    prepare: Callable[[Any], dict[str, Any]], keys: list[str], unknown: list[str]
+) -> None:
+    unknown = [name for name in unknown if name not in settings.Settings.model_fields]
+    asked = {**{key: ["wrong"] for key in keys}, **dict.fromkeys(unknown, 1)}
+    with pytest.raises(settings.InvalidInput) as error:
+        prepare(asked)
+    lines = refused(error.value)
+    assert len(lines) == len(keys) + len(unknown)
+    for key in keys:
+        assert sum(line.startswith((f"{key} ", f"{key}:")) for line in lines) == 1
+
+
+def test_container_code_lies_once_under_its_content(prepare: Callable[[Any], dict[str, Any]], s3: Any) -> None:
+    code = prepare({})["uris"]["code"]
+    prepare({"accuracy_threshold": 0.1})
+    folder = code.removeprefix(f"s3://{BUCKET}/")
+    listed = {item["Key"] for item in s3.list_objects_v2(Bucket=BUCKET)["Contents"]}
+    sha256, contents = container_code.read()
+    assert folder == f"{PREFIX}/code/{sha256}/"
+    assert listed == {folder + name for name in contents}
+    assert {"preprocess.py", "query_result.py", "fitting.py", "outputs.py", "encoding.py", "inference.py"} == set(
+        contents
+    )
+    for name, content in contents.items():
+        assert s3.get_object(Bucket=BUCKET, Key=folder + name)["Body"].read() == content
