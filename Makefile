@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 IMAGE := .local/images/scikit-learn-1.2-1
 SAM := .local/sam/bin/sam
+CHECKOV := .local/checkov/bin/checkov
 JSONATA := tests/contract/jsonata
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
@@ -59,11 +60,12 @@ $(JSONATA)/node_modules/.package-lock.json: $(JSONATA)/package-lock.json $(VENV)
 bench: setup ## measure against named baselines, side by side
 	@$(BIN)/python -m bench $(ARGS)
 
-lint: setup ## ruff, types, template and machines
+lint: setup $(CHECKOV) ## ruff, types, template and machines
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/pyright
 	@$(BIN)/cfn-lint template.yaml
+	@$(CHECKOV) --file template.yaml --framework cloudformation --skip-download --compact --quiet
 
 build: setup $(SAM) ## functions and layers for Lambda (arm64), into .aws-sam, without Docker
 	@SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/$(BIN):$$PATH" $(SAM) build $(ARGS)
@@ -76,6 +78,12 @@ $(SAM): $(VENV)/.installed
 	@echo "Installing the SAM CLI ..."
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .local/sam
 	@$(BIN)/uv pip install --quiet --python .local/sam/bin/python aws-sam-cli==1.148.0
+
+# Likewise: security checks of the template. What it would find and we decided otherwise has its reason in the template.
+$(CHECKOV): $(VENV)/.installed
+	@echo "Installing checkov ..."
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .local/checkov
+	@$(BIN)/uv pip install --quiet --python .local/checkov/bin/python checkov==3.3.30
 
 lock: $(VENV)/.installed ## resolve the versions in pyproject.toml again
 	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \

@@ -19,12 +19,21 @@ STATES = "states.amazonaws.com"
 
 def install() -> None:
     """Refuse functions and machines whose role the caller may not pass, or whose role does not trust the service."""
+    _count_requests_as_secure()
     create_function, update_function = lambda_svc._create_function, lambda_svc._update_config
     create_machine, update_machine = stepfunctions._create_state_machine, stepfunctions._update_state_machine
     lambda_svc._create_function = lambda data: _refusal(data.get("Role"), LAMBDA) or create_function(data)
     lambda_svc._update_config = lambda name, data: _refusal(data.get("Role"), LAMBDA) or update_function(name, data)
     stepfunctions._create_state_machine = lambda data: _refusal(data.get("roleArn"), STATES) or create_machine(data)
     stepfunctions._update_state_machine = lambda data: _refusal(data.get("roleArn"), STATES) or update_machine(data)
+
+
+def _count_requests_as_secure() -> None:
+    """The laptop's one plain port stands for AWS's HTTPS endpoints: policies that ask for TLS must not refuse it."""
+    resolve = iam_evaluator._resolve_condition_key
+    iam_evaluator._resolve_condition_key = lambda key, context: (
+        "true" if key.lower() == "aws:securetransport" else resolve(key, context)
+    )
 
 
 def _refusal(role_arn: str | None, service: str) -> Any:

@@ -20,8 +20,8 @@ RESOURCES: dict[str, Any] = TEMPLATE["Resources"]
 STATEMENTS = [
     (name, statement)
     for name, resource in RESOURCES.items()
-    if resource["Type"] == "AWS::IAM::Role"
-    for policy in resource["Properties"]["Policies"]
+    if resource["Type"] in ("AWS::IAM::Role", "AWS::IAM::Policy")
+    for policy in resource["Properties"].get("Policies", [resource["Properties"]])
     for statement in policy["PolicyDocument"]["Statement"]
 ]
 
@@ -76,3 +76,35 @@ def test_every_substitution_is_used_and_given(machine: str) -> None:
     text = (ROOT / "statemachine" / f"{machine.lower()}.asl.yaml").read_text()
     given = RESOURCES[f"{machine}StateMachine"]["Properties"]["DefinitionSubstitutions"]
     assert set(re.findall(r"\$\{(\w+)\}", text)) == set(given), json.dumps(sorted(given))
+
+
+def test_what_no_state_can_tell_is_mailed_and_what_a_mail_told_is_not_told_again() -> None:
+    topic = {"Fn::If": ["CreateTopic", {"Ref": "FailureTopic"}, {"Ref": "SnsTopicArn"}]}
+    for name, resource in RESOURCES.items():
+        if resource["Type"] == "AWS::CloudWatch::Alarm":
+            told_by_machine = resource["Properties"]["MetricName"] == "ExecutionsFailed"
+            assert (json.dumps(topic) in json.dumps(resource["Properties"]["AlarmActions"])) != told_by_machine, name
+
+
+def test_names_of_alarms_are_those_that_the_topic_lets_publish() -> None:
+    statements = RESOURCES["FailureTopicPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    (source,) = [
+        statement["Condition"]["ArnLike"]["aws:SourceArn"]["Fn::Sub"]
+        for statement in statements
+        if statement["Sid"] == "AlarmsTell"
+    ]
+    prefix = source.rpartition(":")[2].removesuffix("*")
+    names = [
+        resource["Properties"]["AlarmName"]["Fn::Sub"]
+        for resource in RESOURCES.values()
+        if resource["Type"] == "AWS::CloudWatch::Alarm"
+    ]
+    assert names
+    assert all(name.startswith(prefix) for name in names)
+
+
+def test_dashboard_shows_every_alarm() -> None:
+    body = RESOURCES["Dashboard"]["Properties"]["DashboardBody"]["Fn::Sub"]
+    assert json.loads(body)["widgets"]
+    alarms = {name for name, resource in RESOURCES.items() if resource["Type"] == "AWS::CloudWatch::Alarm"}
+    assert alarms == set(re.findall(r"\$\{(\w+Alarm)\.Arn\}", body))
