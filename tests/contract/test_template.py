@@ -93,7 +93,7 @@ def test_names_of_alarms_are_those_that_the_topic_lets_publish() -> None:
         for statement in statements
         if statement["Sid"] == "AlarmsTell"
     ]
-    prefix = source.rpartition(":")[2].removesuffix("*")
+    prefix = source.rpartition(":alarm:")[2].removesuffix("*")
     names = [
         resource["Properties"]["AlarmName"]["Fn::Sub"]
         for resource in RESOURCES.values()
