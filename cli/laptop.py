@@ -42,9 +42,12 @@ def client(server: Server, service: str) -> Any:
     return session.client(service, endpoint_url=server.endpoint_url)
 
 
-def deploy_stack(server: Server, progress: Callable[[str], None]) -> Laptop:
-    """Build what changed and deploy template.yaml. Raises local.deploy.DeployFailed, local.packaging.BuildFailed."""
-    parameters = {"FeatureStoreBucket": FEATURE_STORE_BUCKET, "NotificationEmail": EMAIL}
+def deploy_stack(server: Server, progress: Callable[[str], None], **given: str) -> Laptop:
+    """Build what changed and deploy template.yaml with the `given` template parameters.
+
+    Raises local.deploy.DeployFailed, local.packaging.BuildFailed.
+    """
+    parameters = {"FeatureStoreBucket": FEATURE_STORE_BUCKET, "NotificationEmail": EMAIL, **given}
     stack = deploy.deploy(server.endpoint_url, STACK, parameters=parameters, progress=progress)
     return Laptop(server, stack.outputs)
 
