@@ -30,7 +30,7 @@ def sizes(folder: Path) -> Counter[str]:
 
 def _package(name: str) -> str:
     """`pandas` for its code, for the libraries of its wheel and for its metadata."""
-    return name.split("-")[0].removesuffix(".libs").removesuffix(".dist").removesuffix(".py")
+    return name.split("-", maxsplit=1)[0].removesuffix(".libs").removesuffix(".dist").removesuffix(".py")
 
 
 def by_function(build: Path) -> dict[str, dict[str, Counter[str]]]:
