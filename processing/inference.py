@@ -4,31 +4,38 @@ Runs in SageMaker's scikit-learn container, on the endpoint and in batch transfo
 
 - `text/csv`, with or without a header. With one, columns may come in any order; those that the model does not know
   (ids, metadata, the target) are ignored, and those left out count as missing values. Without one, a row holds the
-  features in the model's order, or the columns of the feature group in theirs, ids and target included.
+  features in the model's order, or the columns of the feature group in theirs, ids and target included. Names tell
+  a header from a row, unless the type says it: `text/csv; header=present` or `header=absent` (RFC 4180, section 3)
 - `application/json`: an object, a list of objects, a list of lists (in the features' order), or any of these under `instances`
 - `application/jsonlines`: one object or list a line
 
 and answers with CSV lines without a header, one for each row, in the rows' order. A request it cannot read is answered
-with status 400 and one sentence.
+with status 400 and one sentence, which names the row: counted from 1, without the header.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
+import functools
 import io
 import json
+import math
 import os
 from typing import Any, Iterator, Sequence
 
+import numpy
 import pyarrow
 import pyarrow.csv
-from encoding import Encoder, NotANumber
+from encoding import Encoder, NotANumber, number
 
 CSV = "text/csv"
 JSON = "application/json"
 JSON_LINES = ("application/jsonlines", "application/x-jsonlines", "application/jsonl")
 # Below this number of bytes Python's own loop is faster than setting up columns.
 COLUMNAR_FROM_BYTES = 16 * 1024
+# A value may be as long as a request: 6 MB on an endpoint, 100 MB in batch transform.
+csv.field_size_limit(100 * 1024 * 1024)
 
 
 class BadRequest(ValueError):
@@ -45,7 +52,11 @@ def model_fn(model_dir: str) -> Encoder:
 
 def input_fn(body: bytes | str, content_type: str | None) -> tuple[bytes, str]:
     """The request as it came; it is read in `predict_fn`, which knows the features."""
-    return (body.encode() if isinstance(body, str) else bytes(body)), content_type or CSV
+    if isinstance(body, str):
+        # The toolkit decodes text/csv and application/json, with U+FFFD for what is not UTF-8. A table in another
+        # encoding is to be refused, not answered as if its values were new. Types with a parameter come as they are.
+        body = body.encode().replace("\ufffd".encode(), b"\xff")
+    return bytes(body), content_type or CSV
 
 
 def predict_fn(request: tuple[bytes, str], encoder: Encoder) -> Any:
@@ -74,18 +85,20 @@ def _refusal(sentence: str) -> Any:
 
 def encode(encoder: Encoder, body: bytes, content_type: str) -> bytes:
     """Encoded CSV lines for the rows in `body`. Raises BadRequest with one sentence."""
-    kind = content_type.split(";", maxsplit=1)[0].strip().lower()
+    kind, *parameters = [part.strip().lower() for part in content_type.split(";")]
     if kind not in (CSV, JSON, *JSON_LINES):
         raise BadRequest(f"Content type {kind[:60]!r} is not supported; send {CSV}, {JSON} or {JSON_LINES[0]}.")
+    body = body[len(codecs.BOM_UTF8) :] if body.startswith(codecs.BOM_UTF8) else body
     try:
-        text = body.decode("utf-8-sig")
+        text = body.decode()
     except UnicodeDecodeError as error:
         raise BadRequest(f"The request is not UTF-8: byte {error.start} cannot be read.") from None
     if not text.strip():
         raise BadRequest("The request holds no row.")
     try:
         if kind == CSV:
-            return _encode_csv(encoder, text, body)
+            said = [parameter == "header=present" for parameter in parameters if parameter.startswith("header=")]
+            return _encode_csv(encoder, text, body, said[0] if said else None)
         rows = _json_rows(encoder, text) if kind == JSON else _json_line_rows(encoder, text)
         return _join(encoder.row(row, index) for index, row in enumerate(rows))
     except NotANumber as problem:
@@ -96,11 +109,13 @@ def _join(lines: Iterator[str]) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode()
 
 
-def _encode_csv(encoder: Encoder, text: str, body: bytes) -> bytes:
+def _encode_csv(encoder: Encoder, text: str, body: bytes, header: bool | None) -> bytes:
+    """`header`: whether the first row is one, None to see it from its names."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         first = next(row for row in reader if row)
-        header = _is_header(encoder, first)
+        if header is None:
+            header = _is_header(encoder, first)
         width = len(first)
         places = _named_places(encoder, first) if header else _unnamed_places(encoder, width)
         if len(body) >= COLUMNAR_FROM_BYTES:
@@ -133,10 +148,12 @@ def _encode_csv_columns(
     encoder: Encoder, body: bytes, header: bool, width: int, places: Sequence[int | None]
 ) -> bytes | None:
     """Many rows at once; None where only reading row by row can say what is wrong."""
+    if not _quotes_enclose_values(body):
+        return None
     names = [str(place) for place in range(width)]
     try:
         table = pyarrow.csv.read_csv(
-            pyarrow.py_buffer(body[3:] if body.startswith(b"\xef\xbb\xbf") else body),
+            pyarrow.py_buffer(body),
             # One block: a request is 6 MB at most, and a value may hold line breaks.
             read_options=pyarrow.csv.ReadOptions(
                 column_names=names, skip_rows_after_names=0, use_threads=False, block_size=len(body) + 1
@@ -154,7 +171,10 @@ def _encode_csv_columns(
         return None
     absent = pyarrow.nulls(table.num_rows, pyarrow.string())
     columns = [absent if place is None else table.column(place) for place in places]
-    encoded = encoder.columns(columns)
+    try:
+        encoded = encoder.columns(columns)
+    except NotANumber:  # of several the first row is to be named, and not the first column
+        return None
     out = io.BytesIO()
     pyarrow.csv.write_csv(
         pyarrow.table(encoded, names=[str(i) for i in range(len(encoded))]),
@@ -164,50 +184,75 @@ def _encode_csv_columns(
     return out.getvalue()
 
 
+def _quotes_enclose_values(body: bytes) -> bool:
+    """Whether quotes stand only around whole values: of others pyarrow makes something, and csv.reader an error."""
+    content = numpy.frombuffer(b"\n" + body + b"\n", numpy.uint8)
+    quotes = numpy.flatnonzero(content == ord('"'))
+    if len(quotes) == 0:
+        return True
+    # Inside a value a quote is doubled: the one ends a quoted part and the other begins the next.
+    beside = numpy.isin(numpy.arange(256), list(b',\r\n"'))
+    opening, closing = quotes[::2], quotes[1::2]
+    return len(quotes) % 2 == 0 and bool(beside[content[opening - 1]].all() and beside[content[closing + 1]].all())
+
+
 def _fold(name: Any) -> str:
     return str(name).strip().lower()
 
 
+@functools.lru_cache(maxsize=4)
+def _vocabulary(encoder: Encoder) -> tuple[frozenset[str], frozenset[str]]:
+    """The names of the training data's columns, folded, and the categories of all features."""
+    categories = (category for feature in encoder.features for category in feature.get("categories", ()))
+    return frozenset(map(_fold, encoder.specification["columns"])), frozenset(categories)
+
+
 def _is_header(encoder: Encoder, fields: Sequence[str]) -> bool:
-    """Whether a CSV's first row names columns: at least half of its fields are names this model knows."""
-    known = {_fold(name) for name in _known_columns(encoder)}
-    return 2 * sum(_fold(field) in known for field in fields) >= len(fields)
+    """Whether a CSV's first row names columns.
+
+    It does if at least half of its fields are names that this model knows, and also if any is one that is no number: a
+    header that names little is then refused for what is missing, and never answered as if it were a row. A name that
+    is also a category that training saw counts as that.
+    """
+    known, categories = _vocabulary(encoder)
+    names = [field for field in fields if _fold(field) in known and field.strip() not in categories]
+    return 2 * len(names) >= len(fields) or any(number(name.strip()) is None for name in names)
 
 
-def _known_columns(encoder: Encoder) -> Sequence[str]:
-    """The columns of the training data, in their order: features, ids, metadata and target."""
-    return encoder.specification["columns"]
-
-
-def _named_places(encoder: Encoder, names: Sequence[str]) -> list[int | None]:
-    """For each feature its column in a row with these names, None where it was left out."""
-    exact: dict[str, int] = {}
-    folded: dict[str, int] = {}
+def _named_places(encoder: Encoder, names: Sequence[str], index: int | None = None) -> list[int | None]:
+    """For each feature its column in a row with these names, None where it was left out. `index`: the row, of JSON."""
+    exact: dict[str, list[int]] = {}
+    folded: dict[str, list[int]] = {}
     for place, name in enumerate(names):
-        if name in exact:
-            raise BadRequest(f"Column {name[:60]!r} is there twice.")
-        exact[name] = place
-        folded.setdefault(_fold(name), place)
-    places = [exact.get(name, folded.get(_fold(name))) for name in encoder.names]
+        exact.setdefault(name, []).append(place)
+        folded.setdefault(_fold(name), []).append(place)
+    where = "" if index is None else f" in row {index + 1}"
+    places: list[int | None] = []
+    for name in encoder.names:
+        found = exact.get(name) or folded.get(_fold(name), [None])
+        if len(found) > 1:
+            raise BadRequest(f"Column {name!r} is there twice{where}.")
+        places.append(found[0])
     missing = [name for name, place in zip(encoder.names, places) if place is None]
     # A left-out column is a missing value, as in training; but a request about something else is not to be answered.
     if 2 * len(missing) > len(encoder.names):
         raise BadRequest(
-            f"{len(missing)} of the model's {len(encoder.names)} features are missing: {', '.join(missing)}."
+            f"{len(missing)} of the model's {len(encoder.names)} features are missing{where}: {', '.join(missing)}."
         )
     return places
 
 
-def _unnamed_places(encoder: Encoder, width: int) -> list[int | None]:
-    columns = _known_columns(encoder)
+def _unnamed_places(encoder: Encoder, width: int, index: int = 0) -> list[int | None]:
+    columns = encoder.specification["columns"]
     if width == len(encoder.names):
         return list(range(width))
     if width == len(columns):
         place_of = {name: place for place, name in enumerate(columns)}
         return [place_of[name] for name in encoder.names]
+    row = "The first row" if index == 0 else f"Row {index + 1}"
     raise BadRequest(
-        f"The first row has {width} values and the model takes {len(encoder.names)}: {', '.join(encoder.names)}. "
-        "Send them in this order, or with a header that names them."
+        f"{row} has {width} values and the model takes {len(encoder.names)}: {', '.join(encoder.names)}. "
+        "Send them in this order, or with their names."
     )
 
 
@@ -216,28 +261,30 @@ def _wrong_width(header: bool, expected: int, found: int, index: int) -> str:
     return f"Row {index + 1} has {found} values and {against}."
 
 
+def _parsed(text: str, first_line: int = 1) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        place = f"line {first_line + error.lineno - 1}, column {error.colno}"
+        raise BadRequest(f"The request is not JSON at {place}: {error.msg}.") from None
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits; lists in lists in lists
+        raise BadRequest(f"The JSON at line {first_line} cannot be read: {error}.") from None
+
+
 def _json_line_rows(encoder: Encoder, text: str) -> Iterator[list[str | None]]:
     index = 0
     for line_number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            value = json.loads(line)
-        except ValueError as error:
-            raise BadRequest(f"Line {line_number} is not JSON: {error}.") from None
-        yield _json_row(encoder, value, index)
-        index += 1
+        if line.strip():
+            yield _json_row(encoder, _parsed(line, line_number), index)
+            index += 1
 
 
 def _json_rows(encoder: Encoder, text: str) -> Iterator[list[str | None]]:
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise BadRequest(f"The request is not JSON: {error}.") from None
+    value = _parsed(text)
     if isinstance(value, dict) and isinstance(value.get("instances"), list):
         value = value["instances"]
-    if isinstance(value, dict) or (isinstance(value, list) and value and not isinstance(value[0], (dict, list))):
-        value = [value]
+    if isinstance(value, dict) or (isinstance(value, list) and not any(isinstance(row, (dict, list)) for row in value)):
+        value = [value] if value else []
     if not isinstance(value, list) or not value:
         raise BadRequest("The request holds no row; send an object, or a list of objects.")
     for index, row in enumerate(value):
@@ -248,24 +295,29 @@ def _json_row(encoder: Encoder, row: Any, index: int) -> list[str | None]:
     if isinstance(row, dict):
         values = [row.get(name) for name in encoder.names]
         if any(name not in row for name in encoder.names):
-            names = list(row)
             cells = list(row.values())
-            values = [None if place is None else cells[place] for place in _named_places(encoder, names)]
+            places = _named_places(encoder, list(row), index)
+            values = [None if place is None else cells[place] for place in places]
     elif isinstance(row, list):
-        values = [None if place is None else row[place] for place in _unnamed_places(encoder, len(row))]
+        values = [None if place is None else row[place] for place in _unnamed_places(encoder, len(row), index)]
     else:
         raise BadRequest(f"Row {index + 1} is neither an object nor a list.")
-    return [_json_text(encoder.names[place], value, index) for place, value in enumerate(values)]
+    return [_json_text(encoder.features[place], value, index) for place, value in enumerate(values)]
 
 
-def _json_text(name: str, value: Any, index: int) -> str | None:
+def _json_text(feature: Any, value: Any, index: int) -> str | None:
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool):
-        return "true" if value else "false"
+        text, categories = str(value), feature.get("categories", ())
+        # Tables that came through Python hold True, those of Athena true.
+        return text if text in categories else text.lower()
+    if isinstance(value, float) and math.isnan(value):
+        return None  # what Python's json writes for a missing value
     if isinstance(value, (int, float)):
         return repr(value)
-    raise BadRequest(f"{name!r} must be a text or a number, and is a {type(value).__name__} in row {index + 1}.")
+    kind = type(value).__name__
+    raise BadRequest(f"{feature['name']!r} must be a text or a number, and is a {kind} in row {index + 1}.")
 
 
 __all__ = ["BadRequest", "encode", "input_fn", "model_fn", "output_fn", "predict_fn"]
