@@ -7,12 +7,16 @@ what a rule's or schedule's role allows. On AWS both end in errors that a templa
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 from typing import Any
 
 from ministack.core import iam_evaluator
 from ministack.core.responses import error_response_json, get_account_id, get_region
 from ministack.services import iam, lambda_svc, stepfunctions
 
+# Names a file to which each permission that a role was granted is written, once: `python -m tests.contract.record`.
+PERMISSIONS_VARIABLE = "LAPTOP_PERMISSIONS"
 LAMBDA = "lambda.amazonaws.com"
 STATES = "states.amazonaws.com"
 
@@ -20,6 +24,8 @@ STATES = "states.amazonaws.com"
 def install() -> None:
     """Refuse functions and machines whose role the caller may not pass, or whose role does not trust the service."""
     _count_requests_as_secure()
+    if os.environ.get(PERMISSIONS_VARIABLE):
+        _write_down_permissions(Path(os.environ[PERMISSIONS_VARIABLE]))
     create_function, update_function = lambda_svc._create_function, lambda_svc._update_config
     create_machine, update_machine = stepfunctions._create_state_machine, stepfunctions._update_state_machine
     lambda_svc._create_function = lambda data: _refusal(data.get("Role"), LAMBDA) or create_function(data)
@@ -34,6 +40,26 @@ def _count_requests_as_secure() -> None:
     iam_evaluator._resolve_condition_key = lambda key, context: (
         "true" if key.lower() == "aws:securetransport" else resolve(key, context)
     )
+
+
+def _write_down_permissions(path: Path) -> None:
+    """Write the role, the statement's Sid and the action of everything that a statement allowed, as JSON Lines."""
+    first_match = iam_evaluator._first_match
+    written: set[tuple[str, str, str]] = set()
+
+    def first_match_written(context: iam_evaluator.EvalContext, statements: Any, effect: str) -> Any:
+        statement = first_match(context, statements, effect)
+        if effect == "Allow" and statement:
+            # arn:aws:sts::ACCOUNT:assumed-role/NAME/SESSION or arn:aws:iam::ACCOUNT:role/NAME
+            name = [*context.principal_arn.split("/"), ""][1]
+            found = (name, statement.sid or "", context.action)
+            if found not in written:
+                written.add(found)
+                with path.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(found) + "\n")
+        return statement
+
+    iam_evaluator._first_match = first_match_written
 
 
 def _refusal(role_arn: str | None, service: str) -> Any:

@@ -37,6 +37,7 @@ _KEPT_ENVIRONMENT = (
     "VIRTUAL_ENV",
     "LD_LIBRARY_PATH",
     "LAPTOP_RECORDING",
+    "LAPTOP_PERMISSIONS",
 )
 _LOG_FORMAT = "%(asctime)s %(levelname)s [%(name)s] %(message)s"
 _PR_SET_CHILD_SUBREAPER = 36

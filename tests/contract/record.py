@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from cli import laptop
-from local import paths, process
+from local import iam_roles, paths, process
 from local.stepfunctions import recording
-from tests.contract import machines, recordings
+from tests.contract import machines, permissions, recordings
 from tests.pipeline.conftest import Cloud
 
 _OWN_FILES = re.compile(re.escape(str(paths.PROJECT)) + r"(/\.local/packages/\w+)?")
@@ -96,6 +96,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="recording-") as folder:
         raw = Path(folder) / "raw.jsonl"
         os.environ[recording.VARIABLE] = str(raw)
+        allowed = Path(folder) / "allowed.jsonl"
+        os.environ[iam_roles.PERMISSIONS_VARIABLE] = str(allowed)
         with process.running(state=Path(folder) / "state", wait_scale=laptop.WAIT_SCALE) as server:
             _say("deploying")
             deployed = laptop.deploy_stack(server, lambda _: None)
@@ -104,6 +106,8 @@ def main() -> int:
             recorder.whole_runs()
             recorder.failing_tasks()
             recorder.beginnings()
+            recorder.scheduled_run()
+            permissions.write(map(json.loads, allowed.read_text(encoding="utf-8").splitlines()), laptop.STACK)
             return recorder.write()
 
 
@@ -171,6 +175,25 @@ class Recorder:
         _say(f"{len(BEGINNINGS)} executions that begin at a state")
         for number, beginning in enumerate(BEGINNINGS):
             self._ended(self._begin(beginning, 1000 + number))
+
+    def scheduled_run(self) -> None:
+        """A start by the stack's own schedule, moved to the next minute."""
+        _say("a scheduled start")
+        scheduler = self._cloud.client("scheduler")
+        (schedule,) = scheduler.list_schedules()["Schedules"]
+        described = scheduler.get_schedule(Name=schedule["Name"])
+        kept = {key: described[key] for key in ("Name", "FlexibleTimeWindow", "Target")}
+        before = self._count_of_runs()
+        scheduler.update_schedule(**kept, ScheduleExpression="rate(1 minute)", State="ENABLED")
+        deadline = time.monotonic() + 90
+        while self._count_of_runs() == before:
+            if time.monotonic() > deadline:
+                raise SystemExit("The schedule started nothing")
+            time.sleep(0.5)
+        scheduler.update_schedule(**kept, ScheduleExpression="rate(1 minute)", State="DISABLED")
+
+    def _count_of_runs(self) -> int:
+        return len(self._states.list_executions(stateMachineArn=self._arns["training"], maxResults=100)["executions"])
 
     def write(self) -> int:
         """Write recorded/, and name what was not reached."""
