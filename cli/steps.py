@@ -47,7 +47,7 @@ class Step:
 
 @cache
 def step_of_states() -> Mapping[str, str]:
-    """The step of each state of both machines: what its Comment says before the colon. A name in both has one step."""
+    """The step of each state of the machines: what its Comment says before the colon. A name in both has one step."""
     steps: dict[str, str] = {}
     for path in MACHINES:
         machine = yaml.safe_load(path.read_text(encoding="utf-8"))

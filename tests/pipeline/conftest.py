@@ -45,6 +45,32 @@ class Cloud:
             time.sleep(0.2)
         return described
 
+    def wait_for_state(self, execution: str, state: str, seconds: float = 120) -> None:
+        """Returns when the execution has entered the state."""
+        deadline = time.monotonic() + seconds
+        states = self.client("stepfunctions")
+        while state not in {
+            event.get("stateEnteredEventDetails", {}).get("name")
+            for event in states.get_execution_history(executionArn=execution, maxResults=1000)["events"]
+        }:
+            described = states.describe_execution(executionArn=execution)
+            assert described["status"] == "RUNNING", f"It never came to {state}: {described}"
+            assert time.monotonic() < deadline, f"{execution} has not come to {state}"
+            time.sleep(0.1)
+
+    def interruption_of(self, execution: str, seconds: float = 60) -> dict[str, Any]:
+        """What the machine for interrupted executions answered about this one, or how it failed."""
+        deadline = time.monotonic() + seconds
+        states = self.client("stepfunctions")
+        machine = self.laptop.outputs["InterruptedStateMachineArn"]
+        while True:
+            for listed in states.list_executions(stateMachineArn=machine, maxResults=100)["executions"]:
+                described = states.describe_execution(executionArn=listed["executionArn"])
+                if json.loads(described["input"])["detail"]["executionArn"] == execution:
+                    return self.ended(listed["executionArn"])
+            assert time.monotonic() < deadline, f"Nobody took notice of {execution}"
+            time.sleep(0.2)
+
     def mails(self) -> list[Message]:
         return [message_from_bytes(path.read_bytes()) for path in sorted(self.laptop.server.outbox.glob("*.eml"))]
 

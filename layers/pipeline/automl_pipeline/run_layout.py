@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from automl_pipeline.settings import Settings
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,12 @@ class Execution:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over ARN and start time: an execution name may come again after 90 days, its start time does not."""
-        return hashlib.sha256(f"{self.arn} {self.start_time}".encode()).hexdigest()
+        """SHA-256 over ARN and start time: an execution name may come again after 90 days, its start time does not.
+
+        The time counts in milliseconds since 1970, as EventBridge tells it: interrupted.asl.yaml derives the same names.
+        """
+        milliseconds = (self.started - _EPOCH) // timedelta(milliseconds=1)
+        return hashlib.sha256(f"{self.arn} {milliseconds}".encode()).hexdigest()
 
     @property
     def run_id(self) -> str:

@@ -1,0 +1,112 @@
+"""Executions that no state of theirs can tell of: aborted, or out of time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from tests.pipeline.conftest import Cloud
+
+FEWER = {"customer_id_end": 1000}
+
+
+def _automl_jobs(cloud: Cloud) -> dict[str, str]:
+    jobs = cloud.client("sagemaker").list_auto_ml_jobs(MaxResults=100)["AutoMLJobSummaries"]
+    return {job["AutoMLJobName"]: job["AutoMLJobStatus"] for job in jobs}
+
+
+def _mails_since(cloud: Cloud, count: int) -> list[tuple[str, str]]:
+    return [(mail["Subject"], str(mail.get_payload())) for mail in cloud.mails()[count:]]
+
+
+def _latest(cloud: Cloud) -> bytes | None:
+    s3, outputs = cloud.client("s3"), cloud.laptop.outputs
+    try:
+        return s3.get_object(Bucket=outputs["BucketName"], Key=f"{outputs['Prefix']}/latest.json")["Body"].read()
+    except s3.exceptions.NoSuchKey:
+        return None
+
+
+def test_an_aborted_run_is_told_once_and_its_automl_job_stopped(cloud: Cloud) -> None:
+    mails, versions, latest, jobs = len(cloud.mails()), len(cloud.packages()), _latest(cloud), _automl_jobs(cloud)
+    execution = cloud.start(**FEWER)
+    cloud.wait_for_state(execution, "WaitForAutoMLJob")
+    (job,) = _automl_jobs(cloud).keys() - jobs.keys()
+    cloud.client("stepfunctions").stop_execution(executionArn=execution, cause="the wrong customers")
+
+    told = cloud.interruption_of(execution)
+
+    assert told["status"] == "SUCCEEDED", told
+    assert f"AutoML job {job}" in json.loads(told["output"])["stopped"]
+    assert _automl_jobs(cloud)[job] in ("Stopping", "Stopped")
+    ((subject, text),) = _mails_since(cloud, mails)
+    assert subject == "[SageMaker Pipeline Failed] Aborted"
+    assert "It was stopped from outside" in text
+    assert job in text
+    assert execution in text
+    assert (len(cloud.packages()), _latest(cloud)) == (versions, latest)
+
+
+@pytest.fixture
+def hurried(cloud: Cloud) -> Iterator[None]:
+    """The training machine with so little time that it runs out while the job trains."""
+    states, machine = cloud.client("stepfunctions"), cloud.laptop.outputs["TrainingStateMachineArn"]
+    definition = states.describe_state_machine(stateMachineArn=machine)["definition"]
+    states.update_state_machine(
+        stateMachineArn=machine, definition=json.dumps(json.loads(definition) | {"TimeoutSeconds": 3})
+    )
+    yield
+    states.update_state_machine(stateMachineArn=machine, definition=definition)
+
+
+@pytest.mark.usefixtures("hurried")
+def test_a_run_out_of_time_is_told_once(cloud: Cloud) -> None:
+    mails = len(cloud.mails())
+    execution = cloud.start(**FEWER)
+
+    assert cloud.ended(execution)["status"] == "TIMED_OUT"
+    told = cloud.interruption_of(execution)
+
+    assert told["status"] == "SUCCEEDED", told
+    assert "InProgress" not in _automl_jobs(cloud).values()
+    ((subject, text),) = _mails_since(cloud, mails)
+    assert subject == "[SageMaker Pipeline Failed] TimedOut"
+    assert "time limit" in text
+
+
+def test_a_failed_run_is_not_told_a_second_time(cloud: Cloud) -> None:
+    mails = len(cloud.mails())
+    machine = cloud.laptop.outputs["InterruptedStateMachineArn"]
+    states = cloud.client("stepfunctions")
+    before = len(states.list_executions(stateMachineArn=machine)["executions"])
+
+    assert cloud.run(nonsense=1)["status"] == "FAILED"
+
+    assert [subject for subject, _ in _mails_since(cloud, mails)] == ["[SageMaker Pipeline Failed] PrepareRun"]
+    assert len(states.list_executions(stateMachineArn=machine)["executions"]) == before
+
+
+@pytest.mark.parametrize(("request_", "outcome"), [({}, "Told"), ({"started_by": "a run"}, "LeftToTraining")])
+def test_a_stopped_deployment_is_told_by_the_run_that_started_it_or_by_mail(
+    cloud: Cloud, request_: dict[str, Any], outcome: str
+) -> None:
+    """Such an event as EventBridge sends; a real deployment here may be over before it can be stopped."""
+    mails = len(cloud.mails())
+    states, outputs = cloud.client("stepfunctions"), cloud.laptop.outputs
+    detail = {
+        "executionArn": f"{outputs['DeploymentStateMachineArn']}:{outcome}".replace(":stateMachine:", ":execution:"),
+        "stateMachineArn": outputs["DeploymentStateMachineArn"],
+        "status": "ABORTED",
+        "startDate": int(datetime(2026, 11, 23).timestamp() * 1000),
+        "input": json.dumps(request_),
+    }
+    started = states.start_execution(
+        stateMachineArn=outputs["InterruptedStateMachineArn"], input=json.dumps({"detail": detail})
+    )
+
+    assert json.loads(cloud.ended(started["executionArn"])["output"])["outcome"] == outcome
+    assert len(cloud.mails()) - mails == (outcome == "Told")
