@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-NAMES = ("training", "deployment")
+NAMES = ("training", "deployment", "interrupted")
 _FOLDER = Path(__file__).parents[2] / "statemachine"
 _PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 

@@ -52,6 +52,15 @@ class Beginning:
     own_role: bool = False
 
 
+_EVENT = {
+    "executionArn": "arn:aws:states:us-west-2:000000000000:execution:training:one",
+    "stateMachineArn": "training",
+    "status": "ABORTED",
+    "startDate": 1795467600123,
+    "input": "{}",
+    "cause": None,
+}
+
 BEGINNINGS = [
     # The Feature Store's own rules forbid such a name; the machine does not rely on them.
     Beginning("training", "CheckFeatureGroup", {"source": {"table": 'x"; DROP TABLE y'}}),
@@ -88,6 +97,20 @@ BEGINNINGS = [
     # One after the other: the first finds the target that a whole run registered, the second finds none.
     Beginning("deployment", "RemoveScalableTarget", {"package": {"settings": {"burstable": False}}}, own_role=True),
     Beginning("deployment", "RemoveScalableTarget", {"package": {"settings": {"burstable": True}}}, own_role=True),
+    *(
+        Beginning("interrupted", "ReadEvent", given={"detail": {**_EVENT, **detail}})
+        for detail in (
+            {},
+            {"stateMachineArn": "deployment", "input": None},
+            {"stateMachineArn": "deployment", "status": "TIMED_OUT"},
+            {"stateMachineArn": "deployment", "input": '{"started_by": "a run"}'},
+            {"cause": "the wrong customers"},
+        )
+    ),
+    Beginning("interrupted", "NotTold"),
+    # What whole runs need only when something goes wrong, under the machines' own roles. The endpoint goes last.
+    Beginning("training", "StopAutoMLJob", own_role=True),
+    Beginning("deployment", "RemoveFailedEndpoint", {"notify": False}, own_role=True),
 ]
 
 
@@ -104,6 +127,7 @@ def main() -> int:
             laptop.load_telco(deployed)
             recorder = Recorder(Cloud(deployed), raw)
             recorder.whole_runs()
+            recorder.interrupted_runs()
             recorder.failing_tasks()
             recorder.beginnings()
             recorder.scheduled_run()
@@ -143,6 +167,23 @@ class Recorder:
         self._run("DataSourceFailed", target_attribute_name="nothing")
         self._run("PreprocessDataFailed", customer_id_end=100)
         self._deployments(waiting["model_package_arn"])
+
+    def interrupted_runs(self) -> None:
+        """Runs that are stopped while a job of theirs runs, and what the stack does about it."""
+        sagemaker = self._cloud.client("sagemaker")
+        for list_running in (
+            lambda: sagemaker.list_processing_jobs(StatusEquals="InProgress")["ProcessingJobSummaries"],
+            lambda: sagemaker.list_auto_ml_jobs(StatusEquals="InProgress")["AutoMLJobSummaries"],
+            lambda: sagemaker.list_transform_jobs(StatusEquals="InProgress")["TransformJobSummaries"],
+        ):
+            _say("a run that is stopped")
+            execution = self._cloud.start(**FEWER)
+            while not list_running():
+                if self._states.describe_execution(executionArn=execution)["status"] != "RUNNING":
+                    raise SystemExit("The run was over before it could be stopped")
+                time.sleep(0.02)
+            self._states.stop_execution(executionArn=execution, cause="the wrong customers")
+            self._cloud.interruption_of(execution)
 
     def _deployments(self, waiting: str) -> None:
         sagemaker = self._cloud.client("sagemaker")

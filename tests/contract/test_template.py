@@ -82,7 +82,9 @@ def test_what_no_state_can_tell_is_mailed_and_what_a_mail_told_is_not_told_again
     topic = {"Fn::If": ["CreateTopic", {"Ref": "FailureTopic"}, {"Ref": "SnsTopicArn"}]}
     for name, resource in RESOURCES.items():
         if resource["Type"] == "AWS::CloudWatch::Alarm":
-            told_by_machine = resource["Properties"]["MetricName"] == "ExecutionsFailed"
+            # A failed run tells itself, one that was aborted or timed out is told by the machine for interrupted ones.
+            (dimension,) = resource["Properties"]["Dimensions"]
+            told_by_machine = dimension["Value"] in ({"Ref": "TrainingStateMachine"}, {"Ref": "DeploymentStateMachine"})
             assert (json.dumps(topic) in json.dumps(resource["Properties"]["AlarmActions"])) != told_by_machine, name
 
 

@@ -1,0 +1,118 @@
+"""No role is granted what nothing needs: recorded executions used each action, or it was reviewed with a reason."""
+
+from __future__ import annotations
+
+from tests.contract import permissions
+from tests.contract.permissions import Permission
+
+_LOGS = "Lambda writes a function's log; the laptop keeps it in a file"
+_CONTAINER_LOGS = "SageMaker's agent beside the container writes logs and metrics; the laptop keeps logs in files"
+_IMAGES = "SageMaker pulls the containers' images; the laptop has no registry"
+_AUTOPILOT = "Autopilot's documented minimum: what it calls between start and end of a job is its own"
+_SYNC = "Step Functions' documented policy for .sync calls: its own rules, tags and stopping when a run is aborted"
+_ATHENA = "Athena's documented policy for its caller; the laptop's engine reads catalog and bucket itself"
+_SCALING = "Application Auto Scaling checks it of its caller behind RegisterScalableTarget and PutScalingPolicy"
+
+# Only AWS itself makes these calls, never a state or a function of ours. By role, statement: actions and the reason.
+REVIEWED = {
+    ("PrepareRunRole", "WriteOwnLog"): ({"logs:CreateLogStream", "logs:PutLogEvents"}, _LOGS),
+    ("EvaluateModelRole", "WriteOwnLog"): ({"logs:CreateLogStream", "logs:PutLogEvents"}, _LOGS),
+    ("PrepareRunRole", "SeeWhetherCodeIsThere"): (
+        {"s3:ListBucket"},
+        "S3 asks it of whoever looks for an object that is not there; the laptop answers without",
+    ),
+    **{
+        (role, sid): (actions, reason)
+        for role in ("JobRole", "AutoMLRole")
+        for sid, actions, reason in (
+            (
+                "WriteLogs",
+                {"logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"},
+                _CONTAINER_LOGS,
+            ),
+            ("WriteMetrics", {"cloudwatch:PutMetricData"}, _CONTAINER_LOGS),
+            (
+                "PullImages",
+                {"ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer", "ecr:BatchGetImage"},
+                _IMAGES,
+            ),
+            ("LogInToRegistry", {"ecr:GetAuthorizationToken"}, _IMAGES),
+        )
+    },
+    ("AutoMLRole", "OwnModelsAndEndpoints"): (
+        {
+            "sagemaker:DescribeEndpointConfig",
+            "sagemaker:DescribeModel",
+            "sagemaker:InvokeEndpoint",
+            "sagemaker:ListTags",
+            "sagemaker:DescribeEndpoint",
+            "sagemaker:CreateModel",
+            "sagemaker:CreateEndpoint",
+            "sagemaker:CreateEndpointConfig",
+            "sagemaker:DeleteModel",
+            "sagemaker:DeleteEndpoint",
+            "sagemaker:DeleteEndpointConfig",
+        },
+        _AUTOPILOT,
+    ),
+    ("AutoMLRole", "PassItselfToItsJobs"): ({"iam:PassRole"}, _AUTOPILOT),
+    ("TrainingRole", "ExtractFeatures"): ({"athena:StopQueryExecution"}, _SYNC),
+    ("TrainingRole", "PreprocessData"): ({"sagemaker:AddTags"}, _SYNC),
+    ("TrainingRole", "TransformTestData"): ({"sagemaker:AddTags"}, _SYNC),
+    ("TrainingRole", "FollowDeployment"): ({"states:StopExecution"}, _SYNC),
+    ("TrainingRole", "TellSyncJobsAreDone"): ({"events:PutTargets", "events:PutRule", "events:DescribeRule"}, _SYNC),
+    ("TrainingRole", "NameTheCatalog"): ({"athena:GetDataCatalog"}, _ATHENA),
+    ("TrainingRole", "FindOfflineTable"): ({"glue:GetPartitions"}, _ATHENA),
+    ("TrainingRole", "WriteQueryResult"): ({"s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"}, _ATHENA),
+    ("TrainingRole", "UseLakeFormation"): (
+        {"lakeformation:GetDataAccess"},
+        "Lake Formation asks it of Athena's caller where it governs the offline store; the laptop has none",
+    ),
+    ("TrainingRole", "ReadWhatIsRegistered"): (
+        {"s3:GetObject"},
+        "The registry reads the models and metrics of a new version with its caller's permissions",
+    ),
+    ("DeploymentRole", "AutoscaleVariant"): ({"sagemaker:UpdateEndpointWeightsAndCapacities"}, _SCALING),
+    ("DeploymentRole", "ScalingAlarms"): (
+        {"cloudwatch:PutMetricAlarm", "cloudwatch:DescribeAlarms", "cloudwatch:DeleteAlarms"},
+        _SCALING,
+    ),
+    ("DeploymentRole", "ScalingRoleOnce"): ({"iam:CreateServiceLinkedRole"}, _SCALING),
+    ("ScheduleRole", "KeepWhatDidNotStart"): (
+        {"sqs:SendMessage"},
+        "EventBridge Scheduler sends a start there that failed for an hour",
+    ),
+}
+
+
+def _reviewed() -> set[Permission]:
+    return {Permission(*key, action) for key, (actions, _) in REVIEWED.items() for action in actions}
+
+
+def _lines(found: set[Permission]) -> str:
+    return "\n".join(map(str, sorted(found)))
+
+
+def test_every_action_is_used_or_reviewed() -> None:
+    unused = permissions.granted() - permissions.used() - _reviewed()
+    assert not unused, f"Granted, and no recorded execution needed it:\n{_lines(unused)}"
+
+
+def test_the_review_names_only_what_is_granted_and_not_used() -> None:
+    gone = _reviewed() - permissions.granted()
+    assert not gone, f"Reviewed, but not granted any more:\n{_lines(gone)}"
+    seen = _reviewed() & permissions.used()
+    assert not seen, f"Reviewed as AWS's own, but recorded executions used it:\n{_lines(seen)}"
+
+
+def test_what_executions_used_is_still_granted() -> None:
+    stale = {one for one in permissions.used() if one.sid != "MachinesTell"} - permissions.granted()
+    assert not stale, f"Record anew (python -m tests.contract.record): the template has changed\n{_lines(stale)}"
+
+
+def test_every_statement_has_a_name() -> None:
+    assert not {one for one in permissions.granted() if not one.sid}
+
+
+def test_no_action_is_a_wildcard() -> None:
+    assert not {one for one in permissions.granted() if "*" in one.action}
