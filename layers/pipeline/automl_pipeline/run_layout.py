@@ -50,6 +50,7 @@ def describe(
         "model_info": f"{run_key}/model/model_info.json",
         "evaluation": f"{run_key}/evaluation/evaluation.json",
         "report": f"{run_key}/evaluation/report.html",
+        "known_row": f"{run_key}/evaluation/known_row.json",
         "registration": f"{run_key}/registration/registration.json",
         "latest": f"{settings.prefix}/latest.json",
     }

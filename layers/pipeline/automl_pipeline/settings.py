@@ -110,6 +110,7 @@ class Settings(BaseModel):
     autoscaling_min_capacity: Annotated[Whole, Field(ge=1, le=1000)] = 1
     autoscaling_max_capacity: Annotated[Whole, Field(ge=1, le=1000)] = 5
     autoscaling_target_value: Annotated[Whole, Field(ge=1, le=10_000_000)] = 1000
+    data_capture_percentage: Annotated[Whole, Field(ge=0, le=100)] = 0
 
     target_attribute_name: FeatureName = "churn"
     problem_type: ProblemType = "BinaryClassification"
@@ -165,6 +166,7 @@ _NOT_TEXTS = frozenset(
         "autoscaling_min_capacity",
         "autoscaling_max_capacity",
         "autoscaling_target_value",
+        "data_capture_percentage",
         "max_runtime_sec",
         "automl_max_runtime_sec",
         "max_candidates",
