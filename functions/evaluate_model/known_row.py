@@ -34,13 +34,13 @@ def describe(rows: Iterable[bytes], answer_text: str, index: int, *, is_regressi
         return None
     found = _FIRST_CELL.match(_record(answer_text, index))
     answer = found[0] if found else ""
-    return {"row": json.loads(line), "answer": answer, "value": float(answer) if is_regression else None}
+    return {"row": json.loads(line), "answer": answer, "value": float(answer.strip('"')) if is_regression else None}
 
 
 def _record(text: str, index: int) -> str:
     """One answer as it is written; a class's name may hold a line break."""
-    lines = text.splitlines(keepends=True)
-    spans = _spans(csv.reader(io.StringIO(text, newline="")))
+    lines = list(io.StringIO(text, newline=""))
+    spans = _spans(csv.reader(lines))
     first, last = next(span for number, span in enumerate(spans) if number == index)
     return "".join(lines[first:last])
 

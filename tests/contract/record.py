@@ -71,7 +71,43 @@ BEGINNINGS = [
         Beginning("training", "ExplainFailure", {"failure": {"step": "EvaluateModel", "error": "x", "cause": cause}})
         for cause in ["", "  ", *(json.dumps(cause) for cause in CAUSES.values())]
     ),
+    *(
+        Beginning("training", f"{kind}JobStatus", {variable: {"status": status, "reason": "no more disk"}})
+        for kind, variable in (("Processing", "processing"), ("Transform", "transform"))
+        for status in ("Failed", "InProgress")
+    ),
+    *(
+        Beginning("training", f"{kind}JobRefused", {"failure": {"error": error, "cause": "it already exists"}})
+        for kind in ("Processing", "Transform")
+        for error in ("States.TaskFailed", "States.Timeout")
+    ),
+    *(
+        Beginning("training", "DeploymentStatus", {"deployment": None}, given={"status": status})
+        for status in ("RUNNING", "FAILED")
+    ),
+    # A run once more from the state after PrepareRun, as if no create call had been answered: it finds all it made.
+    Beginning(
+        "training",
+        "ProcessingJobRefused",
+        {"failure": {"error": "SageMaker.AmazonSageMakerException", "cause": "it already exists"}},
+        own_role=True,
+    ),
     Beginning("deployment", "CheckApproved", {"package": {"approval": "Rejected"}}),
+    *(
+        Beginning("deployment", "CheckAnswer", {"answer": "250.5", "known_row": {"answer": "250.4", "value": value}})
+        for value in (250.4, None)
+    ),
+    *(
+        Beginning("deployment", "Unverified", {"endpoint": endpoint, "package": {"name": "mine"}, "visit": visit})
+        for endpoint, visit in (
+            ({"status": "RollingBack"}, {}),
+            ({"status": "InService", "config": "another"}, {"called_back": False, "requested": True}),
+            ({"status": "InService", "config": "mine", "reason": ""}, {"called_back": False, "requested": False}),
+            ({"status": "InService", "config": "mine", "reason": ""}, {"called_back": True, "requested": True}),
+            ({"status": "InService", "config": "mine", "reason": "no"}, {"called_back": True, "requested": True}),
+            ({"status": "InService", "config": "mine"}, {"called_back": False, "requested": True, "previous": ""}),
+        )
+    ),
     Beginning(
         "deployment",
         "EndpointStatus",
@@ -123,7 +159,8 @@ def main() -> int:
         os.environ[iam_roles.PERMISSIONS_VARIABLE] = str(allowed)
         with process.running(state=Path(folder) / "state", wait_scale=laptop.WAIT_SCALE) as server:
             _say("deploying")
-            deployed = laptop.deploy_stack(server, lambda _: None)
+            # So few are kept that some are cleaned up; a little traffic is captured.
+            deployed = laptop.deploy_stack(server, lambda _: None, KeptDeployments="1", DataCapturePercentage="50")
             laptop.load_telco(deployed)
             recorder = Recorder(Cloud(deployed), raw)
             recorder.whole_runs()
@@ -158,7 +195,10 @@ class Recorder:
         self._run("Deployed", target_attribute_name="monthly_charges", problem_type="Regression",
                   objective_metric_name="RMSE", accuracy_threshold=0.1, max_candidates=2, **FEWER)  # fmt: skip
         waiting = self._run("PendingApproval", model_approval_status="PendingManualApproval",
-                            customer_id_start=None, customer_id_end=None)  # fmt: skip
+                            inference_instance_type="ml.c5.xlarge", **FEWER)  # fmt: skip
+        other = self._run("PendingApproval", model_approval_status="PendingManualApproval", enable_autoscaling=False,
+                          inference_instance_type="ml.c5.xlarge",
+                          customer_id_start=None, customer_id_end=None, data_capture_percentage=0)  # fmt: skip
         self._run("BelowThreshold", accuracy_threshold=0.99, enable_autoscaling=False, **FEWER)
         self._run("PrepareRunFailed", nonsense=1)
         self._run("PrepareRunFailed", customer_id_start=5, customer_id_end=2)
@@ -167,6 +207,7 @@ class Recorder:
         self._run("DataSourceFailed", target_attribute_name="nothing")
         self._run("PreprocessDataFailed", customer_id_end=100)
         self._deployments(waiting["model_package_arn"])
+        self._wrong_answers(other)
 
     def interrupted_runs(self) -> None:
         """Runs that are stopped while a job of theirs runs, and what the stack does about it."""
@@ -328,6 +369,19 @@ class Recorder:
             OnlineStoreConfig={"EnableOnlineStore": True},
         )
         return "online-only"
+
+    def _wrong_answers(self, run: dict[str, Any]) -> None:
+        """A version on other instances that answers its known row wrongly, and what served before comes back."""
+        package = run["model_package_arn"]
+        self._cloud.client("sagemaker").update_model_package(ModelPackageArn=package, ModelApprovalStatus="Approved")
+        start = {"stateMachineArn": self._arns["deployment"]}
+        back_to = json.dumps({"model_package_arn": f"{package.rsplit('/', 1)[0]}/1"})
+        self._ended(self._states.start_execution(**start, input=back_to))
+        bucket, _, key = f"{run['run_prefix']}/evaluation/known_row.json".removeprefix("s3://").partition("/")
+        s3 = self._cloud.client("s3")
+        known = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+        s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(known | {"answer": "Neither"}))
+        self._ended(self._states.start_execution(**start, input=json.dumps({"model_package_arn": package})))
 
     def _register_as_another_tool_would(self, package: str) -> str:
         """A version without the wishes that this pipeline's runs leave in its metadata."""
