@@ -61,6 +61,20 @@ _EVENT = {
     "cause": None,
 }
 
+# A run once more from its first job on, as if no create call had been answered: it finds all that it made.
+AGAIN = Beginning(
+    "training",
+    "ProcessingJobRefused",
+    {"failure": {"error": "SageMaker.AmazonSageMakerException", "cause": "it already exists"}},
+    own_role=True,
+)
+# What single tasks need that no whole run leaves.
+GIVEN_TO_TASKS = {
+    "RestoreScalableTarget": {"released": {"targets": [{"low": 1, "high": 5}], "policies": [1000]}},
+    "DeleteOldConfig": {"old": ["one", "two"]},
+    "DeleteOldModel": {"old": ["one", "two"]},
+}
+
 BEGINNINGS = [
     # The Feature Store's own rules forbid such a name; the machine does not rely on them.
     Beginning("training", "CheckFeatureGroup", {"source": {"table": 'x"; DROP TABLE y'}}),
@@ -84,13 +98,6 @@ BEGINNINGS = [
     *(
         Beginning("training", "DeploymentStatus", {"deployment": None}, given={"status": status})
         for status in ("RUNNING", "FAILED")
-    ),
-    # A run once more from the state after PrepareRun, as if no create call had been answered: it finds all it made.
-    Beginning(
-        "training",
-        "ProcessingJobRefused",
-        {"failure": {"error": "SageMaker.AmazonSageMakerException", "cause": "it already exists"}},
-        own_role=True,
     ),
     Beginning("deployment", "CheckApproved", {"package": {"approval": "Rejected"}}),
     *(
@@ -192,6 +199,7 @@ class Recorder:
     def whole_runs(self) -> None:
         """Runs of the training machine, and with them of the deployment machine, that end in each way."""
         self._run("Deployed", **FEWER)
+        self._ended(self._begin(AGAIN, 999))
         self._run("Deployed", target_attribute_name="monthly_charges", problem_type="Regression",
                   objective_metric_name="RMSE", accuracy_threshold=0.1, max_candidates=2, **FEWER)  # fmt: skip
         waiting = self._run("PendingApproval", model_approval_status="PendingManualApproval",
@@ -225,6 +233,19 @@ class Recorder:
                 time.sleep(0.02)
             self._states.stop_execution(executionArn=execution, cause="the wrong customers")
             self._cloud.interruption_of(execution)
+        self._stopped_by_the_machine()
+
+    def _stopped_by_the_machine(self) -> None:
+        """A processing job that Step Functions has not stopped itself, as it may fail to."""
+        sagemaker = self._cloud.client("sagemaker")
+        execution = self._cloud.start(**FEWER)
+        while not (running := sagemaker.list_processing_jobs(StatusEquals="InProgress")["ProcessingJobSummaries"]):
+            if self._states.describe_execution(executionArn=execution)["status"] != "RUNNING":
+                raise SystemExit("The run was over before its job could be stopped")
+            time.sleep(0.02)
+        ended = {"ended": {"job": running[0]["ProcessingJobName"], "training": True}, "stopped": []}
+        self._ended(self._begin(Beginning("interrupted", "StopProcessingJob", ended, own_role=True), 998))
+        self._cloud.ended(execution)
 
     def _deployments(self, waiting: str) -> None:
         sagemaker = self._cloud.client("sagemaker")
@@ -233,17 +254,14 @@ class Recorder:
         for package in (foreign, waiting):  # neither is approved
             self._ended(self._states.start_execution(**start, input=json.dumps({"model_package_arn": package})))
         sagemaker.update_model_package(ModelPackageArn=waiting, ModelApprovalStatus="Approved")
-        while any(
-            item["status"] == "RUNNING" for item in self._states.list_executions(**start, maxResults=20)["executions"]
-        ):
-            time.sleep(0.3)
+        self._no_deployment_runs()
         for given in ({}, {"model_package_arn": f"{waiting.rsplit('/', 1)[0]}/1"}):
             self._ended(self._states.start_execution(**start, input=json.dumps(given)))
 
     def failing_tasks(self) -> None:
         """Every task once under a role that may do nothing."""
         tasks = [
-            Beginning(machine, name)
+            Beginning(machine, name, GIVEN_TO_TASKS.get(name, {}))
             for machine, definition in self._definitions.items()
             for name, state in definition["States"].items()
             if state["Type"] == "Task"
@@ -374,6 +392,7 @@ class Recorder:
         """A version on other instances that answers its known row wrongly, and what served before comes back."""
         package = run["model_package_arn"]
         self._cloud.client("sagemaker").update_model_package(ModelPackageArn=package, ModelApprovalStatus="Approved")
+        self._no_deployment_runs()
         start = {"stateMachineArn": self._arns["deployment"]}
         back_to = json.dumps({"model_package_arn": f"{package.rsplit('/', 1)[0]}/1"})
         self._ended(self._states.start_execution(**start, input=back_to))
@@ -382,6 +401,13 @@ class Recorder:
         known = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
         s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(known | {"answer": "Neither"}))
         self._ended(self._states.start_execution(**start, input=json.dumps({"model_package_arn": package})))
+
+    def _no_deployment_runs(self) -> None:
+        """Returns when the deployments are over that an approval has started."""
+        time.sleep(2)  # EventBridge starts them a moment later
+        machine = self._arns["deployment"]
+        while self._states.list_executions(stateMachineArn=machine, statusFilter="RUNNING")["executions"]:
+            time.sleep(0.3)
 
     def _register_as_another_tool_would(self, package: str) -> str:
         """A version without the wishes that this pipeline's runs leave in its metadata."""
