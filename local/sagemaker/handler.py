@@ -16,7 +16,7 @@ from local import api_model
 from local.api_model import ApiError
 from local.compute import standby
 from local.faults import Faults
-from local.sagemaker import authorization, endpoints, feature_groups, job_operations, jobs, models
+from local.sagemaker import authorization, endpoints, feature_groups, job_operations, jobs, models, prerequisites
 from local.sagemaker.state import STATE, tag
 
 logger = logging.getLogger("laptop.sagemaker")
@@ -82,6 +82,7 @@ def _operate(operation: str, request: dict[str, Any]) -> dict[str, Any]:
     if found is None:
         raise ApiError("UnknownOperationException", f"The laptop has no SageMaker operation {operation}.")
     api_model.check("sagemaker", operation, request)
+    prerequisites.check(operation, request)
     refuse_by_fault("sagemaker", operation)
     return found(request)
 

@@ -74,8 +74,25 @@ GIVEN_TO_TASKS = {
     "DeleteOldConfig": {"old": ["one", "two"]},
     "DeleteOldModel": {"old": ["one", "two"]},
 }
+# What PrepareRun answers where the stack was given a key and a VPC.
+_KEY = "arn:aws:kms:us-west-2:000000000000:key/0123abcd"
+_VPC = {"VpcConfig": {"SecurityGroupIds": ["sg-0123abcd"], "Subnets": ["subnet-0123abcd", "subnet-4567cdef"]}}
+PROTECTED = {
+    "network": {"EnableNetworkIsolation": True, **_VPC},
+    "encryption": {
+        "query": {"EncryptionConfiguration": {"EncryptionOption": "SSE_KMS", "KmsKey": _KEY}},
+        "output": {"KmsKeyId": _KEY},
+        "processing_volume": {"VolumeKmsKeyId": _KEY},
+        "transform_volume": {"VolumeKmsKeyId": _KEY},
+    },
+    "automl_security": {"EnableInterContainerTrafficEncryption": True, "VolumeKmsKeyId": _KEY, **_VPC},
+}
 
 BEGINNINGS = [
+    *(
+        Beginning("training", state, {"run": PROTECTED})
+        for state in ("ExtractFeatures", "PreprocessData", "StartAutoMLJob", "CreateModel", "TransformTestData")
+    ),
     # The Feature Store's own rules forbid such a name; the machine does not rely on them.
     Beginning("training", "CheckFeatureGroup", {"source": {"table": 'x"; DROP TABLE y'}}),
     Beginning("training", "AutoMLJobStatus", {"automl": {"status": "Failed", "failure_reason": "AlgorithmError"}}),

@@ -147,7 +147,9 @@ def check_names(chosen: settings.Settings) -> None:
     execution = run_layout.Execution(
         "arn:aws:states:us-west-2:000000000000:execution:m:e", "e", "2026-11-23T21:00:22.123Z"
     )
-    run = run_layout.describe(chosen, execution, code_sha256="0" * 64, image="i", job_role="r", automl_role="a")
+    run = run_layout.describe(
+        chosen, execution, code_sha256="0" * 64, image="i", job_role="r", automl_role="a", stack="s"
+    )
     for service_member in (("CreateAutoMLJobV2", "AutoMLJobName", run["names"]["automl_job"]),
                            ("CreateProcessingJob", "ProcessingJobName", run["names"]["processing_job"]),
                            ("CreateTransformJob", "TransformJobName", run["names"]["transform_job"]),
