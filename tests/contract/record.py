@@ -181,7 +181,7 @@ def main() -> int:
         os.environ[recording.VARIABLE] = str(raw)
         allowed = Path(folder) / "allowed.jsonl"
         os.environ[iam_roles.PERMISSIONS_VARIABLE] = str(allowed)
-        with process.running(state=Path(folder) / "state", wait_scale=laptop.WAIT_SCALE) as server:
+        with process.running(state=Path(folder) / "state", wait_scale=laptop.WAIT_SCALE, reuse=paths.REUSE) as server:
             _say("deploying")
             # So few are kept that some are cleaned up; a little traffic is captured.
             deployed = laptop.deploy_stack(server, lambda _: None, KeptDeployments="1", DataCapturePercentage="50")
