@@ -10,7 +10,6 @@ import threading
 import uuid
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -92,8 +91,10 @@ async def handle(
 ) -> Answer:
     """Answer one request of the control plane or the runtime."""
     if path.startswith("/endpoints/"):
-        work = partial(contextvars.copy_context().run, _invoke, path, headers, body)
-        return await asyncio.get_running_loop().run_in_executor(_invoking, work)
+        context = contextvars.copy_context()
+        return await asyncio.get_running_loop().run_in_executor(
+            _invoking, lambda: context.run(_invoke, path, headers, body)
+        )
     return await answer_json(_operate, "sagemaker", headers, body)
 
 
