@@ -153,11 +153,9 @@ def _invoke(path: str, headers: Mapping[str, str], body: bytes) -> Answer:
             json.dumps({"message": error.message, "Message": error.message}).encode(),
         )
     if 200 <= answer.status < 300:
-        return (
-            200,
-            {**request_id, "Content-Type": answer.content_type, "x-Amzn-Invoked-Production-Variant": variant},
-            answer.body,
-        )
+        # In lower case: MiniStack would replace the JSON type of a model's answer by that of the control plane's.
+        answer_headers = {"content-type": answer.content_type, "x-Amzn-Invoked-Production-Variant": variant}
+        return 200, request_id | answer_headers, answer.body
     said = answer.body.decode(errors="replace")
     kind = "client" if answer.status < 500 else "server"
     error_body = {
