@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
-from bench import cold_start, preprocessing
+from bench import cold_start, endpoint_load, preprocessing
 
 
 def main() -> None:
@@ -14,6 +14,7 @@ def main() -> None:
     for name, ours, baseline, seconds in [*cold_start.measure(console), preprocessing.measure(console)]:
         table.add_row(name, f"{ours:.2f} s", f"{baseline} {seconds:.2f} s", f"{ours / seconds:.2f}")
     console.print(table)
+    endpoint_load.report(console)
 
 
 if __name__ == "__main__":
