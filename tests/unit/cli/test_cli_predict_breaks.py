@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import itertools
 import json
@@ -30,18 +31,23 @@ def kept_after_every_request(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(predict, "KEEP_EVERY_SECONDS", 0.0)
 
 
-def break_at(endpoint: Endpoint, request: int, error: BaseException) -> None:
-    """The person, the network or the machine ends it where the request with this number would be answered."""
-    count = itertools.count(1)
-    asked = predict_endpoint.ask
+def break_at(patch: pytest.MonkeyPatch, request: int, error: BaseException) -> None:
+    """The person or the machine ends it, once, where the request with this number would be answered."""
+    count, asked = itertools.count(1), predict_endpoint.ask
 
     def ask(*arguments: Any) -> Any:
         if next(count) == request:
-            predict_endpoint.ask = asked
             raise error
         return asked(*arguments)
 
-    predict_endpoint.ask = ask
+    patch.setattr(predict_endpoint, "ask", ask)
+
+
+def broken_off(automl: Automl, request: int, file: Path) -> Result:
+    """The command, ended with Ctrl-C at this request."""
+    with pytest.MonkeyPatch.context() as patch:
+        break_at(patch, request, KeyboardInterrupt())
+        return automl("predict", "--input-csv", file)
 
 
 def made(file: Path) -> str:
@@ -74,26 +80,25 @@ def test_whenever_it_is_ended_the_same_command_goes_on(
     endpoint.bodies.clear()
     partial = file.with_name("customers.predictions.csv.partial")
     for request, error in breaks:
-        break_at(endpoint, request, error())
-        automl("predict", "--input-csv", file)
-        if partial.exists():
-            with partial.open("ab") as half_a_line:
-                half_a_line.write(torn)
-    done = file.with_name("customers.predictions.csv").exists()
-    assert done or automl("predict", "--input-csv", file).exit_code == 0
+        with pytest.MonkeyPatch.context() as patch, contextlib.suppress(Killed):
+            break_at(patch, request, error())
+            automl("predict", "--input-csv", file)
+        if file.with_name("customers.predictions.csv").exists():  # it came to its end before
+            break
+        with partial.open("ab") as half_a_line:
+            half_a_line.write(torn)
+    else:
+        assert automl("predict", "--input-csv", file).exit_code == 0
     assert made(file) == expected()
-    if not done:
-        assert asked_for(endpoint) == list(range(ROWS))  # each once, in their order
+    assert asked_for(endpoint) == list(range(ROWS))  # each once, in their order
     assert {path.name for path in file.parent.iterdir()} == {"customers.csv", "customers.predictions.csv"}
 
 
 def test_ctrl_c_says_what_is_kept(automl: Automl, endpoint: Endpoint, file: Path) -> None:
     file.write_text(table(ROWS))
-    break_at(endpoint, 1, KeyboardInterrupt())
-    stopped = automl("predict", "--input-csv", file)
+    stopped = broken_off(automl, 1, file)
     assert (stopped.exit_code, stopped.stderr) == (130, "Stopped. Nothing was predicted yet.\n")
-    break_at(endpoint, 4, KeyboardInterrupt())
-    stopped = automl("predict", "--input-csv", file)
+    stopped = broken_off(automl, 4, file)
     assert stopped.exit_code == 130
     assert "30 of 95 rows are done and kept in" in stopped.stderr
     assert not file.with_name("customers.predictions.csv").exists()
@@ -129,8 +134,7 @@ def test_what_has_changed_is_not_continued(
     automl: Automl, endpoint: Endpoint, file: Path, change: Callable[[Endpoint, Path], Any], said: str
 ) -> None:
     file.write_text(table(ROWS))
-    break_at(endpoint, 4, KeyboardInterrupt())
-    automl("predict", "--input-csv", file)
+    broken_off(automl, 4, file)
     change(endpoint, file)
     shown = automl("predict", "--input-csv", file)
     assert shown.exit_code == 1
@@ -143,8 +147,7 @@ def test_what_has_changed_is_not_continued(
 
 def test_another_endpoint_is_not_continued(automl: Automl, endpoint: Endpoint, file: Path) -> None:
     file.write_text(table(ROWS))
-    break_at(endpoint, 4, KeyboardInterrupt())
-    automl("predict", "--input-csv", file)
+    broken_off(automl, 4, file)
     assert ":endpoint/mine" in automl("predict", "--input-csv", file, "--endpoint-name", "mine").stderr
 
 
