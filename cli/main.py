@@ -28,6 +28,7 @@ Version = Annotated[int, typer.Argument(min=1, help="Version of the model in the
 Faults = Annotated[Path | None, typer.Option(help="YAML file of faults to inject (format: docs/laptop.md).")]
 Watch = Annotated[bool, typer.Option("--watch", help="Show the steps until it has ended.")]
 STACK = "automl-pipeline"
+NOTHING_PREDICTED = "Stopped; nothing was predicted."
 
 
 @app.command()
@@ -124,6 +125,40 @@ def watch_command(
         _started(found or runs.newest(stack, deployment=deployment), True)
 
     _with_stack(stack_name, work)
+
+
+@app.command()
+def predict(
+    input_csv: Annotated[Path, typer.Option("--input-csv", help="CSV with a header, UTF-8; of any size.")],
+    output: Annotated[
+        Path | None, typer.Option(help="Where the rows with their predictions go; INPUT.predictions.csv if left out.")
+    ] = None,
+    run_id: Annotated[
+        str | None, typer.Option("--run", help="Id of the run whose model is meant; what serves if left out.")
+    ] = None,
+    endpoint_name: Annotated[str | None, typer.Option(help="Another endpoint than the stack's.")] = None,
+    start_over: Annotated[
+        bool,
+        typer.Option(
+            "--start-over", help="Begin again at the first row where input or model have changed, also on the way."
+        ),
+    ] = False,
+    stack_name: StackName = STACK,
+) -> None:
+    """Predict the rows of a CSV file with the endpoint. After a break the same command goes on."""
+    from cli import predict as predictions
+    from cli.stack import Refused
+
+    _stop_in_order_when_terminated()
+    try:
+        request = predictions.read_request(input_csv, output, run_id, endpoint_name, start_over=start_over)
+        _with_stack(stack_name, lambda stack: predictions.run(request, stack, console), NOTHING_PREDICTED)
+    except Refused as error:
+        raise _failed(str(error)) from None
+    except predictions.Stopped as stopped:
+        raise _stopped(str(stopped)) from None
+    except KeyboardInterrupt:
+        raise _stopped(NOTHING_PREDICTED) from None
 
 
 @app.command()
@@ -253,8 +288,10 @@ def _started(execution: str, watch: bool) -> None:
         raise typer.Exit(1)
 
 
-def _with_stack(name: str, work: Callable[[Stack], None]) -> None:
-    """Do something with the deployed stack; what AWS refuses becomes one clear message."""
+def _with_stack(
+    name: str, work: Callable[[Stack], None], stopped: str = "No longer watched; what was started goes on."
+) -> None:
+    """Do something with the deployed stack; what AWS refuses becomes one clear message. `stopped`: said at Ctrl-C."""
     from cli import stack
 
     try:
@@ -264,7 +301,7 @@ def _with_stack(name: str, work: Callable[[Stack], None]) -> None:
     except (ClientError, BotoCoreError) as error:
         raise _failed(stack.explained(error)) from None
     except KeyboardInterrupt:
-        raise _stopped("No longer watched; what was started goes on.") from None
+        raise _stopped(stopped) from None
 
 
 def _say(sentences: list[str]) -> None:
