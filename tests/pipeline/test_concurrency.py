@@ -77,9 +77,7 @@ def test_each_registered_version_is_made_of_its_own_run(cloud: Cloud, runs: list
 
 def test_in_the_end_the_newest_approved_version_serves(cloud: Cloud, runs: list[Any]) -> None:
     newest = max(
-        package["ModelPackageVersion"]
-        for package in cloud.packages()
-        if package["ModelApprovalStatus"] == "Approved"
+        package["ModelPackageVersion"] for package in cloud.packages() if package["ModelApprovalStatus"] == "Approved"
     )
     endpoint = cloud.client("sagemaker").describe_endpoint(EndpointName=ENDPOINT)
     assert endpoint["EndpointStatus"] == "InService"

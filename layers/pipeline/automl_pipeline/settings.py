@@ -165,7 +165,7 @@ class Settings(BaseModel):
         | None
     ) = None
     resource_tags: (
-        Annotated[str, StringConstraints(strict=True, pattern=rf"^{_TAG}(,{_TAG}){{0,19}}$", max_length=4096)] | None
+        Annotated[str, StringConstraints(strict=True, pattern=rf"^{_TAG}(,{_TAG}){{0,19}}$", max_length=1000)] | None
     ) = None
 
 
