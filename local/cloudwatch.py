@@ -25,6 +25,8 @@ _BREACHES: dict[str, Callable[[float, float], bool]] = {
     "LessThanOrEqualToThreshold": operator.le,
 }
 _pace = 1.0
+# When each alarm last went off: one that is soon over, or was set by hand (SetAlarmState), must not be missed.
+_went_off: dict[str, float] = {}
 # MiniStack evaluates on its event loop, we do in a thread of ours: an alarm's actions must not happen twice.
 _evaluating = threading.Lock()
 
@@ -36,15 +38,30 @@ def install(pace: float) -> None:
     global _pace
     _pace = pace
     cloudwatch._evaluate_alarm = evaluate
+    record = cloudwatch._record_history
+
+    def record_and_note(name: str, before: str, state: str, *rest: Any, **more: Any) -> None:
+        if state == "ALARM":
+            _went_off[name] = time.monotonic()
+        record(name, before, state, *rest, **more)
+
+    cloudwatch._record_history = record_and_note
     threading.Thread(target=_watch, name="alarms", daemon=True).start()
 
 
-def alarm_state(name: str) -> str | None:
-    """OK, ALARM or INSUFFICIENT_DATA; None if there is no metric alarm of that name."""
+def exists(name: str) -> bool:
+    """Whether there is a metric alarm of that name."""
+    from ministack.services import cloudwatch
+
+    return name in cloudwatch._alarms
+
+
+def went_off(name: str, since: float) -> bool:
+    """Whether the alarm is in ALARM, or was at any time since then (`time.monotonic`)."""
     from ministack.services import cloudwatch
 
     alarm = cloudwatch._alarms.get(name)
-    return alarm["StateValue"] if alarm else None
+    return alarm is not None and (alarm["StateValue"] == "ALARM" or _went_off.get(name, since) > since)
 
 
 def evaluate(alarm: dict[str, Any]) -> None:

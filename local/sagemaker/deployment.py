@@ -86,7 +86,7 @@ def _shares(routing: dict[str, Any], instances: int) -> list[tuple[float, str]]:
     for other, member in sizes.items():
         if member in routing and kind != other:
             raise ApiError(
-                "ValidationException", f"{member} goes with traffic routing of type {other}, which is {kind}."
+                "ValidationException", f"{member} goes with traffic routing of type {other}, this is of type {kind}."
             )
     if kind not in sizes:
         return []
@@ -111,7 +111,7 @@ def _check_alarms(names: tuple[str, ...], execution_role: str) -> None:
 
     from local import iam_roles
 
-    missing = [name for name in names if cloudwatch.alarm_state(name) is None]
+    missing = [name for name in names if not cloudwatch.exists(name)]
     if missing:
         raise ApiError("ValidationException", f"Could not find the CloudWatch alarm(s) {', '.join(missing)}.")
     # The execution role must be allowed to (deployment-guardrails-configuration.html). Whether SageMaker also asks with
@@ -131,26 +131,27 @@ def _check_alarms(names: tuple[str, ...], execution_role: str) -> None:
 
 def shift(traffic: Traffic, fleet: Fleet, steps: Plan, tell: Tell) -> None:
     """Move the requests to a fleet that has started, step by step. Raises RolledBack as soon as an alarm goes off."""
+    began = time.monotonic()
     for step in steps.steps:
-        _look_at(steps.alarms)  # also before the first request: the old fleet may have set it off
+        _look_at(steps.alarms, began)  # also before the first request: the old fleet may have set it off
         tell("ActivatingTraffic", f"Activating traffic on {step.capacity}.")
         traffic.shift(fleet, step.share)
         if step.seconds:
             tell(
                 "Baking", f"Baking for {step.seconds} seconds ({step.member}) with traffic enabled on {step.capacity}."
             )
-        _bake(step.seconds * STATE.pace, steps.alarms)
+        _bake(step.seconds * STATE.pace, steps.alarms, began)
 
 
-def _bake(seconds: float, alarms: tuple[str, ...]) -> None:
+def _bake(seconds: float, alarms: tuple[str, ...], began: float) -> None:
     until = time.monotonic() + seconds
     pause = threading.Event()
     while (left := until - time.monotonic()) > 0:
         pause.wait(min(left, _LOOK_SECONDS))
-        _look_at(alarms)
+        _look_at(alarms, began)
 
 
-def _look_at(alarms: tuple[str, ...]) -> None:
-    fired = [name for name in alarms if cloudwatch.alarm_state(name) == "ALARM"]
+def _look_at(alarms: tuple[str, ...], since: float) -> None:
+    fired = [name for name in alarms if cloudwatch.went_off(name, since)]
     if fired:
         raise RolledBack(f"The deployment was rolled back: alarm(s) in ALARM state: {', '.join(fired)}.")

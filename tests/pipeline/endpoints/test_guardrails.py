@@ -97,6 +97,18 @@ def test_alarm_that_is_on_already_keeps_the_new_model_from_any_request(endpoint:
     assert set(requests.seen) <= {old.answer}
 
 
+def test_alarm_that_a_person_sets_turns_it_back(endpoint: Endpoint, models: Models) -> None:
+    old, new = models
+    before = endpoint.create(old)
+    alarm = endpoint.alarm()
+    endpoint.update(endpoint.config(new), DeploymentConfig=deployment(alarm, "ALL_AT_ONCE"))
+    endpoint.until(lambda _: endpoint.ask()["Body"].read() == new.answer)
+    endpoint.cloud.client("cloudwatch").set_alarm_state(AlarmName=alarm, StateValue="ALARM", StateReason="I say so")
+    described = endpoint.settled()
+    assert (described["EndpointConfigName"], endpoint.ask()["Body"].read()) == (before, old.answer)
+    assert alarm in described["FailureReason"]
+
+
 def test_busy_endpoint_takes_no_other_change(endpoint: Endpoint, models: Models) -> None:
     old, new = models
     endpoint.create(old)
