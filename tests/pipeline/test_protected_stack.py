@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cli import laptop
-from local import process
+from local import deploy, process
 from tests.pipeline.conftest import Cloud
 
 SUBNETS, GROUPS = ["subnet-0123abcd", "subnet-4567cdef"], ["sg-0123abcd"]
@@ -76,14 +76,24 @@ def test_a_failure_still_sends_its_mail(protected: Protected) -> None:
 
 @pytest.fixture(scope="module")
 def run(protected: Protected) -> dict[str, Any]:
-    """A run up to the gate, which nothing reaches: endpoints are other tests' business."""
-    ended = protected.cloud.run(accuracy_threshold=0.99, max_runtime_sec=60)
+    """What a run answered, whose model serves."""
+    ended = protected.cloud.run(max_runtime_sec=60)
     assert ended["status"] == "SUCCEEDED", ended
     return json.loads(ended["output"])
 
 
-def test_the_data_are_read_and_prepared(run: dict[str, Any]) -> None:
-    assert run["outcome"] == "BelowThreshold"
+def test_the_model_comes_into_service(run: dict[str, Any]) -> None:
+    assert run["outcome"] == "Deployed"
+
+
+def test_endpoint_is_in_the_vpc_isolated_and_its_disks_encrypted(protected: Protected, run: dict[str, Any]) -> None:
+    sagemaker = protected.cloud.client("sagemaker")
+    endpoint = sagemaker.describe_endpoint(EndpointName=run["endpoint"]["name"])
+    config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
+    assert config["KmsKeyId"] == protected.key
+    model = sagemaker.describe_model(ModelName=config["ProductionVariants"][0]["ModelName"])
+    assert model["EnableNetworkIsolation"] is True
+    assert model["VpcConfig"] == {"SecurityGroupIds": GROUPS, "Subnets": SUBNETS}
 
 
 def test_jobs_and_model_are_in_the_vpc_and_their_disks_and_outputs_encrypted(
@@ -151,3 +161,9 @@ def test_without_its_policy_the_job_is_refused(protected: Protected, run: dict[s
         iam.put_role_policy(RoleName=role, PolicyName=lacking, PolicyDocument=json.dumps(document))
     assert ended["error"] == "PreprocessDataFailed"
     assert "is not authorized to perform" in ended["cause"]
+
+
+@pytest.mark.parametrize("given", [{"SubnetIds": SUBNETS[0]}, {"SecurityGroupIds": GROUPS[0]}])
+def test_half_a_vpc_is_refused(protected: Protected, given: dict[str, str]) -> None:
+    with pytest.raises(deploy.DeployFailed, match="SubnetIds and SecurityGroupIds go together"):
+        laptop.deploy_stack(protected.cloud.laptop.server, lambda _: None, **given)
