@@ -158,7 +158,7 @@ def _bring_up(endpoint: Endpoint, config: dict[str, Any], previous: str | None) 
     fleet: Fleet | None = None
     problem = None
     try:
-        fault = STATE.faults.take_job("endpoint")
+        fault = STATE.faults.take_job("endpoint", endpoint.name)
         if fault:
             raise ContainerFailed(fault.reason)
         fleet = Fleet(endpoint.name, config, STATE.folder / "endpoint" / endpoint.name / uuid.uuid4().hex)
