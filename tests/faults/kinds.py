@@ -65,6 +65,10 @@ class Task:
         return "$states.result" in json.dumps(self.state)
 
     @property
+    def waits_for_quota(self) -> bool:
+        return "ResourceLimitExceeded" in json.dumps(self.state["Retry"])
+
+    @property
     def must_fail(self) -> bool:
         """Whether every way from its Catch of States.ALL ends in a Fail state before another call could mend anything."""
         rule = next(rule for rule in self.state["Catch"] if "States.ALL" in rule["ErrorEquals"])
@@ -102,6 +106,7 @@ _BADLY = {"reason": REASON}
 KINDS = [
     Kind("access denied", {"error": "AccessDenied", "times": ALWAYS}),
     Kind("throttled twice", {"error": "Throttled", "times": 2}, recovers=True),
+    Kind("quota reached twice", {"error": "ResourceLimitExceeded", "times": 2}, lambda task: task.waits_for_quota, recovers=True),
     Kind("throttled for good", {"error": "Throttled", "times": ALWAYS}),
     Kind("service error", {"error": "ServiceError", "times": ALWAYS}),
     Kind("invalid request", {"error": "Invalid", "times": ALWAYS}),

@@ -23,9 +23,13 @@ class Way:
     before: tuple[tuple[str, tuple[tuple[str, Any], ...]], ...] = ()
     ending: Ending | None = field(default=None, compare=False)
 
-    def play(self, stage: Stage, case: Case | None = None) -> Ending:
+    def prepare(self, stage: Stage) -> Any:
+        """Have things as the scenario begins."""
+        return self.scenario.prepare(stage)
+
+    def play(self, stage: Stage, case: Case | None = None, prepared: Any = None) -> Ending:
         """Run an execution by this way, with a fault of a state or without."""
-        prepared = self.scenario.prepare(stage)
+        prepared = prepared or self.prepare(stage)
         name = stage.new_name()
         entries: Entries = [dict(entry) | {"state": state} for state, entry in self.before]
         if case:
