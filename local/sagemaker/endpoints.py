@@ -104,7 +104,7 @@ def execution_role(config: dict[str, Any]) -> str:
 
 def start(endpoint: Endpoint, config: dict[str, Any]) -> Fleet:
     """A fleet that answers. Raises ContainerFailed, JobFailed or ApiError; nothing is left running then."""
-    fault = STATE.faults.take_job("endpoint")
+    fault = STATE.faults.take_job("endpoint", endpoint.name)
     if fault:
         raise ContainerFailed(fault.reason)
     fleet = Fleet(endpoint.name, config, STATE.folder / "endpoint" / endpoint.name / uuid.uuid4().hex)
