@@ -37,6 +37,17 @@ def test_all_at_once_no_client_sees_the_old_model_after_the_new(endpoint: Endpoi
         assert client == sorted(client, key=lambda answer: answer == new.answer), "the old model came back"
 
 
+def test_requests_under_way_are_answered_by_the_old_model(endpoint: Endpoint, models: Models) -> None:
+    old, new = models
+    endpoint.create(old, program=small_models.SLOW)
+    config = endpoint.config(new)
+    with load.running(endpoint.runtime, endpoint.name, small_models.request(), clients=8) as requests:
+        endpoint.update(config)
+        assert endpoint.settled()["EndpointConfigName"] == config
+    assert requests.errors == []
+    assert set(requests.seen) == {old.answer, new.answer}
+
+
 def test_canary_gets_its_share_then_everything(endpoint: Endpoint, models: Models) -> None:
     old, new = models
     before = endpoint.create(old)
