@@ -225,8 +225,9 @@ def contents(name: str, content: bytes) -> Iterator[tuple[str, bytes]]:
 
 def test_nothing_of_ours_is_a_pickle(cloud: Cloud, deployed: dict[str, Any]) -> None:
     bucket, _, prefix = deployed["run_prefix"].removeprefix("s3://").partition("/")
-    root = f"{cloud.laptop.outputs['Prefix']}/"
-    pages = cloud.client("s3").get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=root)
+    listing = cloud.client("s3").get_paginator("list_objects_v2")
+    places = (f"{prefix}/", f"{cloud.laptop.outputs['Prefix']}/code/")
+    pages = itertools.chain.from_iterable(listing.paginate(Bucket=bucket, Prefix=place) for place in places)
     # What lies under automl/ is Autopilot's own.
     keys = [item["Key"] for page in pages for item in page["Contents"] if "/automl/" not in item["Key"]]
     files = dict(itertools.chain.from_iterable(contents(key, cloud.object(f"s3://{bucket}/{key}")) for key in keys))
