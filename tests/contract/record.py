@@ -237,9 +237,13 @@ class Recorder:
     def interrupted_runs(self) -> None:
         """Runs that are stopped while a job of theirs runs, and what the stack does about it."""
         sagemaker = self._cloud.client("sagemaker")
+        _say("a run that is stopped while it trains")
+        execution = self._cloud.start(**FEWER)
+        self._cloud.wait_for_state(execution, "WaitForAutoMLJob")
+        self._states.stop_execution(executionArn=execution)
+        self._cloud.interruption_of(execution)
         for list_running in (
             lambda: sagemaker.list_processing_jobs(StatusEquals="InProgress")["ProcessingJobSummaries"],
-            lambda: sagemaker.list_auto_ml_jobs(StatusEquals="InProgress")["AutoMLJobSummaries"],
             lambda: sagemaker.list_transform_jobs(StatusEquals="InProgress")["TransformJobSummaries"],
         ):
             _say("a run that is stopped")
