@@ -290,7 +290,8 @@ class Machine:
         service, action, waits = called(state)
         found = _modelled(*(_DESCRIBED_BY[service, action] if waits else (service, action)))
         members = {
-            sdk_shapes.spelled(member): found.member(sdk_shapes.spelled(member)) for member in (found.shape.members if found.shape else {})
+            sdk_shapes.spelled(member): found.member(sdk_shapes.spelled(member))
+            for member in (found.shape.members if found.shape else {})
         }
         if service == "lambda":
             members["Payload"] = seen(
