@@ -76,8 +76,8 @@ build: setup $(SAM) ## functions and layers for Lambda (arm64), into .aws-sam, w
 	@SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/$(BIN):$$PATH" $(SAM) build $(ARGS)
 	@$(BIN)/python -m local.package_sizes
 
-deploy: build ## to AWS, asking before it changes anything: make deploy ARGS="--config-env prod"
-	@SAM_CLI_TELEMETRY=0 $(SAM) deploy $(if $(ARGS),$(ARGS),--guided)
+deploy: build ## to AWS; asks what it needs the first time: make deploy ARGS="--config-env prod"
+	@SAM_CLI_TELEMETRY=0 $(BIN)/python -m cli.first_deploy $(SAM) $(ARGS)
 
 # In an environment of its own: it needs another botocore than the laptop cloud.
 $(SAM): $(VENV)/.installed

@@ -28,6 +28,7 @@ Version = Annotated[int, typer.Argument(min=1, help="Version of the model in the
 Faults = Annotated[Path | None, typer.Option(help="YAML file of faults to inject (format: docs/laptop.md).")]
 Watch = Annotated[bool, typer.Option("--watch", help="Show the steps until it has ended.")]
 STACK = "automl-pipeline"
+NOTHING_PREDICTED = "Stopped; nothing was predicted."
 
 
 @app.command()
@@ -127,6 +128,40 @@ def watch_command(
 
 
 @app.command()
+def predict(
+    input_csv: Annotated[Path, typer.Option("--input-csv", help="CSV with a header, UTF-8; of any size.")],
+    output: Annotated[
+        Path | None, typer.Option(help="Where the rows with their predictions go; INPUT.predictions.csv if left out.")
+    ] = None,
+    run_id: Annotated[
+        str | None, typer.Option("--run", help="Id of the run whose model is meant; what serves if left out.")
+    ] = None,
+    endpoint_name: Annotated[str | None, typer.Option(help="Another endpoint than the stack's.")] = None,
+    start_over: Annotated[
+        bool,
+        typer.Option(
+            "--start-over", help="Begin again at the first row where input or model have changed, also on the way."
+        ),
+    ] = False,
+    stack_name: StackName = STACK,
+) -> None:
+    """Predict the rows of a CSV file with the endpoint. After a break the same command goes on."""
+    from cli import predict as predictions
+    from cli.stack import Refused
+
+    _stop_in_order_when_terminated()
+    try:
+        request = predictions.read_request(input_csv, output, run_id, endpoint_name, start_over=start_over)
+        _with_stack(stack_name, lambda stack: predictions.run(request, stack, console), NOTHING_PREDICTED)
+    except Refused as error:
+        raise _failed(str(error)) from None
+    except predictions.Stopped as stopped:
+        raise _stopped(str(stopped)) from None
+    except KeyboardInterrupt:
+        raise _stopped(NOTHING_PREDICTED) from None
+
+
+@app.command()
 def report(
     run_id: Annotated[
         str | None, typer.Argument(help="Id of a run; the newest that was evaluated if left out.")
@@ -192,6 +227,53 @@ def deploy(
     _with_stack(stack_name, lambda stack: _started(registry.deploy(version, stack), watch))
 
 
+@app.command()
+def cleanup(
+    endpoint: Annotated[
+        bool, typer.Option("--endpoint", help="The endpoint, its autoscaling, configurations and models.")
+    ] = False,
+    registry: Annotated[bool, typer.Option("--registry", help="The model's versions and their group.")] = False,
+    runs: Annotated[
+        bool, typer.Option("--runs", help="Folders and models of runs that no version and no endpoint needs.")
+    ] = False,
+    keep: Annotated[int | None, typer.Option(min=0, help="Leave the newest N runs.")] = None,
+    older_than: Annotated[int | None, typer.Option(min=0, help="Only runs that are older than so many days.")] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="All of these, and everything else under the stack's prefix.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove without asking.")] = False,
+    stack_name: StackName = STACK,
+) -> None:
+    """Remove what runs and deployments left. Shows what first, and asks."""
+    from cli import cleanup as leftovers
+
+    wanted = leftovers.Wanted(endpoint, registry, runs, everything, keep, older_than)
+
+    def work(stack: Stack) -> None:
+        found = leftovers.plan(stack, wanted)
+        for line in found.lines():
+            console.print(line, markup=False)
+        if found.steps and _agreed(yes):
+            left = leftovers.carry_out(found, lambda text: console.print(text, markup=False))
+            if left:
+                raise _failed("\n".join(["Left, call cleanup again when it is mended:", *left]))
+
+    _with_stack(stack_name, work)
+
+
+def _agreed(yes: bool) -> bool:
+    """Whether to go ahead: said beforehand, or asked in a terminal. Elsewhere nothing is done."""
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        console.print("Nothing was removed. To remove it: the same command with --yes.")
+        return False
+    agreed = typer.confirm("Remove all of this? It cannot be brought back.")
+    if not agreed:
+        console.print("Nothing was removed.")
+    return agreed
+
+
 def _started(execution: str, watch: bool) -> None:
     """Name an execution and, if asked, show it to its end. Exit code 1 if it does not succeed."""
     console.print(execution, markup=False)
@@ -206,8 +288,10 @@ def _started(execution: str, watch: bool) -> None:
         raise typer.Exit(1)
 
 
-def _with_stack(name: str, work: Callable[[Stack], None]) -> None:
-    """Do something with the deployed stack; what AWS refuses becomes one clear message."""
+def _with_stack(
+    name: str, work: Callable[[Stack], None], stopped: str = "No longer watched; what was started goes on."
+) -> None:
+    """Do something with the deployed stack; what AWS refuses becomes one clear message. `stopped`: said at Ctrl-C."""
     from cli import stack
 
     try:
@@ -217,7 +301,7 @@ def _with_stack(name: str, work: Callable[[Stack], None]) -> None:
     except (ClientError, BotoCoreError) as error:
         raise _failed(stack.explained(error)) from None
     except KeyboardInterrupt:
-        raise _stopped("No longer watched; what was started goes on.") from None
+        raise _stopped(stopped) from None
 
 
 def _say(sentences: list[str]) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import boto3
 from automl_pipeline import settings
+from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -55,9 +56,9 @@ class Stack:
         }
 
 
-def client(service: str) -> Any:
+def client(service: str, config: Config | None = None) -> Any:
     """A boto3 client with the person's credentials. boto3 itself reads AWS_DEFAULT_REGION only, the AWS CLI both."""
-    return boto3.client(service, region_name=os.environ.get("AWS_REGION") or None)  # pyright: ignore[reportCallIssue, reportArgumentType]
+    return boto3.client(service, region_name=os.environ.get("AWS_REGION") or None, config=config)  # pyright: ignore[reportCallIssue, reportArgumentType]
 
 
 def find(name: str) -> Stack:

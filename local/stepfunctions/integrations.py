@@ -40,6 +40,7 @@ POLL_SECONDS = 0.2
 # What each service is called in error names.
 ERROR_PREFIXES = {
     "sagemaker": "SageMaker",
+    "sagemakerruntime": "SageMakerRuntime",
     "applicationautoscaling": "ApplicationAutoScaling",
     "s3": "S3",
     "sns": "Sns",

@@ -117,3 +117,18 @@ def test_error_names_of_fail_states_are_allowed() -> None:
     for machine, name in STATES:
         if state(machine, name)["Type"] == "Fail":
             assert not state(machine, name)["Error"].startswith("States.")
+
+
+def texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from texts(inner)
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_what_looks_like_an_expression_is_one(machine: str) -> None:
+    """Step Functions takes a text for an expression only if {% and %} are its very ends; others are kept as they are."""
+    marked = [text for text in texts(MACHINES[machine]) if "{%" in text or "%}" in text]
+    assert marked
+    assert not [text for text in marked if not (text.startswith("{%") and text.endswith("%}"))]

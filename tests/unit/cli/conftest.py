@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,14 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from cli import predict_endpoint
+from cli import stack as stacks
 from cli.main import app
 from cli.stack import Stack
 from cli.watching import Finished
+
+from . import endpoint_server
+from .endpoint_server import Endpoint
 
 RECORDED = Path(__file__).parent / "recorded"
 
@@ -73,3 +78,24 @@ def automl() -> Iterator[Callable[..., Result]]:
     """Runs `automl` with arguments."""
     runner = CliRunner()
     yield lambda *arguments: runner.invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def endpoint(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
+    """What the stack's endpoint serves."""
+    served = Endpoint()
+    outputs = {**stack.outputs, "BucketName": "bucket", "Prefix": "mlops/automl_training"}
+    with endpoint_server.serving(served) as address:
+        for name, value in {
+            "AWS_ENDPOINT_URL": address, "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_REGION": "us-west-2",
+        }.items():  # fmt: skip
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr(stacks, "find", lambda _: replace(stack, outputs=outputs))
+        monkeypatch.setattr(predict_endpoint, "MOST_ROWS", 10)
+        yield served
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "customers.csv"

@@ -1,0 +1,242 @@
+"""`automl predict`: the rows of a CSV file through the endpoint, in requests that it takes, and on after a break."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from botocore.exceptions import BotoCoreError, ClientError
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+from rich.table import Table as ShownTable
+from rich.text import Text
+
+from cli import predict_endpoint as endpoint
+from cli import predict_input
+from cli.predict_output import Identity, Output, Progress
+from cli.stack import Refused, Stack, client, explained
+
+KEEP_EVERY_SECONDS = 2.0
+"""How much work a break can cost. Each time costs one call of DescribeEndpoint."""
+
+SHOWN_ROWS = 5
+SHOWN_LABELS = 10
+_GO_ON = "The same command goes on from there."
+
+
+class Stopped(Exception):
+    """Interrupted by the person; the message says what is kept."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked for; `table` was checked, `output` is where the predictions go."""
+
+    table: predict_input.Table
+    output: Path
+    run_id: str | None = None
+    endpoint: str | None = None
+    start_over: bool = False
+    show_rows: bool = False
+
+
+def read_request(
+    file: Path, output: Path | None, run_id: str | None, endpoint: str | None, *, start_over: bool
+) -> Request:
+    """The request behind the options, checked as far as this machine can. Raises Refused."""
+    written = output or file.with_name(f"{file.stem}.predictions.csv")
+    if written.exists() and file.exists() and written.samefile(file):
+        raise Refused(f"--output {written} is the input file itself; name another one.")
+    return Request(predict_input.check(file), written, run_id, endpoint, start_over, show_rows=output is None)
+
+
+def run(request: Request, stack: Stack, console: Console) -> None:
+    """Ask about every row and write the answers. Raises Refused and Stopped, which say what is kept."""
+    served = endpoint.find(stack, request.endpoint)
+    taken = endpoint.features(served, stack, request.run_id)
+    console.print(f"{served.endpoint} serves {served.name}.", markup=False)
+    work = _Work(request, taken, endpoint.places(taken, request.table), console)
+    for note in work.notes():
+        console.print(note, markup=False)
+    with Output(request.output) as output:
+        began, done = time.monotonic(), work.begin(served, output)
+        try:
+            sure = _through(work, served, output, done, stack)
+        except KeyboardInterrupt:
+            raise Stopped(f"Stopped. {_kept(output, request.table)}") from None
+        except (ClientError, BotoCoreError) as error:
+            raise Refused(f"{explained(error)}\n{_kept(output, request.table)}") from None
+        if request.table.changed():
+            raise Refused(f"{request.table.path} was changed while it was read. Use the same command again.")
+        output.finish()
+    work.show(sure, done.rows, time.monotonic() - began)
+
+
+def _through(work: _Work, served: endpoint.Served, output: Output, done: Progress, stack: Stack) -> Progress:
+    """All rows that are left, and once more those that a change of the endpoint makes unsure."""
+    sure = done
+    while True:
+        try:
+            return work.ask_from(sure, served, output)
+        except endpoint.ModelChanged:
+            try:
+                now = endpoint.find(stack, work.request.endpoint)
+            except Refused as refused:
+                raise Refused(f"{refused}\n{_kept(output, work.request.table)}") from None
+            if now.model != served.model and not work.request.start_over:
+                raise Refused(
+                    f"The endpoint served {served.name} and now serves {now.name}. Answers of two models are not mixed.\n"
+                    f"{_kept(output, work.request.table, go_on=False)}\n"
+                    f"--start-over predicts the whole file with {now.name}. To go on with {served.name}, put it back "
+                    "(automl deploy --version N) and use the same command."
+                ) from None
+            if now.model != served.model:
+                work.console.print(f"The endpoint now serves {now.name}: starting over.", markup=False)
+                work = work.with_features(endpoint.features(now, stack, work.request.run_id))
+            served, sure = now, work.begin(now, output, again=True)
+
+
+def _kept(output: Output, table: predict_input.Table, *, go_on: bool = True) -> str:
+    rows = output.sure.rows
+    if rows == 0:
+        return "Nothing was predicted yet."
+    return f"{rows:,} of {table.rows:,} rows are done and kept in {output.partial}.{' ' + _GO_ON if go_on else ''}"
+
+
+class _Work:
+    """One file through one kind of model: names of the columns it adds, and what is said about it."""
+
+    def __init__(self, request: Request, taken: endpoint.Features, where: dict[str, int], console: Console):
+        self.request, self.taken, self.where, self.console = request, taken, where, console
+        wanted = ["prediction", "probability"] if taken.is_classification else ["prediction"]
+        self.added = [_unused(name, request.table.columns) for name in wanted]
+        self._renamed = [(name, own) for name, own in zip(wanted, self.added, strict=True) if name != own]
+
+    def with_features(self, taken: endpoint.Features) -> _Work:
+        return _Work(self.request, taken, endpoint.places(taken, self.request.table), self.console)
+
+    def notes(self) -> list[str]:
+        missing = [name for name in self.taken.names if name not in self.where]
+        said = [f"The file has a column {name} already; the model's is {own}." for name, own in self._renamed]
+        if missing:
+            said.append(
+                f"{len(missing)} of the model's {len(self.taken.names)} features are not in the file and count as "
+                f"missing values: {', '.join(missing)}."
+            )
+        return said
+
+    def begin(self, served: endpoint.Served, output: Output, *, again: bool = False) -> Progress:
+        """Go on after an earlier attempt, or start. Raises Refused if that is to be decided by the person."""
+        identity = Identity(self.request.table.sha256, served.arn, served.model, served.name, self.added)
+        earlier, differences = output.earlier(identity)
+        if differences and not self.request.start_over:
+            raise Refused(
+                f"{output.partial} holds {earlier.rows:,} rows of an earlier attempt that cannot be continued: "
+                f"{'; '.join(differences)}.\n--start-over begins again at the first row."
+            )
+        if earlier.rows and not differences:
+            output.begin(identity, earlier)
+            if not again:
+                self.console.print(f"Going on after row {earlier.rows:,} of {self.request.table.rows:,}.", markup=False)
+            return earlier
+        output.begin(identity)
+        return Progress()
+
+    def ask_from(self, done: Progress, served: endpoint.Served, output: Output) -> Progress:
+        """Ask about the rows after those that are done. Raises ModelChanged, Refused, ClientError, BotoCoreError."""
+        runtime, sagemaker = client("sagemaker-runtime", endpoint.PATIENT), client("sagemaker", endpoint.PATIENT)
+        table, progress = self.request.table, done.copy()
+        if not progress.rows:
+            output.write(_line(table.header, self.added, table.line_end))
+        kept_at = time.monotonic()
+        columns = TextColumn("Predicting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+        with Bar(*columns, console=self.console, transient=True, disable=not self.console.is_terminal) as bar:
+            task = bar.add_task("rows", total=table.rows, completed=progress.rows)
+            for asked in endpoint.requests(table.after(progress.rows), self.where):
+                answers = endpoint.ask(runtime, served.endpoint, asked)
+                output.write(b"".join(self._written(asked.rows, answers, progress)))
+                bar.update(task, completed=progress.rows)
+                if time.monotonic() - kept_at >= KEEP_EVERY_SECONDS:
+                    endpoint.confirm(sagemaker, served)
+                    output.keep(progress)
+                    kept_at = time.monotonic()
+        endpoint.confirm(sagemaker, served)
+        output.keep(progress)
+        if progress.rows != table.rows:
+            raise Refused(f"{table.path} was changed while it was read. Use the same command again.")
+        return progress
+
+    def _written(self, rows: Sequence[predict_input.Row], answers: list[list[str]], progress: Progress) -> list[bytes]:
+        lines = []
+        for row, answer in zip(rows, answers, strict=True):
+            if len(answer) < len(self.added):
+                raise Refused(
+                    f"The endpoint answered row {row.number:,} with {len(answer)} value(s), and "
+                    f"{' and '.join(self.added)} were expected: is the model one of this pipeline?"
+                )
+            added = answer[: len(self.added)]
+            if self.taken.is_classification:
+                progress.labels[added[0]] = progress.labels.get(added[0], 0) + 1
+            else:
+                value = float(added[0])
+                progress.least = value if progress.least is None else min(progress.least, value)
+                progress.most = value if progress.most is None else max(progress.most, value)
+                progress.total += value
+            progress.rows = row.number
+            lines.append(_line(row.text, added, row.end or self.request.table.line_end))
+        return lines
+
+    def show(self, progress: Progress, earlier: int, seconds: float) -> None:
+        """What came out, in a few lines."""
+        if self.request.show_rows:
+            self._show_rows()
+        now = progress.rows - earlier
+        speed = f"{now:,} rows in {seconds:.1f} s ({now / max(seconds, 1e-3):,.0f} rows/s)"
+        self.console.print(speed if not earlier else f"{progress.rows:,} rows, of which {speed} now", markup=False)
+        if self.taken.is_classification:
+            counted = Counter(progress.labels).most_common()
+            parts = [f"{_printable(label)} {count:,}" for label, count in counted[:SHOWN_LABELS]]
+            more = len(counted) - SHOWN_LABELS
+            self.console.print(
+                f"Predicted: {', '.join(parts)}{f' and {more} classes more' if more > 0 else ''}", markup=False
+            )
+        else:
+            mean = progress.total / progress.rows
+            self.console.print(f"Predicted: {progress.least:g} to {progress.most:g}, on average {mean:g}", markup=False)
+        self.console.print(f"Written: {self.request.output}", markup=False)
+
+    def _show_rows(self) -> None:
+        columns = self.request.table.columns
+        known = {name.strip().lower() for name in self.taken.ids}
+        shown = next((place for place, name in enumerate(columns) if name.strip().lower() in known), 0)
+        table = ShownTable(escape(_printable(columns[shown])), *self.added, box=box.SIMPLE_HEAD)
+        with self.request.output.open(encoding="utf-8", newline="") as file:
+            for cells in islice((cells for cells in csv.reader(file) if cells), 1, SHOWN_ROWS + 1):
+                table.add_row(*(Text(_printable(cell)) for cell in (cells[shown], *cells[len(columns) :])))
+        self.console.print(table)
+
+
+def _unused(name: str, columns: Sequence[str]) -> str:
+    taken = {column.strip().lower() for column in columns}
+    names = (name, *(f"{name}_{number}" for number in range(2, len(columns) + 3)))
+    return next(candidate for candidate in names if candidate not in taken)
+
+
+def _line(text: str, added: Sequence[str], end: str) -> bytes:
+    out = io.StringIO()
+    csv.writer(out).writerow(added)  # with its own end of line: csv.writer quotes no other line breaks
+    return f"{text},{out.getvalue()[:-2]}{end}".encode()
+
+
+def _printable(text: str) -> str:
+    shown = text if text.isprintable() else repr(text)[1:-1]
+    return shown if len(shown) <= 40 else f"{shown[:39]}…"

@@ -1,0 +1,271 @@
+"""What serves on the endpoint, which columns it takes, and how it is asked about many rows."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from cli.predict_input import Row, Table
+from cli.stack import Refused, Stack, client
+
+MOST_ROWS = 2000
+"""Rows of a request: a second or two of an ensemble's work, far from the minute that a container may take."""
+
+MOST_BYTES = 3_000_000
+"""Bytes of a request: endpoints take 6 MB, serverless ones 4 MB."""
+
+# Throttling, 5xx, timeouts and dropped connections are asked again by botocore itself, with growing waits. A container
+# has 60 seconds to answer.
+PATIENT = Config(retries={"mode": "standard", "max_attempts": 8}, connect_timeout=10, read_timeout=70)
+_SERVES = ("InService", "Updating", "SystemUpdating", "RollingBack")
+_ROW = re.compile(r"\brow (\d+)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Served:
+    """What an endpoint serves. `model` names the very model, `state` changes whenever the endpoint does."""
+
+    endpoint: str
+    arn: str
+    state: tuple[str, str]
+    model: str
+    artifacts: str
+
+    @property
+    def name(self) -> str:
+        """The model for a person: its version in the registry, or its name."""
+        group, _, version = self.model.partition(":model-package/")[2].rpartition("/")
+        return f"version {version} of {group}" if group else f"model {self.model}"
+
+
+@dataclass(frozen=True)
+class Features:
+    """What the model takes: feature names in its order; and whether it tells classes, which columns are ids."""
+
+    names: list[str]
+    is_classification: bool
+    ids: list[str]
+
+
+class ModelChanged(Exception):
+    """The endpoint is not what it was when the rows since the last check were answered."""
+
+
+# -- what serves
+
+
+def find(stack: Stack, endpoint: str | None = None) -> Served:
+    """What serves on the stack's endpoint, or on another one. Raises Refused, ClientError."""
+    sagemaker = client("sagemaker", PATIENT)
+    name = endpoint or stack.outputs["EndpointName"]
+    try:
+        told = sagemaker.describe_endpoint(EndpointName=name)
+    except ClientError as error:
+        if "Could not find" not in str(error):
+            raise
+        latest = read_latest(stack)
+        ready = f"Run {latest['run_id']} registered a model: automl deploy" if latest else "automl start --watch"
+        raise Refused(f"There is no endpoint {name}. {ready}") from None
+    status = told["EndpointStatus"]
+    if status not in _SERVES:
+        raise Refused(f"Endpoint {name} is {status} and does not answer. {told.get('FailureReason', '')}".strip())
+    # With scaling alone an endpoint is Updating too; a new model comes with a pending deployment.
+    if told.get("PendingDeploymentSummary"):
+        raise Refused(
+            f"Endpoint {name} is changing to another model. When that has ended (automl watch --deployment), use the "
+            "same command again."
+        )
+    config = sagemaker.describe_endpoint_config(EndpointConfigName=told["EndpointConfigName"])
+    model = sagemaker.describe_model(ModelName=config["ProductionVariants"][0]["ModelName"])
+    containers = model.get("Containers") or [model["PrimaryContainer"]]
+    identity = model["ModelName"]
+    package = containers[0].get("ModelPackageName")
+    if package:
+        described = sagemaker.describe_model_package(ModelPackageName=package)
+        containers, identity = described["InferenceSpecification"]["Containers"], described["ModelPackageArn"]
+    artifacts = containers[0].get("ModelDataUrl", "").rpartition("/")[0]
+    return Served(name, told["EndpointArn"], _state(told), identity, artifacts)
+
+
+def confirm(sagemaker: Any, served: Served) -> None:
+    """Raises ModelChanged if the endpoint changed since `served` was found, or is changing; ClientError."""
+    told = sagemaker.describe_endpoint(EndpointName=served.endpoint)
+    if told.get("PendingDeploymentSummary") or _state(told) != served.state:
+        raise ModelChanged
+
+
+def _state(told: dict[str, Any]) -> tuple[str, str]:
+    return told["EndpointConfigName"], str(told["LastModifiedTime"])
+
+
+def read_latest(stack: Stack) -> dict[str, Any] | None:
+    """latest.json: the newest registered run; None before there is one."""
+    return _read_json(stack.outputs["BucketName"], f"{stack.outputs['Prefix']}/latest.json")
+
+
+def features(served: Served, stack: Stack, run_id: str | None = None) -> Features:
+    """What the served model takes, from its run's preprocessing.json. `run_id`: the run it is expected to be of.
+
+    Raises Refused, ClientError.
+    """
+    place = served.artifacts
+    if run_id:
+        place = f"s3://{stack.outputs['BucketName']}/{stack.outputs['Prefix']}/runs/{run_id}/preprocessing"
+        if "/runs/" in served.artifacts and served.artifacts != place:
+            served_run = served.artifacts.split("/runs/")[1].partition("/")[0]
+            raise Refused(
+                f"Endpoint {served.endpoint} serves {served.name}, of run {served_run} and not {run_id}. "
+                "automl deploy --version N puts another version there."
+            )
+    bucket, _, key = place.removeprefix("s3://").partition("/")
+    specification = _read_json(bucket, f"{key}/preprocessing.json") if key else None
+    if specification is None:
+        raise Refused(
+            f"There is no {place}/preprocessing.json, which tells the columns that the model takes."
+            if run_id
+            else f"Endpoint {served.endpoint} serves {served.name}, which is of no run of this pipeline. "
+            "--run RUN_ID says whose columns it takes."
+        )
+    return Features(
+        [feature["name"] for feature in specification["features"]],
+        specification["problem_type"] != "Regression",
+        specification["dropped_columns"]["ids_and_metadata"],
+    )
+
+
+def _read_json(bucket: str, key: str) -> dict[str, Any] | None:
+    s3 = client("s3", PATIENT)
+    try:
+        return json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+    except s3.exceptions.NoSuchKey:
+        return None
+
+
+# -- which columns it takes
+
+
+def places(taken: Features, table: Table) -> dict[str, int]:
+    """For each feature that the table has, its column. Raises Refused, by the rule of the endpoint (docs/api.md)."""
+    exact: dict[str, list[int]] = {}
+    folded: dict[str, list[int]] = {}
+    for place, column in enumerate(table.columns):
+        exact.setdefault(column, []).append(place)
+        folded.setdefault(column.strip().lower(), []).append(place)
+    found = {name: exact.get(name) or folded.get(name.strip().lower(), []) for name in taken.names}
+    missing = [name for name, at in found.items() if not at]
+    problems = []
+    twice = [name for name, at in found.items() if len(at) > 1]
+    if twice:
+        problems.append(f"More than one column of {table.path} is named {', '.join(map(repr, twice))}.")
+    if len(missing) == len(taken.names):
+        problems.append(
+            f"The first row of {table.path} names none of the model's features ({', '.join(missing)}). It must be a header."
+        )
+    elif 2 * len(missing) > len(taken.names):
+        problems.append(
+            f"{table.path} lacks {len(missing)} of the model's {len(taken.names)} features, more than half: {', '.join(missing)}."
+        )
+    if problems:
+        raise Refused("\n".join(problems))
+    return {name: at[0] for name, at in found.items() if at}
+
+
+# -- asking
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Rows of one request, and each as a CSV line of the features alone: what the model does not take is not sent."""
+
+    header: bytes
+    rows: Sequence[Row]
+    lines: Sequence[bytes]
+
+    def part(self, begin: int, end: int) -> Asked:
+        return Asked(self.header, self.rows[begin:end], self.lines[begin:end])
+
+
+class _Line:
+    """Where csv.writer writes: it gives back what it is given."""
+
+    def write(self, text: str) -> str:
+        return text
+
+
+def requests(rows: Iterable[Row], where: dict[str, int]) -> Iterator[Asked]:
+    """The rows in requests that an endpoint takes. Raises Refused for a row that fits none."""
+    writer = csv.writer(_Line())
+    header = str(writer.writerow(where)).encode()
+    columns = list(where.values())
+    taken: list[Row] = []
+    lines: list[bytes] = []
+    size = len(header)
+    for row in rows:
+        line = str(writer.writerow([row.cells[column] for column in columns])).encode()
+        if len(header) + len(line) > MOST_BYTES:
+            raise Refused(f"Row {row.number:,} (line {row.line:,}) is larger than {MOST_BYTES:,} bytes.")
+        if len(taken) == MOST_ROWS or size + len(line) > MOST_BYTES:
+            yield Asked(header, taken, lines)
+            taken, lines, size = [], [], len(header)
+        taken.append(row)
+        lines.append(line)
+        size += len(line)
+    if taken:
+        yield Asked(header, taken, lines)
+
+
+def ask(runtime: Any, endpoint: str, asked: Asked) -> list[list[str]]:
+    """The model's answer to each row, in their order. Raises Refused with the file's own row number, ClientError."""
+    try:
+        said = runtime.invoke_endpoint(
+            EndpointName=endpoint,
+            ContentType="text/csv; header=present",
+            Accept="text/csv",
+            Body=asked.header + b"".join(asked.lines),
+        )
+    except runtime.exceptions.ModelError as error:
+        return _ask_less(runtime, endpoint, asked, error)
+    text = said["Body"].read().decode()
+    answers = [cells for cells in csv.reader(io.StringIO(text, newline="")) if cells]
+    if len(answers) != len(asked.rows):
+        raise Refused(
+            f"The endpoint gave {len(answers):,} answers to {_span(asked.rows)}. None of them was kept; is the model "
+            "one of this pipeline?"
+        )
+    return answers
+
+
+def _ask_less(runtime: Any, endpoint: str, asked: Asked, error: Any) -> list[list[str]]:
+    """After a refusal: tells the row if the model names it, and else asks in halves, down to the row that it is about.
+
+    A container that was only out of breath answers the smaller request.
+    """
+    status = error.response.get("OriginalStatusCode", 500)
+    sentence = (error.response.get("OriginalMessage") or str(error)).strip()
+    if sentence.startswith("<"):  # the web page of a server's error says nothing
+        sentence = f"See the log group /aws/sagemaker/Endpoints/{endpoint}."
+    named = [match for match in _ROW.finditer(sentence) if 1 <= int(match[1]) <= len(asked.rows)]
+    if status < 500 and named:
+        row = asked.rows[int(named[-1][1]) - 1]
+        begin, end = named[-1].span()
+        sentence = f"{sentence[:begin]}{sentence[begin : begin + 3]} {row.number:,} (line {row.line:,}){sentence[end:]}"
+        raise Refused(f"The model refuses a row: {sentence}") from None
+    if len(asked.rows) > 1:
+        middle = len(asked.rows) // 2
+        first = ask(runtime, endpoint, asked.part(0, middle))
+        return first + ask(runtime, endpoint, asked.part(middle, len(asked.rows)))
+    raise Refused(f"The model does not answer {_span(asked.rows)} (status {status}): {sentence}") from None
+
+
+def _span(rows: Sequence[Row]) -> str:
+    if len(rows) == 1:
+        return f"row {rows[0].number:,} (line {rows[0].line:,})"
+    return f"rows {rows[0].number:,} to {rows[-1].number:,}"
