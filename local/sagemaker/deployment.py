@@ -6,7 +6,6 @@ docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails.html. Waits take S
 from __future__ import annotations
 
 import math
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -145,9 +144,8 @@ def shift(traffic: Traffic, fleet: Fleet, steps: Plan, tell: Tell) -> None:
 
 def _bake(seconds: float, alarms: tuple[str, ...], began: float) -> None:
     until = time.monotonic() + seconds
-    pause = threading.Event()
     while (left := until - time.monotonic()) > 0:
-        pause.wait(min(left, _LOOK_SECONDS))
+        time.sleep(min(left, _LOOK_SECONDS))
         _look_at(alarms, began)
 
 

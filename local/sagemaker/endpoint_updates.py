@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import threading
+import time
 from typing import Any
 
 from local.api_model import ApiError
@@ -92,7 +92,7 @@ def _replace(endpoint: Endpoint, pending: Pending, plan: deployment.Plan) -> Non
         if fleet:
             fleet.close()
         # Seen for a moment, as on AWS where instances take minutes to end.
-        threading.Event().wait(min(60 * STATE.pace, 1.0))
+        time.sleep(min(60 * STATE.pace, 1.0))
         endpoint.pending = None
         settle(endpoint, "InService", reason)
         return

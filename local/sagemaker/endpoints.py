@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import contextvars
 import logging
+import re
 import threading
 import uuid
 from dataclasses import dataclass, field
@@ -246,7 +247,7 @@ def tell(endpoint: Endpoint) -> None:
         "EndpointName": endpoint.name,
         "EndpointArn": endpoint.arn,
         "EndpointConfigName": endpoint.config_name,
-        "EndpointStatus": endpoint.status.upper().replace("INSERVICE", "IN_SERVICE"),
+        "EndpointStatus": re.sub(r"(?<=[a-z])(?=[A-Z])", "_", endpoint.status).upper(),  # ROLLING_BACK
     }
     events.emit("SageMaker Endpoint State Change", detail, endpoint.arn)
     if "PendingDeploymentSummary" in described:

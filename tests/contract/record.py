@@ -245,8 +245,8 @@ class Recorder:
             _say("a run that is stopped")
             execution = self._cloud.start(**FEWER)
             while not list_running():
-                if self._states.describe_execution(executionArn=execution)["status"] != "RUNNING":
-                    raise SystemExit("The run was over before it could be stopped")
+                if (described := self._states.describe_execution(executionArn=execution))["status"] != "RUNNING":
+                    raise SystemExit(f"The run was over before it could be stopped: {described}")
                 time.sleep(0.02)
             self._states.stop_execution(executionArn=execution, cause="the wrong customers")
             self._cloud.interruption_of(execution)
@@ -257,8 +257,8 @@ class Recorder:
         sagemaker = self._cloud.client("sagemaker")
         execution = self._cloud.start(**FEWER)
         while not (running := sagemaker.list_processing_jobs(StatusEquals="InProgress")["ProcessingJobSummaries"]):
-            if self._states.describe_execution(executionArn=execution)["status"] != "RUNNING":
-                raise SystemExit("The run was over before its job could be stopped")
+            if (described := self._states.describe_execution(executionArn=execution))["status"] != "RUNNING":
+                raise SystemExit(f"The run was over before its job could be stopped: {described}")
             time.sleep(0.02)
         ended = {"ended": {"job": running[0]["ProcessingJobName"], "training": True}, "stopped": []}
         self._ended(self._begin(Beginning("interrupted", "StopProcessingJob", ended, own_role=True), 998))
@@ -384,7 +384,8 @@ class Recorder:
         """The raw recording of a machine, of its executions that began at a state, too."""
         # A function's stack trace names its files, which on AWS lie elsewhere than on this machine.
         text = _OWN_FILES.sub("/var/task", self._raw.read_text(encoding="utf-8"))
-        for line in map(json.loads, text.splitlines()):
+        written = text[: text.rfind("\n") + 1]  # executions that run meanwhile may be about to write a line
+        for line in map(json.loads, written.splitlines()):
             if self._machine_of.get(line["bindings"]["states"]["context"]["StateMachine"]["Name"]) == machine:
                 yield line
 

@@ -31,9 +31,17 @@ class Endpoint:
     name: str = field(default_factory=lambda: f"small-{uuid.uuid4().hex[:8]}")
     models: int = 0
 
-    @property
-    def sagemaker(self) -> Any:
-        return self.cloud.client("sagemaker")
+    def __post_init__(self) -> None:
+        # Made once: a client takes long enough to make that what is to be seen would be over.
+        self.sagemaker = self.cloud.client("sagemaker")
+        self.cloudwatch = self.cloud.client("cloudwatch")
+        session = boto3.Session(address.ACCESS_KEY, address.SECRET_KEY, region_name=address.REGION)
+        self.runtime = session.client(
+            "sagemaker-runtime",
+            endpoint_url=self.cloud.laptop.server.endpoint_url,
+            # A failed request must not be hidden by making it again.
+            config=Config(retries={"total_max_attempts": 1}, max_pool_connections=16),
+        )
 
     def model(self, parameters: dict[str, Any], program: str = PREDICT, *before: str, **more: Any) -> str:
         """A model of these containers' programs. Returns its name."""
@@ -86,16 +94,6 @@ class Endpoint:
         """What the endpoint is when nothing changes any more."""
         return self.until(lambda described: described["EndpointStatus"] in ("InService", "Failed"))
 
-    @property
-    def runtime(self) -> Any:
-        """A client that does not hide a failed request by making it again."""
-        session = boto3.Session(address.ACCESS_KEY, address.SECRET_KEY, region_name=address.REGION)
-        return session.client(
-            "sagemaker-runtime",
-            endpoint_url=self.cloud.laptop.server.endpoint_url,
-            config=Config(retries={"total_max_attempts": 1}, max_pool_connections=16),
-        )
-
     def ask(self, body: bytes | None = None, **more: Any) -> dict[str, Any]:
         given = {"ContentType": "text/csv", "Body": body or small_models.request(), **more}
         return self.runtime.invoke_endpoint(EndpointName=self.name, **given)
@@ -105,7 +103,7 @@ class Endpoint:
         name = f"{self.name}-{uuid.uuid4().hex[:6]}"
         dimensions = {"EndpointName": self.name, "VariantName": "AllTraffic", **more.pop("dimensions", {})}
         statistic = {} if "ExtendedStatistic" in more else {"Statistic": "Average"}
-        self.cloud.client("cloudwatch").put_metric_alarm(**{
+        self.cloudwatch.put_metric_alarm(**{
             "AlarmName": name, "Namespace": "AWS/SageMaker", "MetricName": metric,
             "Dimensions": [{"Name": key, "Value": value} for key, value in dimensions.items()],
             "Period": 60, "EvaluationPeriods": 1, "Threshold": 0.05,
@@ -113,8 +111,36 @@ class Endpoint:
         })  # fmt: skip
         return name
 
+    def told(self) -> list[str]:
+        """The statuses that EventBridge was told of, in turn, since `listen`."""
+        found: list[str] = []
+        while messages := self.queues.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                found.append(json.loads(message["Body"])["detail"]["EndpointStatus"])
+                self.queues.delete_message(QueueUrl=self.queue, ReceiptHandle=message["ReceiptHandle"])
+        return found
+
+    def listen(self) -> None:
+        """Have EventBridge keep what it is told of this endpoint."""
+        self.queues = self.cloud.client("sqs")
+        self.queue = self.queues.create_queue(QueueName=self.name)["QueueUrl"]
+        target = self.queues.get_queue_attributes(QueueUrl=self.queue, AttributeNames=["QueueArn"])["Attributes"]
+        pattern = {
+            "source": ["aws.sagemaker"],
+            "detail-type": ["SageMaker Endpoint State Change"],
+            "detail": {"EndpointName": [self.name]},
+        }
+        events = self.cloud.client("events")
+        events.put_rule(Name=self.name, EventPattern=json.dumps(pattern))
+        events.put_targets(Rule=self.name, Targets=[{"Id": "queue", "Arn": target["QueueArn"]}])
+
+    def went_off(self, name: str) -> bool:
+        """Whether the alarm has ever been in ALARM."""
+        history = self.cloudwatch.describe_alarm_history(AlarmName=name, HistoryItemType="StateUpdate")
+        return any(item["HistorySummary"].endswith("to ALARM") for item in history["AlarmHistoryItems"])
+
     def alarm_state(self, name: str) -> str:
-        return self.cloud.client("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"][0]["StateValue"]
+        return self.cloudwatch.describe_alarms(AlarmNames=[name])["MetricAlarms"][0]["StateValue"]
 
 
 @pytest.fixture(scope="session")

@@ -44,6 +44,8 @@ def transform_fn(model, content, content_type, accept):
 CANNOT_START = "raise RuntimeError('no such library')"
 ANSWERS_500 = PREDICT.replace("    rows = [[", "    raise RuntimeError('out of order')\n    rows = [[")
 
+SLOW = PREDICT.replace("    rows = [[", "    import time; time.sleep(0.3)\n    rows = [[")
+
 
 @dataclass(frozen=True)
 class Trained:

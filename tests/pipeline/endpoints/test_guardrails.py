@@ -28,13 +28,14 @@ def deployment(alarm: str | None = None, kind: str = "CANARY", wait: int = 600, 
 def test_container_that_does_not_start_is_turned_back_unnoticed(endpoint: Endpoint, models: Models) -> None:
     old, new = models
     before = endpoint.create(old)
+    endpoint.listen()
     with load.running(endpoint.runtime, endpoint.name, small_models.request(), clients=2) as requests:
         endpoint.update(endpoint.config(new, CANNOT_START), DeploymentConfig=deployment())
-        rolling = endpoint.until(lambda described: described["EndpointStatus"] == "RollingBack")
         described = endpoint.settled()
     assert set(requests.seen) == {old.answer}
-    assert "container-2 container did not pass the ping health check" in rolling["FailureReason"]
-    assert (described["EndpointConfigName"], described["FailureReason"]) == (before, rolling["FailureReason"])
+    assert "container-2 container did not pass the ping health check" in described["FailureReason"]
+    assert (described["EndpointStatus"], described["EndpointConfigName"]) == ("InService", before)
+    assert endpoint.told() == ["UPDATING", "ROLLING_BACK", "IN_SERVICE"]
 
 
 def test_canary_that_answers_500_is_turned_back_by_the_alarm(endpoint: Endpoint, models: Models) -> None:
@@ -44,8 +45,6 @@ def test_canary_that_answers_500_is_turned_back_by_the_alarm(endpoint: Endpoint,
     elsewhere = endpoint.alarm(dimensions={"EndpointName": "another-endpoint"})
     with load.running(endpoint.runtime, endpoint.name, small_models.request(), clients=2) as requests:
         endpoint.update(endpoint.config(new, ANSWERS_500), DeploymentConfig=deployment(alarm))
-        endpoint.until(lambda described: described["EndpointStatus"] == "RollingBack")
-        assert endpoint.alarm_state(elsewhere) == "OK", "an alarm looks at its own dimensions only"
         described = endpoint.settled()
         asked = [len(client) for client in requests.clients]
         for _ in range(20):
@@ -61,6 +60,8 @@ def test_canary_that_answers_500_is_turned_back_by_the_alarm(endpoint: Endpoint,
     after = [client[count:] for client, count in zip(requests.clients, asked, strict=True)]
     assert not [one for client in after for one in client if one != old.answer]
     endpoint.until(lambda _: endpoint.alarm_state(alarm) == "OK")
+    assert endpoint.went_off(alarm)
+    assert not endpoint.went_off(elsewhere), "an alarm looks at its own dimensions only"
 
 
 @pytest.mark.parametrize("kind", ["ALL_AT_ONCE", "LINEAR"])

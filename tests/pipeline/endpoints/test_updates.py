@@ -14,9 +14,9 @@ CANARY = {
         "TrafficRoutingConfiguration": {
             "Type": "CANARY",
             "CanarySize": {"Type": "CAPACITY_PERCENT", "Value": 25},
-            "WaitIntervalInSeconds": 120,
+            "WaitIntervalInSeconds": 300,
         },
-        "TerminationWaitInSeconds": 60,
+        "TerminationWaitInSeconds": 180,
         "MaximumExecutionTimeoutInSeconds": 1800,
     }
 }
@@ -30,11 +30,24 @@ def test_all_at_once_no_client_sees_the_old_model_after_the_new(endpoint: Endpoi
         endpoint.update(config)
         described = endpoint.settled()
         after = endpoint.ask()["Body"].read()
+        endpoint.until(lambda _: new.answer in requests.seen)
     assert (described["EndpointConfigName"], after) == (config, new.answer)
     assert requests.errors == []
     assert set(requests.seen) == {old.answer, new.answer}, "an answer is neither model's alone"
     for client in requests.clients:
         assert client == sorted(client, key=lambda answer: answer == new.answer), "the old model came back"
+
+
+def test_requests_under_way_are_answered_by_the_old_model(endpoint: Endpoint, models: Models) -> None:
+    old, new = models
+    endpoint.create(old, program=small_models.SLOW)
+    config = endpoint.config(new)
+    with load.running(endpoint.runtime, endpoint.name, small_models.request(), clients=8) as requests:
+        endpoint.update(config)
+        assert endpoint.settled()["EndpointConfigName"] == config
+        endpoint.until(lambda _: new.answer in requests.seen)
+    assert requests.errors == []
+    assert set(requests.seen) == {old.answer, new.answer}
 
 
 def test_canary_gets_its_share_then_everything(endpoint: Endpoint, models: Models) -> None:
@@ -49,7 +62,7 @@ def test_canary_gets_its_share_then_everything(endpoint: Endpoint, models: Model
     assert baking["EndpointStatus"] == full["EndpointStatus"] == "Updating"
     assert baking["EndpointConfigName"] == before
     assert baking["PendingDeploymentSummary"]["EndpointConfigName"] == config
-    assert "Baking for 120 seconds (WaitIntervalInSeconds)" in _message(baking)
+    assert "Baking for 300 seconds (WaitIntervalInSeconds)" in _message(baking)
     assert requests.errors == []
     assert set(requests.seen) == {old.answer, new.answer}, "an answer is neither model's alone"
     returned = [client for client in requests.clients if old.answer in client[client.index(new.answer) :]]
