@@ -168,7 +168,7 @@ def _arrange_job(operation: str, request: Any, fault: StateFault) -> None:
             )
     elif operation == "StartExecution" and fault.outcome == "Failed":
         name = json.loads(request.body)["name"]
-        STATE.faults.add(StateFault(state="*", execution=name, error="AccessDenied", message=fault.reason, times=1))
+        STATE.faults.add(StateFault(state="*", execution=name, error="Invalid", message=fault.reason, times=99))
 
 
 def _after_call(parsed: dict[str, Any], model: Any, event_name: str, **_: Any) -> None:

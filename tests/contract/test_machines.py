@@ -107,7 +107,9 @@ def test_an_end_that_is_told_is_reached_by_the_mail_only(machine: str) -> None:
             continue
         before = {name: one for name, one in states.items() if end in targets(one)}
         if found["Type"] == "Fail" or any(map(sends_mail, before.values())):
-            silent = [name for name, one in before.items() if not sends_mail(one) and not decides_who_tells(states, one)]
+            silent = [
+                name for name, one in before.items() if not sends_mail(one) and not decides_who_tells(states, one)
+            ]
             assert not silent, f"{machine}.{end} comes after {silent} without a mail"
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import queue
-from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +13,7 @@ import pytest
 
 from cli import laptop
 from local import paths, process
-from tests.faults import judgement
+from tests.faults import judgement, table
 from tests.faults.kinds import Case
 from tests.faults.stage import Stage
 from tests.faults.ways import Unreached, Ways
@@ -23,7 +21,6 @@ from tests.faults.ways import Unreached, Ways
 STACKS = int(os.environ.get("FAULTS_STACKS", "4"))
 # A minute of the machines' waiting takes a tenth of a second.
 WAIT_SCALE = 1 / 600
-TABLE = paths.ROOT / "fault-matrix.jsonl"
 AHEAD = 3 * STACKS
 """How many cases are begun before their test's turn."""
 
@@ -82,7 +79,7 @@ def matrix(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
             yield played
         finally:
             played.close()
-            _write(played.rows)
+            table.write(played.rows)
 
 
 def _stages(server: process.Server, faults: Path, count: int) -> list[Stage]:
@@ -93,27 +90,3 @@ def _stages(server: process.Server, faults: Path, count: int) -> list[Stage]:
     with ThreadPoolExecutor(count) as pool:
         list(pool.map(Stage.deploy, made[1:]))
     return made
-
-
-def _write(rows: list[dict[str, Any]]) -> None:
-    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
-    table = TABLE.with_stem(f"{TABLE.stem}-{worker}") if worker else TABLE
-    table.parent.mkdir(parents=True, exist_ok=True)
-    table.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-
-
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """The table: states down, faults and what came of them."""
-    tables = [path for path in paths.ROOT.glob(f"{TABLE.stem}*.jsonl")]
-    rows = [json.loads(line) for path in tables for line in path.read_text(encoding="utf-8").splitlines()]
-    if not rows or not any(
-        "tests/faults" in str(report.nodeid)
-        for report in terminalreporter.stats.get("passed", []) + terminalreporter.stats.get("failed", [])
-    ):
-        return
-    terminalreporter.section(f"fault matrix: {len(rows)} cases")
-    for row in rows:
-        told = f"{row.get('error', '')}, {row.get('mails', 0)} mail" if row.get("error") else ""
-        mark = "  PROBLEM" if row["problems"] else ""
-        terminalreporter.line(f"{row['state']:<38} {row['fault']:<26} {row['ends']:<10} {told}{mark}")
-    terminalreporter.line(str(dict(Counter(row["ends"] for row in rows))))

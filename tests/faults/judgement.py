@@ -39,7 +39,7 @@ def _end(case: Case, way: Way, ending: Ending, how: str) -> Iterator[str]:
         yield f"it ended as {ending.status}"
     if case.kind.recovers and how != "recovered":
         yield f"it should end as it does without the fault ({good.status} {good.error}), but: {ending.status} {ending.error}: {ending.cause[:300]}"
-    if good.status == "FAILED" and _only_fails_after(task):
+    if good.status == "FAILED" and task.follows_failure:
         # What is done about a failure, the mail included, must not change what the execution ends with.
         if how != "recovered" or ending.cause[:40] != good.cause[:40]:
             yield f"the first failure is hidden: {ending.error}: {ending.cause[:300]} in place of {good.error}: {good.cause[:300]}"
@@ -47,11 +47,6 @@ def _end(case: Case, way: Way, ending: Ending, how: str) -> Iterator[str]:
         yield "it went on as if nothing had been"
     if ending.status == "FAILED" and (not ending.error or ending.error.startswith("States.")):
         yield f"its error {ending.error!r} says nothing"
-
-
-def _only_fails_after(task: Task) -> bool:
-    """Whether a state lies on the way to a Fail state that began before it."""
-    return task.step == "Failure" or task._fails(task.state["Next"])
 
 
 def _mails(case: Case, way: Way, ending: Ending, stage: Stage, how: str) -> Iterator[str]:
@@ -130,9 +125,9 @@ def _world(ending: Ending, stage: Stage) -> Iterator[str]:
         and not new
     ):
         yield "it says that it registered a version, and there is none"
-    if after.latest != before.latest:
-        if not new or (after.latest and next(iter(new)).encode() not in after.latest):
-            yield f"latest.json points at no version of this run: {after.latest!r}"
+    points_at_new = bool(new) and (not after.latest or next(iter(new)).encode() in after.latest)
+    if after.latest != before.latest and not points_at_new:
+        yield f"latest.json points at no version of this run: {after.latest!r}"
     yield from _endpoint(before, after, executions, stage)
 
 

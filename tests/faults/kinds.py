@@ -72,14 +72,19 @@ class Task:
     def must_fail(self) -> bool:
         """Whether every way from its Catch of States.ALL ends in a Fail state before another call could mend anything."""
         rule = next(rule for rule in self.state["Catch"] if "States.ALL" in rule["ErrorEquals"])
-        return all(self._fails(name) for name in [rule["Next"]])
+        return self._fails(rule["Next"])
+
+    @property
+    def follows_failure(self) -> bool:
+        """Whether the state lies on the way to a Fail state that began before it."""
+        return self._fails(self.state["Next"])
 
     def _fails(self, name: str) -> bool:
         state = machines.source(self.machine)["States"][name]
         if state["Type"] == "Fail":
             return True
-        if state["Type"] == "Task" and Task(self.machine, name).sends_mail and self.step != "Failure":
-            return True  # mails are sent on the way to a Fail state
+        if state["Type"] == "Task" and Task(self.machine, name).sends_mail:
+            return self._fails(state["Next"])
         if state["Type"] == "Choice":
             return all(self._fails(rule["Next"]) for rule in [*state["Choices"], {"Next": state["Default"]}])
         return state["Type"] == "Pass" and self._fails(state["Next"])

@@ -178,12 +178,7 @@ class Stage:
         run_id = Execution(arn, described["name"], described["startDate"].isoformat()).run_id
         history = states.get_execution_history(executionArn=arn, maxResults=1000)["events"]
         found = [(mail["Subject"], str(mail.get_payload())) for mail in self.mails()[mails:]]
-        children = []
-        for event in history:
-            output = event.get("taskSubmittedEventDetails", {}).get("output", "{}")
-            child = json.loads(output).get("ExecutionArn") or json.loads(output).get("executionArn")
-            if child:
-                children.append(self._ending(child, "deployment", before, 10**6))
+        children = self._children(arn, before) if machine == "training" else []
         return Ending(
             arn=arn,
             status=described["status"],
@@ -198,6 +193,17 @@ class Stage:
             running=self._jobs_running(run_id),
             children=children,
         )  # fmt: skip
+
+    def _children(self, arn: str, before: World) -> list[Ending]:
+        """The deployments that an execution started."""
+        states = self.client("stepfunctions")
+        listed = states.list_executions(stateMachineArn=self.machine_arns["deployment"], maxResults=10)["executions"]
+        described = [states.describe_execution(executionArn=one["executionArn"]) for one in listed]
+        return [
+            self._ending(one["executionArn"], "deployment", before, len(self.mails()))
+            for one in described
+            if json.loads(one["input"]).get("started_by") == arn
+        ]
 
     def _jobs_running(self, run_id: str, seconds: float = 5) -> list[str]:
         """Jobs of a run that nobody has stopped; one that is being stopped has some seconds to end."""

@@ -10,7 +10,6 @@ from unittest import mock
 from tests.contract import permissions, test_machines, test_permissions
 from tests.mutations.mutants import MachineMutant, PermissionMutant
 
-
 # It says of every integration of ours that it is not its own.
 logging.getLogger("moto").setLevel(logging.ERROR)
 

@@ -90,7 +90,9 @@ def test_a_version_whose_run_is_gone_is_deployed_without_asking(cloud: Cloud, ot
 
 
 @pytest.mark.usefixtures("wrong")
-def test_a_first_endpoint_that_answers_wrongly_does_not_stay(cloud: Cloud, other: dict[str, Any], deployed: Any) -> None:
+def test_a_first_endpoint_that_answers_wrongly_does_not_stay(
+    cloud: Cloud, other: dict[str, Any], deployed: Any
+) -> None:
     sagemaker = cloud.client("sagemaker")
     sagemaker.delete_endpoint(EndpointName=ENDPOINT)
     sagemaker.get_waiter("endpoint_deleted").wait(EndpointName=ENDPOINT, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
