@@ -35,9 +35,7 @@ def main() -> None:
     wanted = sys.argv[1:] or [*PARTS, LOAD]
     unknown = set(wanted) - {*PARTS, LOAD}
     if unknown:
-        raise SystemExit(
-            f"There is no {', '.join(sorted(unknown))}; the parts are: {', '.join([*PARTS, LOAD])}"
-        )
+        raise SystemExit(f"There is no {', '.join(sorted(unknown))}; the parts are: {', '.join([*PARTS, LOAD])}")
     table = Table("what", "ours", "baseline", "ours / baseline")
     for part in [one for one in wanted if one in PARTS]:
         for row in PARTS[part](console):
