@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
 import sys
 import tempfile
 import time
@@ -200,6 +201,12 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def _customers_not_asked_for_before() -> dict[str, int]:
+    """Input of a run whose jobs compute, instead of finding what they need, and so last long enough to be stopped."""
+    first = 1 + secrets.randbelow(3000)
+    return {"customer_id_start": first, "customer_id_end": first + 900 + secrets.randbelow(100)}
+
+
 class Recorder:
     """Executions on a laptop cloud, and what they left in the raw recording."""
 
@@ -238,7 +245,7 @@ class Recorder:
         """Runs that are stopped while a job of theirs runs, and what the stack does about it."""
         sagemaker = self._cloud.client("sagemaker")
         _say("a run that is stopped while it trains")
-        execution = self._cloud.start(**FEWER)
+        execution = self._cloud.start(**_customers_not_asked_for_before())
         self._cloud.wait_for_state(execution, "WaitForAutoMLJob")
         self._states.stop_execution(executionArn=execution)
         self._cloud.interruption_of(execution)
@@ -247,7 +254,7 @@ class Recorder:
             lambda: sagemaker.list_transform_jobs(StatusEquals="InProgress")["TransformJobSummaries"],
         ):
             _say("a run that is stopped")
-            execution = self._cloud.start(**FEWER)
+            execution = self._cloud.start(**_customers_not_asked_for_before())
             while not list_running():
                 if (described := self._states.describe_execution(executionArn=execution))["status"] != "RUNNING":
                     raise SystemExit(f"The run was over before it could be stopped: {described}")
@@ -259,7 +266,7 @@ class Recorder:
     def _stopped_by_the_machine(self) -> None:
         """A processing job that Step Functions has not stopped itself, as it may fail to."""
         sagemaker = self._cloud.client("sagemaker")
-        execution = self._cloud.start(**FEWER)
+        execution = self._cloud.start(**_customers_not_asked_for_before())
         while not (running := sagemaker.list_processing_jobs(StatusEquals="InProgress")["ProcessingJobSummaries"]):
             if (described := self._states.describe_execution(executionArn=execution))["status"] != "RUNNING":
                 raise SystemExit(f"The run was over before its job could be stopped: {described}")
