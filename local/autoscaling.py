@@ -79,9 +79,11 @@ def _register(request: dict[str, Any]) -> dict[str, Any]:
         raise ApiError(
             "ValidationException", f"ECS or SageMaker resource doesn't exist or is not in service: {resource}"
         )
-    variant = endpoint.fleet.config["ProductionVariants"][0]
+    variant = endpoint.fleet.variant
     if variant["VariantName"] != parts[3]:
         raise ApiError("ValidationException", f"SageMaker endpoint {parts[1]} has no variant {parts[3]}")
+    if "ServerlessConfig" in variant:
+        raise ApiError("ValidationException", f"Variant {parts[3]} is serverless: it has no instance count to scale")
     if variant.get("InstanceType", "").startswith(BURSTABLE):
         raise ApiError(
             "ValidationException", f"Autoscaling is not supported for burstable instance type {variant['InstanceType']}"

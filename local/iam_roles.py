@@ -78,6 +78,11 @@ def _refusal(role_arn: str | None, service: str) -> Any:
 
 def pass_role_problem(role_arn: str, service: str) -> str | None:
     """Why this request's caller may not hand the role to the service; None if it may. Root may."""
+    return caller_problem("iam:PassRole", role_arn, **{"iam:passedtoservice": service})
+
+
+def caller_problem(action: str, resource_arn: str, **context_keys: str) -> str | None:
+    """Why this request's caller may not do the action as well; None if it may. Root may."""
     caller = iam_evaluator.caller_arn()
     name = caller.split("/")[1] if "/" in caller else ""
     if ":assumed-role/" in caller:
@@ -86,13 +91,13 @@ def pass_role_problem(role_arn: str, service: str) -> str | None:
         policies = iam_evaluator._gather_user_policies(caller.rsplit("/", 1)[-1], get_account_id())
     else:
         return None
-    context = _context(caller, "iam:PassRole", role_arn, "")
-    context.service_context["iam:passedtoservice"] = service
+    context = _context(caller, action, resource_arn, "")
+    context.service_context.update(context_keys)
     if iam_evaluator.evaluate(context, policies).decision == "Allow":
         return None
     return (
-        f"User: {caller} is not authorized to perform: iam:PassRole on resource: {role_arn} "
-        "because no identity-based policy allows the iam:PassRole action"
+        f"User: {caller} is not authorized to perform: {action} on resource: {resource_arn} "
+        f"because no identity-based policy allows the {action} action"
     )
 
 

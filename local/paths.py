@@ -16,3 +16,6 @@ PACKAGES = ROOT / "packages"
 
 LAMBDA_RUNTIME = ROOT / "lambda-runtime"
 """The interpreter that plays Lambda's runtime: the standard library and boto3."""
+
+REUSE = ROOT / "reuse"
+"""What tests' jobs computed, by content (local/compute/reuse.py), kept between test sessions."""

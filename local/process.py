@@ -77,17 +77,19 @@ class Server:
 
 def start(
     *, port: int = 0, state: Path = paths.STATE, faults: Path | None = None, wait_scale: float = 1.0,
-    timeout: float = START_TIMEOUT_SECONDS,
+    reuse: Path | None = None, timeout: float = START_TIMEOUT_SECONDS,
 ) -> Server:  # fmt: skip
     """Start a server and return when it serves.
 
-    Port 0 takes a free one. `state` is emptied first; two servers need two directories. Raises ServerError with the
-    server's own words, for instance that the port is busy and by whom.
+    Port 0 takes a free one. `state` is emptied first; two servers need two directories. With `reuse`, a folder that any
+    number of them may share, jobs restore what one of them computed before from the same content. Raises ServerError
+    with the server's own words, for instance that the port is busy and by whom.
     """
     command = [sys.executable, "-m", "local.server", "--port", str(port), "--state", str(state.resolve())]
     command += ["--wait-scale", str(wait_scale)]
-    if faults is not None:
-        command += ["--faults", str(faults.resolve())]
+    for option, path in (("--faults", faults), ("--reuse", reuse)):
+        if path is not None:
+            command += [option, str(path.resolve())]
     process = subprocess.Popen(
         command,
         cwd=paths.PROJECT,
@@ -126,10 +128,11 @@ def start(
 
 @contextmanager
 def running(
-    *, port: int = 0, state: Path = paths.STATE, faults: Path | None = None, wait_scale: float = 1.0
-) -> Iterator[Server]:
+    *, port: int = 0, state: Path = paths.STATE, faults: Path | None = None, wait_scale: float = 1.0,
+    reuse: Path | None = None,
+) -> Iterator[Server]:  # fmt: skip
     """A server for the length of a `with` block, also when that ends by Ctrl-C or an error."""
-    server = start(port=port, state=state, faults=faults, wait_scale=wait_scale)
+    server = start(port=port, state=state, faults=faults, wait_scale=wait_scale, reuse=reuse)
     try:
         yield server
     finally:

@@ -23,6 +23,7 @@ import psutil
 
 from local import paths
 from local.address import ACCESS_KEY, ACCOUNT_ID, DEFAULT_PORT, HOST, REGION, SECRET_KEY
+from local.compute import reuse
 from local.state import StateDirectory, StateError, end_processes
 
 EXIT_CANNOT_START = 3
@@ -63,6 +64,7 @@ def main(argv: list[str] | None = None) -> int:
         return EXIT_CANNOT_START
     try:
         set_environment(state, port)
+        reuse.configure(options.reuse)
         logging.basicConfig(filename=state.folder("logs") / "server.log", level=logging.INFO, format=_LOG_FORMAT)
         _adopt_orphans()
         # Not asyncio.run, which would wait for every thread of a running execution before it returns.
@@ -227,6 +229,7 @@ def _parse(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 chooses a free one")
     parser.add_argument("--state", type=Path, default=paths.STATE, help="directory for objects, mails and logs")
     parser.add_argument("--faults", type=Path, help="YAML file of faults to inject")
+    parser.add_argument("--reuse", type=Path, help="folder for what jobs computed, by content; kept between servers")
     parser.add_argument("--wait-scale", type=float, default=1.0, help="factor on the machines' waits, e.g. 0.1")
     return parser.parse_args(argv)
 

@@ -30,6 +30,7 @@ def install(state: StateDirectory, endpoint_url: str, faults: Path | None, wait_
         athena,
         autoscaling,
         cloudformation,
+        cloudwatch,
         events,
         iam_roles,
         lambda_runtime,
@@ -52,9 +53,10 @@ def install(state: StateDirectory, endpoint_url: str, faults: Path | None, wait_
     mail.install(state.folder("outbox"))
     events.install()
     cloudformation.install()
+    cloudwatch.install(wait_scale)
     athena.install()
     autoscaling.install()
-    sagemaker.install(state.folder("sagemaker"), rules, 1.0)
+    sagemaker.install(state.folder("sagemaker"), rules, wait_scale)
     stepfunctions.install(wait_scale=wait_scale)
 
     def shutdown() -> None:

@@ -16,6 +16,8 @@ from local.address import ACCESS_KEY, REGION, SECRET_KEY
 # One session for all clients: they share its loaded API models, which are what makes a first client slow.
 _session = botocore.session.Session()
 _creating = threading.Lock()
+HANDLERS: list[tuple[str, Any]] = []
+"""What every client made from now on calls: botocore's event, and the handler."""
 _endpoint_url = ""
 
 
@@ -84,6 +86,8 @@ def _client(service: str, role_arn: str | None) -> Any:
         )
     # Calls that MiniStack denies carry no request id, which error messages of AWS always have.
     made.meta.events.register("after-call", _give_request_id)
+    for event, handler in HANDLERS:
+        made.meta.events.register(event, handler)
     return made
 
 

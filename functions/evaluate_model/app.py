@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlparse
 
 import boto3
+import known_row
 import metrics
 import pandas
 import report
@@ -30,10 +31,10 @@ def _s3() -> Any:
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
-    """Writes evaluation.json and report.html, and answers with the metrics and what the quality gate looks at.
+    """Writes evaluation.json, report.html and known_row.json, and answers with the metrics and what the quality gate looks at.
 
-    `event`: run_id, bucket, test_uri, predictions_uri, preprocessing_uri (folders), evaluation_uri, report_uri (files),
-    target_attribute_name, problem_type, objective_metric_name, accuracy_threshold.
+    `event`: run_id, bucket, test_uri, predictions_uri, preprocessing_uri, evaluation_input_uri (folders), evaluation_uri,
+    report_uri, known_row_uri (files), target_attribute_name, problem_type, objective_metric_name, accuracy_threshold.
     Returns {"metrics": numbers by name, "gate_metric", "gate_value", "passed", "rows", "evaluation_uri"}.
     Raises UnusablePredictions.
     """
@@ -43,11 +44,18 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     truth = pandas.read_csv(
         io.BytesIO(_read(event["test_uri"] + "test.csv")), usecols=[target], dtype=str, keep_default_na=False
     )[target]
-    answers = read_answers(_read_folder(event["predictions_uri"]), is_regression)
+    answer_text = _read_folder(event["predictions_uri"])
+    answers = read_answers(answer_text, is_regression)
     if len(answers) != len(truth):
         raise UnusablePredictions(
             f"The model answered {len(answers)} rows and was asked about {len(truth)}. See the transform job's log."
         )
+    asked = known_row.describe(
+        _body(event["evaluation_input_uri"] + "test.jsonl").iter_lines(),
+        answer_text,
+        known_row.choose(answers),
+        is_regression=is_regression,
+    )
     if is_regression:
         result = metrics.regression(truth.astype(float), answers["prediction"])
     else:
@@ -79,6 +87,8 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
         score = metrics.positive_score(labels, answers["prediction"], answers["probability"])
     page = report.page(document, truth.tolist(), answers["prediction"].tolist(), score)
     _write(event["report_uri"], page.encode(), "text/html; charset=utf-8")
+    if asked is not None:
+        _write(event["known_row_uri"], json.dumps(asked).encode(), "application/json")
     numbers = {name: value for name, value in result.items() if isinstance(value, float)}
     logger.info("Evaluated", run_id=event["run_id"], rows=len(truth), passed=passed, **numbers)
     return {
@@ -153,9 +163,13 @@ def _listed(names: list[str]) -> str:
     return f"{shown} and {len(names) - 10} more" if len(names) > 10 else shown
 
 
-def _read(uri: str) -> bytes:
+def _body(uri: str) -> Any:
     place = urlparse(uri)
-    return _s3().get_object(Bucket=place.netloc, Key=place.path.lstrip("/"))["Body"].read()
+    return _s3().get_object(Bucket=place.netloc, Key=place.path.lstrip("/"))["Body"]
+
+
+def _read(uri: str) -> bytes:
+    return _body(uri).read()
 
 
 def _read_folder(uri: str) -> str:

@@ -45,6 +45,7 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
         image=os.environ["PREPROCESS_IMAGE"],
         job_role=os.environ["JOB_ROLE_ARN"],
         automl_role=os.environ["AUTOML_ROLE_ARN"],
+        stack=os.environ["STACK_NAME"],
     )
     _put_container_code(chosen.bucket, f"{chosen.prefix}/code/{sha256}", contents)
     logger.info("Run prepared", run_id=run["id"])

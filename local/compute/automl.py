@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from local.compute import images, storage
+from local.compute import images, reuse, storage
 from local.compute.outcome import AutoMLOutcome, JobFailed, failed
 from local.compute.process import Log, start, wait_for_end
 
@@ -23,6 +23,7 @@ _STATUS = "AutoMLJobSecondaryStatus="
 _GRACE_SECONDS = 60
 """AutoGluon keeps to the job's time by itself and returns what it has; this long after it, it is stopped."""
 
+_PYTHON = images.interpreter(f"-/{images.AUTOPILOT_REPOSITORY}:{images.AUTOPILOT_TAG}")
 _OUTPUTS = "predicted_label,probability,probabilities,labels"
 
 
@@ -49,9 +50,7 @@ def run(
             return AutoMLOutcome("Stopped")
         candidates = _candidates(request, result, s3, created)
         best = candidates[0]
-        archive = workdir / "model.tar.gz"
-        storage.pack(workdir / "output" / "model", archive)
-        storage.put(s3, best["InferenceContainers"][0]["ModelDataUrl"], archive)
+        storage.put(s3, best["InferenceContainers"][0]["ModelDataUrl"], workdir / "output" / "model.tar.gz")
         root = _root(request)
         storage.put(s3, storage.join(root, "leaderboard.csv"), workdir / "output" / "leaderboard.csv")
         storage.put(s3, storage.join(root, "candidates.json"), json.dumps(result, indent=1).encode())
@@ -121,33 +120,51 @@ def _fit(
             last = line or last
         log(line)
 
-    remaining = job["max_runtime"]
-    if remaining is not None:
-        job = {**job, "max_runtime": max(1.0, remaining - (time.monotonic() - began))}
-    (workdir / "job.json").write_text(json.dumps(job), encoding="utf-8")
-    container = start(
-        "autopilot_fit.py",
-        [str(workdir / "job.json")],
-        python=images.interpreter(f"-/{images.AUTOPILOT_REPOSITORY}:{images.AUTOPILOT_TAG}"),
-        environment={"PYTHONWARNINGS": "ignore"},
-        folder=workdir,
-        log=read_line,
-        needs_autogluon=True,
-    )
-    try:
-        end = wait_for_end(container, stop, _NO_LIMIT_SECONDS if remaining is None else remaining + _GRACE_SECONDS)
-    finally:
-        container.kill()
+    limit = job["max_runtime"]
+    output = workdir / "output"
+
+    def train(log: Log) -> int | str:
+        remaining = None if limit is None else max(1.0, limit - (time.monotonic() - began))
+        (workdir / "job.json").write_text(json.dumps({**job, "max_runtime": remaining}), encoding="utf-8")
+        container = start(
+            "autopilot_fit.py",
+            [str(workdir / "job.json")],
+            python=_PYTHON,
+            environment={"PYTHONWARNINGS": "ignore"},
+            folder=workdir,
+            log=log,
+            needs_autogluon=True,
+        )
+        try:
+            end = wait_for_end(container, stop, _NO_LIMIT_SECONDS if remaining is None else remaining + _GRACE_SECONDS)
+        finally:
+            container.kill()
+        if end == 0 and (output / "model").exists():
+            storage.pack(output / "model", output / "model.tar.gz")
+        return end
+
+    kept = {name: output / name for name in ("result.json", "leaderboard.csv", "model.tar.gz")}
+    end = reuse.run(_key(job, workdir) if reuse.enabled() else None, kept, read_line, train)
     if end == "stop":
         return None
     if end == "time":
-        raise JobFailed(f"ClientError: No candidate was ready within MaxAutoMLJobRuntimeInSeconds={remaining}.")
+        raise JobFailed(f"ClientError: No candidate was ready within MaxAutoMLJobRuntimeInSeconds={limit}.")
     if end != 0:
         raise JobFailed(f"AlgorithmError: See job logs for more information, exit code: {end}. {last}")
     result = json.loads((workdir / "output" / "result.json").read_text(encoding="utf-8"))
     if "failure" in result:
         raise JobFailed(result["failure"])
     return result
+
+
+def _key(job: dict[str, Any], workdir: Path) -> str:
+    """The key of what the job computes: its settings and its rows, wherever they lie."""
+    folder = workdir / "input"
+    channels = {
+        name: [Path(file).relative_to(folder).as_posix() for file in job[name]] for name in ("training", "validation")
+    }
+    determines = {**{name: value for name, value in job.items() if name != "output"}, **channels}
+    return reuse.key("automl", _PYTHON, determines, reuse.files_below(folder))
 
 
 def _root(request: dict[str, Any]) -> str:

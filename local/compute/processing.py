@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from local.compute import images, storage
+from local.compute import images, reuse, storage
 from local.compute.outcome import REASON_LIMIT, JobFailed, JobOutcome, failed
 from local.compute.process import Log, start, wait_for_end
 
@@ -30,7 +30,17 @@ def run(request: dict[str, Any], *, s3: Any, workdir: Path, log: Log, stop: thre
     message_file.parent.mkdir(parents=True, exist_ok=True)
     try:
         _prepare(request, s3, opt_ml)
-        end = _run_container(request, opt_ml, workdir, log, stop)
+        found = _key(request, opt_ml) if reuse.enabled() else None
+        outputs = {
+            f"output-{output['OutputName']}": _inside(opt_ml, output["S3Output"]["LocalPath"])
+            for output in request.get("ProcessingOutputConfig", {}).get("Outputs", ())
+        }
+        end = reuse.run(
+            found,
+            {"message": message_file, **outputs},
+            log,
+            lambda log: _run_container(request, opt_ml, workdir, log, stop),
+        )
         message = _exit_message(message_file)
         if end == "stop":
             return JobOutcome("Stopped", None, message)
@@ -77,6 +87,22 @@ def _prepare(request: dict[str, Any], s3: Any, opt_ml: Path) -> None:
     config.mkdir(parents=True, exist_ok=True)
     (config / "processingjobconfig.json").write_text(json.dumps(request, default=str), encoding="utf-8")
     (config / "resourceconfig.json").write_text('{"current_host": "algo-1", "hosts": ["algo-1"]}', encoding="utf-8")
+
+
+def _key(request: dict[str, Any], opt_ml: Path) -> str:
+    """The key of what the job computes. The job's name and configuration file, which name S3 places, are no part of it."""
+    specification = request["AppSpecification"]
+    determines = {
+        **{name: specification.get(name) for name in ("ImageUri", "ContainerEntrypoint", "ContainerArguments")},
+        "environment": request.get("Environment"),
+        "outputs": [
+            [output["OutputName"], output["S3Output"]["LocalPath"]]
+            for output in request.get("ProcessingOutputConfig", {}).get("Outputs", ())
+        ],
+        "seconds": request.get("StoppingCondition"),
+    }
+    inputs = [(name, file) for name, file in reuse.files_below(opt_ml) if not name.startswith("config/")]
+    return reuse.key("processing", images.interpreter(specification["ImageUri"]), determines, inputs)
 
 
 def _run_container(request: dict[str, Any], opt_ml: Path, workdir: Path, log: Log, stop: threading.Event) -> int | str:

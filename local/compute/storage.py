@@ -105,19 +105,24 @@ def put(s3: Any, uri: str, content: Path | bytes) -> None:
         raise JobFailed(f"ClientError: Failed to upload output. {uri}: {error}") from error
 
 
-def extract_model(s3: Any, uri: str, folder: Path) -> None:
-    """Unpacks a model.tar.gz into `folder`. Raises JobFailed in the words of CreateModel's and endpoints' failures."""
+def archive(s3: Any, uri: str) -> bytes:
+    """A model.tar.gz as it is. Raises JobFailed in the words of CreateModel's and endpoints' failures."""
     bucket, key = parse(uri)
     try:
-        archive = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
     except ClientError as error:
         raise JobFailed(
             f"ClientError: Failed to download model data for container from URL: {uri}. Please ensure that the object "
             f"exists and that the role has s3:GetObject permissions on it. {error}"
         ) from error
+
+
+def extract_model(s3: Any, uri: str, folder: Path) -> None:
+    """Unpacks a model.tar.gz into `folder`. Raises JobFailed like `archive`, and if it is none."""
+    content = archive(s3, uri)
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as tar:
+        with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as tar:
             tar.extractall(folder, filter="data")
     except (tarfile.TarError, OSError, EOFError) as error:
         raise JobFailed(

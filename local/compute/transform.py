@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import gzip
 import io
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from local.compute import storage
+from local.compute import images, reuse, storage
 from local.compute.outcome import JobFailed, JobOutcome, failed
 from local.compute.process import Log
 from local.compute.serving import Answer, ContainerChain, ContainerFailed
@@ -40,21 +41,25 @@ def run(
     Each object of the input prefix becomes `<its key below the prefix>.out` in the output. The containers' answers are
     written as they are: how many lines they have is not looked at, as on SageMaker.
     """
-    chain: ContainerChain | None = None
-    finished = threading.Event()
     try:
         plan = _Plan(request)
         overrides = request.get("Environment") or {}
         definitions = [{**one, "Environment": {**(one.get("Environment") or {}), **overrides}} for one in containers]
-        objects = storage.keys_under(s3, plan.source)
-        chain = ContainerChain(definitions, s3=s3, workdir=workdir, log=log)
-        threading.Thread(target=_close_on_stop, args=(chain, stop, finished), daemon=True).start()
-        chain.start()
-        log(f"[sagemaker logs]: {plan}")
         bucket, _ = storage.parse(plan.source)
-        for key, relative in objects:
-            body = _transform(plan, chain, key, storage.read(s3, bucket, key), log=log, stop=stop)
-            storage.put(s3, storage.join(plan.target, f"{relative}.out"), body)
+        objects = [
+            (key, relative, storage.read(s3, bucket, key)) for key, relative in storage.keys_under(s3, plan.source)
+        ]
+        answers = workdir / "answers"
+
+        def answer(log: Log) -> int | str:
+            _answer(plan, definitions, objects, answers, s3=s3, workdir=workdir, log=log, stop=stop)
+            return 0
+
+        reuse.run(_key(plan, definitions, objects, s3) if reuse.enabled() else None, {"answers": answers}, log, answer)
+        if stop.is_set():
+            return JobOutcome("Stopped")
+        for _, relative, _ in objects:
+            storage.put(s3, storage.join(plan.target, f"{relative}.out"), answers / f"{relative}.out")
         return JobOutcome("Completed")
     except _Stopped:
         return JobOutcome("Stopped")
@@ -63,10 +68,52 @@ def run(
             return JobOutcome("Stopped")
         log(f"[sagemaker logs]: {error}")
         return failed(str(error) if isinstance(error, JobFailed) else f"AlgorithmError: {error}")
+
+
+Objects = list[tuple[str, str, bytes]]
+"""What is transformed: each object's key, its path below the prefix, and its content."""
+
+
+def _answer(
+    plan: _Plan,
+    definitions: list[dict[str, Any]],
+    objects: Objects,
+    answers: Path,
+    *,
+    s3: Any,
+    workdir: Path,
+    log: Log,
+    stop: threading.Event,
+) -> None:
+    """Starts the containers, sends every object through them, and writes what they answer below `answers`."""
+    chain = ContainerChain(definitions, s3=s3, workdir=workdir, log=log)
+    finished = threading.Event()
+    try:
+        threading.Thread(target=_close_on_stop, args=(chain, stop, finished), daemon=True).start()
+        chain.start()
+        log(f"[sagemaker logs]: {plan}")
+        for key, relative, content in objects:
+            body = _transform(plan, chain, key, content, log=log, stop=stop)
+            target = answers / f"{relative}.out"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(body)
     finally:
         finished.set()
-        if chain is not None:
-            chain.close()
+        chain.close()
+
+
+def _key(plan: _Plan, definitions: list[dict[str, Any]], objects: Objects, s3: Any) -> str:
+    """The key of what the job computes: containers by their image, environment and archive, and what they are asked."""
+    archives = [storage.archive(s3, definition["ModelDataUrl"]) for definition in definitions]
+    determines = {
+        "plan": plan.determines(),
+        "containers": [
+            [one["Image"], str(images.interpreter(one["Image"])), one["Environment"]] for one in definitions
+        ],
+    }
+    files = [*((f"model {number}", content) for number, content in enumerate(archives))]
+    files += [(relative, content) for _, relative, content in objects]
+    return reuse.key("transform", Path(sys.executable), determines, files)
 
 
 class _Plan:
@@ -97,6 +144,10 @@ class _Plan:
         untouched = {"InputFilter": "$", "OutputFilter": "$", "JoinSource": "None"}
         if {**untouched, **processing} != untouched:
             raise JobFailed("ClientError: DataProcessing (filters, joins) is not supported on a laptop.")
+
+    def determines(self) -> dict[str, Any]:
+        """The settings that the answers depend on: all but the places."""
+        return {name: value for name, value in vars(self).items() if name not in ("source", "target")}
 
     def __str__(self) -> str:
         return (

@@ -78,10 +78,19 @@ def _resource(
         return "*"
     if operation in ("AddTags", "ListTags", "DeleteTags"):
         return str(request.get("ResourceArn", "*"))
+    named = resource_of(request)
+    if named is None:
+        return "*"
+    kind, name = named
+    return (
+        name if name.startswith("arn:") else f"arn:aws:sagemaker:{region}:{account or ACCOUNT_ID}:{kind}/{name.lower()}"
+    )
+
+
+def resource_of(request: dict[str, Any]) -> tuple[str, str] | None:
+    """The kind of the resource that a request is about, and its name or ARN; None if it names none."""
     for member, kind in _NAMED_BY:
         name = request.get(member)
         if isinstance(name, str) and name:
-            if name.startswith("arn:"):
-                return name
-            return f"arn:aws:sagemaker:{region}:{account or ACCOUNT_ID}:{kind}/{name.lower()}"
-    return "*"
+            return kind, name
+    return None

@@ -1,9 +1,10 @@
-"""Endpoints and their configurations, and calls to them."""
+"""Endpoints: what serves under a name, and how that is made, scaled, described and taken away."""
 
 from __future__ import annotations
 
 import contextlib
 import contextvars
+import logging
 import threading
 import uuid
 from dataclasses import dataclass, field
@@ -13,11 +14,28 @@ from typing import Any
 from local.api_model import ApiError
 from local.compute.outcome import JobFailed
 from local.compute.serving import ContainerFailed
-from local.sagemaker import events, models
+from local.sagemaker import capture, deployment, endpoint_configs, events, models
 from local.sagemaker.fleet import Fleet
 from local.sagemaker.state import STATE, arn, named, now, page, tag
+from local.sagemaker.traffic import Traffic
 
-MOST_PAYLOAD_BYTES = 6 * 1024 * 1024
+logger = logging.getLogger("laptop.sagemaker")
+# An endpoint takes one change at a time.
+BUSY = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
+
+
+@dataclass
+class Pending:
+    """An update on its way: to which configuration, with how many instances, and what its variant is doing."""
+
+    config: dict[str, Any]
+    instances: int
+    started: datetime = field(default_factory=now)
+    status: dict[str, Any] = field(default_factory=dict)
+
+    def tell(self, status: str, message: str) -> None:
+        """What the new variant is doing now."""
+        self.status = {"Status": status, "StatusMessage": message, "StartTime": now()}
 
 
 @dataclass
@@ -30,70 +48,20 @@ class Endpoint:
     reason: str | None = None
     created: datetime = field(default_factory=now)
     modified: datetime = field(default_factory=now)
-    fleet: Fleet | None = None
+    traffic: Traffic = field(default_factory=Traffic)
     instance_count: int = 1
     last_deployment: dict[str, Any] | None = None
-    # Taken for the moment between choosing the fleet and counting the request with it, so that none meets a closed one.
-    switching: threading.Lock = field(default_factory=threading.Lock)
+    pending: Pending | None = None
 
     @property
     def arn(self) -> str:
         """Its ARN."""
         return arn("endpoint", self.name)
 
-
-# -- configurations
-
-
-def find_config(name: str) -> dict[str, Any]:
-    """An endpoint configuration. Raises ApiError."""
-    config = STATE.endpoint_configs.get(name)
-    if config is None:
-        raise ApiError(
-            "ValidationException", f'Could not find endpoint configuration "{arn("endpoint-config", name)}".'
-        )
-    return config
-
-
-def create_config(request: dict[str, Any]) -> dict[str, Any]:
-    name = request["EndpointConfigName"]
-    if len(request["ProductionVariants"]) > 1:
-        raise ApiError("ValidationException", "The laptop serves one production variant.")
-    for variant in request["ProductionVariants"]:
-        models.find(variant.get("ModelName", ""))
-        if not variant.get("InstanceType") and not variant.get("ServerlessConfig"):
-            raise ApiError(
-                "ValidationException", "A variant needs InstanceType and InitialInstanceCount, or ServerlessConfig."
-            )
-    with STATE.lock:
-        if name in STATE.endpoint_configs:
-            raise ApiError(
-                "ValidationException",
-                f'Cannot create already existing endpoint configuration "{arn("endpoint-config", name)}".',
-            )
-        STATE.endpoint_configs[name] = {
-            **request,
-            "EndpointConfigArn": arn("endpoint-config", name),
-            "CreationTime": now(),
-        }
-    tag(arn("endpoint-config", name), request.get("Tags"))
-    return {"EndpointConfigArn": arn("endpoint-config", name)}
-
-
-def delete_config(request: dict[str, Any]) -> dict[str, Any]:
-    with STATE.lock:
-        find_config(request["EndpointConfigName"])
-        del STATE.endpoint_configs[request["EndpointConfigName"]]
-    return {}
-
-
-def list_configs(request: dict[str, Any]) -> dict[str, Any]:
-    members = ("EndpointConfigName", "EndpointConfigArn", "CreationTime")
-    rows = [{key: config[key] for key in members} for config in STATE.endpoint_configs.values()]
-    return page(named(rows, request, "EndpointConfigName"), request, "EndpointConfigs")
-
-
-# -- endpoints
+    @property
+    def fleet(self) -> Fleet | None:
+        """The fleet that serves; during an update the old one."""
+        return self.traffic.serving
 
 
 def find(name: str) -> Endpoint:
@@ -104,179 +72,176 @@ def find(name: str) -> Endpoint:
     return endpoint
 
 
+# -- making and taking away
+
+
 def create_endpoint(request: dict[str, Any]) -> dict[str, Any]:
     name = request["EndpointName"]
-    config = find_config(request["EndpointConfigName"])
+    config = endpoint_configs.find(request["EndpointConfigName"])
+    count = instances_of(config)
+    deployment.plan(request.get("DeploymentConfig"), count, execution_role(config))
     with STATE.lock:
         if name in STATE.endpoints:
             raise ApiError("ValidationException", f'Cannot create already existing endpoint "{arn("endpoint", name)}".')
-        endpoint = Endpoint(name, config["EndpointConfigName"])
-        endpoint.instance_count = config["ProductionVariants"][0].get("InitialInstanceCount", 1)
+        endpoint = Endpoint(name, config["EndpointConfigName"], instance_count=count)
+        endpoint.last_deployment = request.get("DeploymentConfig")
         STATE.endpoints[name] = endpoint
     tag(endpoint.arn, request.get("Tags"))
-    _tell(endpoint)
-    _in_background(_bring_up, endpoint, config, None)
+    tell(endpoint)
+    in_background(_bring_up, endpoint, config)
     return {"EndpointArn": endpoint.arn}
 
 
-def update_endpoint(request: dict[str, Any]) -> dict[str, Any]:
-    from local import autoscaling
-
-    endpoint = find(request["EndpointName"])
-    config = find_config(request["EndpointConfigName"])
-    variant = config["ProductionVariants"][0]
-    with STATE.lock:
-        if endpoint.status == "Failed":
-            raise ApiError(
-                "ValidationException", f'Cannot update endpoint "{endpoint.arn}" in status Failed: delete it.'
-            )
-        if endpoint.status not in ("InService", "OutOfService"):
-            raise ApiError("ValidationException", f'Cannot update in-progress endpoint "{endpoint.arn}".')
-        if endpoint.config_name == config["EndpointConfigName"]:
-            raise ApiError(
-                "ValidationException", f'Cannot update endpoint "{endpoint.arn}" to the configuration it uses.'
-            )
-        serving = endpoint.fleet.config["ProductionVariants"][0] if endpoint.fleet else variant
-        scaled = autoscaling.is_registered(endpoint.name, variant["VariantName"])
-        if scaled and serving.get("InstanceType") != variant.get("InstanceType"):
-            raise ApiError(
-                "ValidationException",
-                f'Cannot update endpoint "{endpoint.arn}": the instance type of variant {variant["VariantName"]} cannot change while autoscaling is registered for it. Deregister the scalable target first.',
-            )
-        if not request.get("RetainAllVariantProperties"):
-            endpoint.instance_count = variant.get("InitialInstanceCount", 1)
-        previous = endpoint.config_name
-        endpoint.status, endpoint.reason, endpoint.modified = "Updating", None, now()
-        endpoint.last_deployment = request.get("DeploymentConfig")
-    _tell(endpoint)
-    _in_background(_bring_up, endpoint, config, previous)
-    return {"EndpointArn": endpoint.arn}
+def instances_of(config: dict[str, Any]) -> int:
+    """How many instances a configuration begins with."""
+    return config["ProductionVariants"][0].get("InitialInstanceCount", 1)
 
 
-def _bring_up(endpoint: Endpoint, config: dict[str, Any], previous: str | None) -> None:
-    """Start a fleet and put it in the old one's place, which serves until then and goes on if the new one fails."""
-    fleet: Fleet | None = None
-    problem = None
+def execution_role(config: dict[str, Any]) -> str:
+    """The role that a configuration's model runs under. Raises ApiError."""
+    return models.find(config["ProductionVariants"][0]["ModelName"])["ExecutionRoleArn"]
+
+
+def start(endpoint: Endpoint, config: dict[str, Any]) -> Fleet:
+    """A fleet that answers. Raises ContainerFailed, JobFailed or ApiError; nothing is left running then."""
+    fault = STATE.faults.take_job("endpoint", endpoint.name)
+    if fault:
+        raise ContainerFailed(fault.reason)
+    fleet = Fleet(endpoint.name, config, STATE.folder / "endpoint" / endpoint.name / uuid.uuid4().hex)
     try:
-        fault = STATE.faults.take_job("endpoint")
-        if fault:
-            raise ContainerFailed(fault.reason)
-        fleet = Fleet(endpoint.name, config, STATE.folder / "endpoint" / endpoint.name / uuid.uuid4().hex)
         fleet.start()
-    except (ContainerFailed, JobFailed, ApiError) as error:
-        problem = str(error)[:1024]
-    with STATE.lock, endpoint.switching:
-        if STATE.endpoints.get(endpoint.name) is not endpoint:  # deleted meanwhile
-            problem, old, endpoint.fleet = "deleted", endpoint.fleet, None
-        elif problem is None:
-            old, endpoint.fleet = endpoint.fleet, fleet
-            endpoint.config_name, endpoint.status, endpoint.reason = config["EndpointConfigName"], "InService", None
-        else:
-            old = None
-            endpoint.status = "Failed" if previous is None else "InService"
-            endpoint.reason = problem
-        endpoint.modified = now()
-    if problem is not None and fleet is not None:
+    except BaseException:
         fleet.close()
-    if old is not None:
-        old.close()
-    _tell(endpoint)
+        raise
+    return fleet
+
+
+def _bring_up(endpoint: Endpoint, config: dict[str, Any]) -> None:
+    try:
+        endpoint.traffic.replace(start(endpoint, config))
+        settle(endpoint, "InService", None)
+    except Exception as error:
+        settle(endpoint, "Failed", failure_reason(error))
+
+
+def failure_reason(error: Exception) -> str:
+    """What DescribeEndpoint says of an error."""
+    if isinstance(error, (ContainerFailed, JobFailed, ApiError)):
+        return str(error)[:1024]
+    logger.exception("An endpoint could not be brought up", exc_info=error)
+    return f"InternalServerError: {error}"[:1024]
+
+
+def settle(endpoint: Endpoint, status: str, reason: str | None) -> None:
+    """Give the endpoint a status and tell EventBridge."""
+    with STATE.lock:
+        endpoint.status, endpoint.reason, endpoint.modified = status, reason, now()
+    tell(endpoint)
 
 
 def delete_endpoint(request: dict[str, Any]) -> dict[str, Any]:
     endpoint = find(request["EndpointName"])
     with STATE.lock:
-        if endpoint.status in ("Creating", "Updating", "RollingBack"):
+        if endpoint.status in BUSY:
             raise ApiError("ValidationException", f'Cannot delete in-progress endpoint "{endpoint.arn}".')
         endpoint.status = "Deleting"
-    _in_background(_take_down, endpoint)
+    tell(endpoint)
+    in_background(_take_down, endpoint)
     return {}
 
 
 def _take_down(endpoint: Endpoint) -> None:
     from local import autoscaling
 
-    with endpoint.switching:
-        fleet, endpoint.fleet = endpoint.fleet, None
-    if fleet:
+    for fleet in endpoint.traffic.replace(None):
         fleet.close()
     autoscaling.forget(endpoint.name)
     with STATE.lock:
         STATE.endpoints.pop(endpoint.name, None)
-    _tell(endpoint)
+
+
+# -- looking
 
 
 def describe_endpoint(request: dict[str, Any]) -> dict[str, Any]:
-    endpoint = find(request["EndpointName"])
-    variants = []
-    if endpoint.fleet:
-        variant = endpoint.fleet.config["ProductionVariants"][0]
-        weight = variant.get("InitialVariantWeight", 1.0)
-        variants = [{
-            "VariantName": variant["VariantName"],
-            "CurrentWeight": weight,
-            "DesiredWeight": weight,
-            "CurrentInstanceCount": endpoint.instance_count,
-            "DesiredInstanceCount": endpoint.instance_count,
-        }]  # fmt: skip
-    return {
+    return _describe(find(request["EndpointName"]))
+
+
+def _describe(endpoint: Endpoint) -> dict[str, Any]:
+    fleet, pending = endpoint.fleet, endpoint.pending
+    answer: dict[str, Any] = {
         "EndpointName": endpoint.name,
         "EndpointArn": endpoint.arn,
         "EndpointConfigName": endpoint.config_name,
-        "ProductionVariants": variants or None,
         "EndpointStatus": endpoint.status,
         "FailureReason": endpoint.reason,
         "CreationTime": endpoint.created,
         "LastModifiedTime": endpoint.modified,
         "LastDeploymentConfig": endpoint.last_deployment,
     }
+    if fleet:
+        answer["ProductionVariants"] = [_variant(fleet.variant, endpoint.instance_count)]
+        if "DataCaptureConfig" in fleet.config:
+            answer["DataCaptureConfig"] = capture.summary(fleet.config["DataCaptureConfig"])
+    if pending:
+        variant = pending.config["ProductionVariants"][0]
+        answer["PendingDeploymentSummary"] = {
+            "EndpointConfigName": pending.config["EndpointConfigName"],
+            "StartTime": pending.started,
+            "ProductionVariants": [{**_variant(variant, pending.instances), "VariantStatus": [pending.status]}],
+        }
+    return answer
+
+
+def _variant(variant: dict[str, Any], instances: int) -> dict[str, Any]:
+    weight = variant.get("InitialVariantWeight", 1.0)
+    answer: dict[str, Any] = {
+        "VariantName": variant["VariantName"],
+        "CurrentWeight": weight,
+        "DesiredWeight": weight,
+    }
+    if "ServerlessConfig" in variant:
+        serverless = variant["ServerlessConfig"]
+        return {**answer, "CurrentServerlessConfig": serverless, "DesiredServerlessConfig": serverless}
+    return {**answer, "CurrentInstanceCount": instances, "DesiredInstanceCount": instances}
 
 
 def list_endpoints(request: dict[str, Any]) -> dict[str, Any]:
-    members = ("EndpointName", "EndpointArn", "CreationTime", "LastModifiedTime", "EndpointStatus")
-    rows = [{key: describe_endpoint({"EndpointName": name})[key] for key in members} for name in list(STATE.endpoints)]
+    rows = [
+        {
+            "EndpointName": endpoint.name,
+            "EndpointArn": endpoint.arn,
+            "CreationTime": endpoint.created,
+            "LastModifiedTime": endpoint.modified,
+            "EndpointStatus": endpoint.status,
+        }
+        for endpoint in list(STATE.endpoints.values())
+    ]
     return page(named(rows, request, "EndpointName", "EndpointStatus"), request, "Endpoints")
+
+
+# -- scaling
 
 
 def update_weights(request: dict[str, Any]) -> dict[str, Any]:
     endpoint = find(request["EndpointName"])
     with STATE.lock:
-        if endpoint.status != "InService":
+        if endpoint.status != "InService" or endpoint.fleet is None:
             raise ApiError("ValidationException", f'Cannot update in-progress endpoint "{endpoint.arn}".')
         for wish in request["DesiredWeightsAndCapacities"]:
+            if wish["VariantName"] != endpoint.fleet.variant["VariantName"]:
+                raise ApiError("ValidationException", f'Could not find variant "{wish["VariantName"]}".')
             endpoint.instance_count = wish.get("DesiredInstanceCount", endpoint.instance_count)
         endpoint.modified = now()
     return {"EndpointArn": endpoint.arn}
 
 
-def invoke(name: str, body: bytes, content_type: str, accept: str | None) -> Any:
-    """InvokeEndpoint: the containers' answer and the variant that gave it. Raises ApiError."""
-    if len(body) > MOST_PAYLOAD_BYTES:
-        raise ApiError(
-            "ValidationError",
-            f"Request body has {len(body)} bytes, more than the {MOST_PAYLOAD_BYTES} that an endpoint takes.",
-        )
-    endpoint = STATE.endpoints.get(name)
-    if endpoint is None:
-        raise ApiError(
-            "ValidationError", f"Endpoint {name} of account {arn('endpoint', name).split(':')[4]} not found."
-        )
-    with endpoint.switching:
-        fleet = endpoint.fleet
-        if fleet is None:
-            raise ApiError("ValidationError", f"Endpoint {name} is {endpoint.status} and does not serve.")
-        answering = fleet.begin()
-    with answering:
-        try:
-            answer = fleet.invoke(body, content_type, accept)
-        except ContainerFailed as error:
-            raise ApiError(
-                "ModelError", f'Received server error (500) from model with message "{error}".', 424
-            ) from error
-    return answer, fleet.config["ProductionVariants"][0]["VariantName"]
+# -- in the background
 
 
-def _tell(endpoint: Endpoint) -> None:
+def tell(endpoint: Endpoint) -> None:
+    """Tell EventBridge what the endpoint is doing."""
+    described = _describe(endpoint)
     detail = {
         "EndpointName": endpoint.name,
         "EndpointArn": endpoint.arn,
@@ -284,9 +249,13 @@ def _tell(endpoint: Endpoint) -> None:
         "EndpointStatus": endpoint.status.upper().replace("INSERVICE", "IN_SERVICE"),
     }
     events.emit("SageMaker Endpoint State Change", detail, endpoint.arn)
+    if "PendingDeploymentSummary" in described:
+        summary = {"PendingDeploymentSummary": described["PendingDeploymentSummary"]}
+        events.emit("SageMaker Endpoint Deployment State Change", detail | summary, endpoint.arn)
 
 
-def _in_background(work: Any, *arguments: Any) -> None:
+def in_background(work: Any, *arguments: Any) -> None:
+    """Do it in a thread, on behalf of whoever made the request."""
     context = contextvars.copy_context()
     threading.Thread(target=context.run, args=(work, *arguments), daemon=True).start()
 
@@ -294,20 +263,13 @@ def _in_background(work: Any, *arguments: Any) -> None:
 def shutdown() -> None:
     """End every endpoint's containers."""
     for endpoint in list(STATE.endpoints.values()):
-        with endpoint.switching:
-            fleet, endpoint.fleet = endpoint.fleet, None
-        if fleet:
+        for fleet in endpoint.traffic.replace(None):
             with contextlib.suppress(Exception):
                 fleet.close(patience=0.5)
 
 
 OPERATIONS = {
-    "CreateEndpointConfig": create_config,
-    "DescribeEndpointConfig": lambda request: find_config(request["EndpointConfigName"]),
-    "DeleteEndpointConfig": delete_config,
-    "ListEndpointConfigs": list_configs,
     "CreateEndpoint": create_endpoint,
-    "UpdateEndpoint": update_endpoint,
     "DeleteEndpoint": delete_endpoint,
     "DescribeEndpoint": describe_endpoint,
     "ListEndpoints": list_endpoints,

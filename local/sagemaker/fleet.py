@@ -1,4 +1,4 @@
-"""The containers that serve an endpoint at one time. A fleet that is replaced answers what it has begun, then ends."""
+"""The containers of one endpoint configuration. A fleet that is replaced answers what it has begun, then ends."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 from local import sessions
 from local.compute.serving import Answer, ContainerChain
 from local.sagemaker import models
+from local.sagemaker.capture import Capture
 from local.sagemaker.logs import LogStream
 
 
@@ -20,14 +21,20 @@ class Fleet:
 
     def __init__(self, endpoint: str, config: dict[str, Any], folder: Path):
         self.config = config
-        variant = config["ProductionVariants"][0]
-        model = models.find(variant["ModelName"])
+        self.variant: dict[str, Any] = config["ProductionVariants"][0]
+        self.identity = (endpoint, self.variant["VariantName"], config["EndpointConfigName"])
+        """Endpoint, variant and configuration."""
+        model = models.find(self.variant["ModelName"])
         self._folder = folder
         self._log = LogStream(
-            f"/aws/sagemaker/Endpoints/{endpoint}", f"{variant['VariantName']}/{config['EndpointConfigName']}"
+            f"/aws/sagemaker/Endpoints/{endpoint}", f"{self.variant['VariantName']}/{config['EndpointConfigName']}"
         )
         s3 = sessions.client("s3", model["ExecutionRoleArn"])
         self._chain = ContainerChain(models.containers(model), s3=s3, workdir=folder, log=self._log)
+        capture = config.get("DataCaptureConfig") or {}
+        self.capture: Capture | None = None
+        if capture.get("EnableCapture"):
+            self.capture = Capture(capture, endpoint, self.variant["VariantName"], model["ExecutionRoleArn"])
         self._answering = 0
         self._idle = threading.Condition()
 
@@ -59,5 +66,7 @@ class Fleet:
         with self._idle:
             self._idle.wait_for(lambda: self._answering == 0, patience)
         self._chain.close()
+        if self.capture:
+            self.capture.close()
         self._log.close()
         shutil.rmtree(self._folder, ignore_errors=True)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import json
 import logging
 import threading
 import uuid
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -16,11 +18,25 @@ from local import api_model
 from local.api_model import ApiError
 from local.compute import standby
 from local.faults import Faults
-from local.sagemaker import authorization, endpoints, feature_groups, job_operations, jobs, models
+from local.sagemaker import (
+    authorization,
+    endpoint_configs,
+    endpoint_updates,
+    endpoints,
+    feature_groups,
+    invocations,
+    job_operations,
+    jobs,
+    metrics,
+    models,
+    prerequisites,
+)
 from local.sagemaker.state import STATE, tag
 
 logger = logging.getLogger("laptop.sagemaker")
 Answer = tuple[int, dict[str, str], bytes]
+# Threads of their own: invocations that hang must not keep anybody from describing or deleting the endpoint.
+_invoking = ThreadPoolExecutor(64, thread_name_prefix="invocation")
 
 
 def _add_tags(request: dict[str, Any]) -> dict[str, Any]:
@@ -42,7 +58,9 @@ def _list_tags(request: dict[str, Any]) -> dict[str, Any]:
 OPERATIONS = {
     **job_operations.OPERATIONS,
     **models.OPERATIONS,
+    **endpoint_configs.OPERATIONS,
     **endpoints.OPERATIONS,
+    **endpoint_updates.OPERATIONS,
     **feature_groups.OPERATIONS,
     "AddTags": _add_tags,
     "DeleteTags": _delete_tags,
@@ -51,12 +69,13 @@ OPERATIONS = {
 
 
 def install(state_dir: Path, faults: Faults, pace: float = 1.0) -> None:
-    """Put SageMaker into MiniStack. Jobs work in folders under `state_dir`."""
+    """Put SageMaker into MiniStack. Jobs work in folders under `state_dir`; waits take `pace` of their time."""
     from ministack import app
 
-    STATE.folder, STATE.faults = state_dir, faults
+    STATE.folder, STATE.faults, STATE.pace = state_dir, faults, pace
     app.SERVICE_HANDLERS["sagemaker"] = handle
     authorization.install()
+    metrics.install()
     # What Autopilot's stand-in needs is imported once, while nobody waits for it.
     threading.Thread(target=standby.prepare, daemon=True).start()
 
@@ -73,7 +92,10 @@ async def handle(
 ) -> Answer:
     """Answer one request of the control plane or the runtime."""
     if path.startswith("/endpoints/"):
-        return await asyncio.to_thread(_invoke, path, headers, body)
+        context = contextvars.copy_context()
+        return await asyncio.get_running_loop().run_in_executor(
+            _invoking, lambda: context.run(_invoke, path, headers, body)
+        )
     return await answer_json(_operate, "sagemaker", headers, body)
 
 
@@ -82,6 +104,7 @@ def _operate(operation: str, request: dict[str, Any]) -> dict[str, Any]:
     if found is None:
         raise ApiError("UnknownOperationException", f"The laptop has no SageMaker operation {operation}.")
     api_model.check("sagemaker", operation, request)
+    prerequisites.check(operation, request)
     refuse_by_fault("sagemaker", operation)
     return found(request)
 
@@ -118,11 +141,12 @@ def _invoke(path: str, headers: Mapping[str, str], body: bytes) -> Answer:
     name = unquote(path.split("/")[2])
     request_id = {"x-amzn-requestid": str(uuid.uuid4())}
     try:
-        answer, variant = endpoints.invoke(
+        answer, variant = invocations.invoke(
             name,
             body,
             headers.get("content-type", "application/octet-stream"),
             headers.get("accept") if headers.get("accept") != "*/*" else None,
+            headers.get("x-amzn-sagemaker-inference-id"),
         )
     except ApiError as error:
         return (
@@ -131,11 +155,9 @@ def _invoke(path: str, headers: Mapping[str, str], body: bytes) -> Answer:
             json.dumps({"message": error.message, "Message": error.message}).encode(),
         )
     if 200 <= answer.status < 300:
-        return (
-            200,
-            {**request_id, "Content-Type": answer.content_type, "x-Amzn-Invoked-Production-Variant": variant},
-            answer.body,
-        )
+        # In lower case: MiniStack would replace the JSON type of a model's answer by that of the control plane's.
+        answer_headers = {"content-type": answer.content_type, "x-Amzn-Invoked-Production-Variant": variant}
+        return 200, request_id | answer_headers, answer.body
     said = answer.body.decode(errors="replace")
     kind = "client" if answer.status < 500 else "server"
     error_body = {

@@ -15,6 +15,7 @@ from typing import Any
 from local import sessions
 from local.api_model import ApiError
 from local.compute.outcome import AutoMLOutcome, JobOutcome
+from local.faults import JobFault
 from local.sagemaker import events
 from local.sagemaker.logs import LogStream
 from local.sagemaker.state import STATE, arn, check_role, named, now, page, tag
@@ -109,10 +110,9 @@ def _work(job: Job, run: Run) -> None:
     log = LogStream(job.kind.log_group, f"{job.name}/algo-1-{int(job.created.timestamp())}")
     folder = STATE.folder / job.kind.resource / job.name
     try:
-        fault = STATE.faults.take_job(job.kind.fault)
+        fault = STATE.faults.take_job(job.kind.fault, job.name)
         if fault:
-            log(fault.reason)
-            job.outcome = JobOutcome(fault.outcome, fault.reason if fault.outcome == "Failed" else None, None)
+            job.outcome = _play(fault, job, log)
         else:
             folder.mkdir(parents=True, exist_ok=True)
             job.started = now()
@@ -135,6 +135,17 @@ def _work(job: Job, run: Run) -> None:
         "FailureReason": job.outcome.failure_reason,
     }
     events.emit(job.kind.event, detail, job.arn)
+
+
+def _play(fault: JobFault, job: Job, log: LogStream) -> JobOutcome:
+    """How a job ends that the faults file wants to end badly."""
+    if fault.outcome == "InProgress":
+        job.stop.wait()
+        return JobOutcome("Stopped")
+    if fault.outcome == "NothingWritten":
+        return JobOutcome("Completed")
+    log(fault.reason)
+    return JobOutcome(fault.outcome, fault.reason if fault.outcome == "Failed" else None)
 
 
 def find(kind: Kind, request: dict[str, Any]) -> Job:

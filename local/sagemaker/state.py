@@ -20,6 +20,8 @@ class State:
     """Everything by its name. `lock` guards all of it; it is held for moments only, never while something runs."""
 
     folder: Path = Path()
+    # The factor on waits that requests ask for and on AWS's own: 1/60 makes a minute a second.
+    pace: float = 1.0
     faults: Faults = field(default_factory=lambda: Faults([]))
     lock: threading.RLock = field(default_factory=threading.RLock)
     jobs: dict[tuple[str, str], Any] = field(default_factory=dict)

@@ -25,7 +25,7 @@ from moto.stepfunctions.parser.asl.eval.program_state import ProgramError, Progr
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 from moto.stepfunctions.parser.backend.execution_worker_comm import ExecutionWorkerCommunication
 
-from local.stepfunctions import checks, expressions, integrations
+from local.stepfunctions import checks, expressions, integrations, state_faults
 
 logger = logging.getLogger("laptop.states")
 _workers: dict[str, ExecutionWorker] = {}
@@ -36,6 +36,7 @@ def install(*, wait_scale: float = 1.0) -> None:
     """Give MiniStack this engine. Wait states and waits before retries take `wait_scale` of their time."""
     expressions.install()
     integrations.install(wait_scale)
+    state_faults.install()
     checks.install()
     retrier_decl.time = SimpleNamespace(sleep=lambda seconds: time.sleep(seconds * wait_scale))
     WaitFunction._wait_interval = lambda self, env, wait_seconds: _wait(env, wait_seconds * wait_scale)

@@ -12,7 +12,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, HTTPClientError
 from moto.stepfunctions.parser.api import HistoryEventType, TaskFailedEventDetails
 from moto.stepfunctions.parser.asl.component.common.error_name.custom_error_name import CustomErrorName
 from moto.stepfunctions.parser.asl.component.common.error_name.error_name import ErrorName
@@ -22,12 +22,16 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service impor
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
     state_task_service_callback as callback,
 )
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import state_task_service_lambda as lambda_
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import state_task_service_sfn as sfn
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import state_task_service_sns as sns
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.resource import ResourceCondition
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service import StateTaskService
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service_callback import (
     StateTaskServiceCallback,
 )
+from moto.stepfunctions.parser.asl.component.state.exec.state_task.state_task import StateTask
+from moto.stepfunctions.parser.asl.eval.program_state import ProgramStopped, ProgramTimedOut
 
 from local import sessions
 from local.stepfunctions import sdk_shapes
@@ -36,6 +40,7 @@ POLL_SECONDS = 0.2
 # What each service is called in error names.
 ERROR_PREFIXES = {
     "sagemaker": "SageMaker",
+    "sagemakerruntime": "SageMakerRuntime",
     "applicationautoscaling": "ApplicationAutoScaling",
     "s3": "S3",
     "sns": "Sns",
@@ -43,6 +48,8 @@ ERROR_PREFIXES = {
     "lambda": "Lambda",
     "glue": "Glue",
 }
+# What optimised integrations call their service where that differs.
+SDK_PREFIXES = {"states": "StepFunctions", "sns": "SNS"}
 # The fields that the optimised SageMaker integration documents; others are refused.
 SAGEMAKER_FIELDS = {
     "createprocessingjob": "AppSpecification Environment ExperimentConfig NetworkConfig ProcessingInputs ProcessingJobName "
@@ -79,11 +86,52 @@ def install(wait_scale: float) -> None:
     sfn.StateTaskServiceSfn._build_sync2_resolver = lambda *arguments, **named: _stoppable(
         _build_resolver, *arguments, **named
     )
+    _name_errors()
     choose = state_task_factory.state_task_service_for
     own = {"sagemaker": OptimisedSageMaker, "athena": OptimisedAthena}
     state_task_factory.state_task_service_for = lambda service_name: (
         own[service_name]() if service_name in own else choose(service_name)
     )
+
+
+def _name_errors() -> None:
+    """Names of errors that moto leaves open: connections that broke, and what optimised integrations do not model.
+
+    Those integrations name errors as the SDK for Java 1 does: an exception that the API does not model is the service's
+    general one, for instance Lambda.AWSLambdaException for a denied call.
+    """
+    general = {
+        lambda_.StateTaskServiceLambda: ("lambda", "Lambda.AWSLambdaException"),
+        sfn.StateTaskServiceSfn: ("stepfunctions", "StepFunctions.AWSStepFunctionsException"),
+        sns.StateTaskServiceSns: ("sns", "SNS.AmazonSNSException"),
+    }
+    for service, (api, name) in general.items():
+        service._from_error = _with_general_name(service._from_error, api, name)
+    name_other_errors = StateTask._from_error
+
+    def from_error(self: StateTask, env: Any, ex: Exception) -> FailureEvent:
+        if not isinstance(ex, HTTPClientError) or not isinstance(self, StateTaskService):
+            return name_other_errors(self, env=env, ex=ex)
+        service = (getattr(self.resource, "api_name", None) or self.resource.service_name).lower()
+        prefix = SDK_PREFIXES.get(service) or ERROR_PREFIXES.get(service, service)
+        error, cause = f"{prefix}.SdkClientException", f"Unable to execute HTTP request: {ex}"
+        return _failure(self, CustomErrorName(error), error, cause, env)
+
+    StateTask._from_error = from_error
+
+
+def _with_general_name(name_error: Any, api: str, general: str) -> Any:
+    def from_error(self: Any, env: Any, ex: Exception) -> FailureEvent:
+        event = name_error(self, env=env, ex=ex)
+        if isinstance(ex, ClientError):
+            code = ex.response["Error"]["Code"]
+            details = event.event_details["taskFailedEventDetails"]
+            modelled = sdk_shapes.models_error(api, code)
+            error = general if modelled is None else f"{general.split('.', maxsplit=1)[0]}.{modelled}"
+            return _failure(self, CustomErrorName(error), error, details["cause"], env)
+        return event
+
+    return from_error
 
 
 def _modules_with_clients() -> list[Any]:
@@ -164,20 +212,32 @@ def _wait_for_child(
             return result
         time.sleep(POLL_SECONDS)
     stop = getattr(sync_resolver, "stop", None)
-    if stop is not None:
+    if stop is not None and _aborted(env):
         with contextlib.suppress(ClientError):
             stop()
     return None
 
 
+def _aborted(env: Any) -> bool:
+    """Whether the execution was stopped, or ran out of its own time: then AWS stops what `.sync` started, if the role may.
+
+    A task's own TimeoutSeconds is no such case: what it started runs on
+    (docs.aws.amazon.com/step-functions/latest/dg/connect-to-resource.html names the cases of an aborted task).
+    """
+    return isinstance(env.program_state(), (ProgramStopped, ProgramTimedOut))
+
+
 def _task_failed(self: Any, error: str, cause: str, env: Any) -> FailureEventException:
-    return FailureEventException(
-        FailureEvent(
-            env=env,
-            error_name=ErrorName(error_name=error),  # also names that only AWS itself may use: States.TaskFailed
-            event_type=HistoryEventType.TaskFailed,
-            event_details=_details(self, error, cause),
-        )
+    # ErrorName also takes names that only AWS itself may use: States.TaskFailed
+    return FailureEventException(_failure(self, ErrorName(error_name=error), error, cause, env))
+
+
+def _failure(self: Any, name: ErrorName, error: str, cause: str, env: Any) -> FailureEvent:
+    return FailureEvent(
+        env=env,
+        error_name=name,
+        event_type=HistoryEventType.TaskFailed,
+        event_details=_details(self, error, cause),
     )
 
 
@@ -238,8 +298,9 @@ class _Optimised(StateTaskServiceCallback):
                     self, "States.TaskFailed", json.dumps(described, separators=(",", ":"), default=str), env
                 )
             time.sleep(POLL_SECONDS)
-        with contextlib.suppress(ClientError):  # as on AWS: it is stopped if the role may
-            self._stop(client, normalised_parameters, started)
+        if _aborted(env):
+            with contextlib.suppress(ClientError):
+                self._stop(client, normalised_parameters, started)
         env.stack.append({})
 
     def _from_error(self, env: Any, ex: Exception) -> FailureEvent:
@@ -251,12 +312,7 @@ class _Optimised(StateTaskServiceCallback):
                 f"Error Code: {code}; Request ID: {metadata['RequestId']}; Proxy: null)"
             )
             error = self._error_name(code)
-            return FailureEvent(
-                env=env,
-                error_name=CustomErrorName(error),
-                event_type=HistoryEventType.TaskFailed,
-                event_details=_details(self, error, cause),
-            )
+            return _failure(self, CustomErrorName(error), error, cause, env)
         return super()._from_error(env=env, ex=ex)
 
     @abstractmethod

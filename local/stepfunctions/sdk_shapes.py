@@ -41,6 +41,14 @@ def operation(integration: str, action: str) -> OperationModel:
     raise ValueError(f"{integration} has no action {action}")
 
 
+def models_error(service: str, code: str) -> str | None:
+    """The exception that an API models for an error code, as an SDK for Java calls it; None if it models none."""
+    shape = _session.get_service_model(service).shape_for_error_code(code)
+    if shape is None:
+        return None
+    return shape.name if shape.name.endswith("Exception") else f"{shape.name}Exception"
+
+
 def method(found: OperationModel) -> str:
     """The method of a boto3 client for an operation."""
     return xform_name(found.name)

@@ -61,7 +61,38 @@ _EVENT = {
     "cause": None,
 }
 
+# A run once more from its first job on, as if no create call had been answered: it finds all that it made.
+AGAIN = Beginning(
+    "training",
+    "ProcessingJobRefused",
+    {"failure": {"error": "SageMaker.AmazonSageMakerException", "cause": "it already exists"}},
+    own_role=True,
+)
+# What single tasks need that no whole run leaves.
+GIVEN_TO_TASKS = {
+    "RestoreScalableTarget": {"released": {"targets": [{"low": 1, "high": 5}], "policies": [1000]}},
+    "DeleteOldConfig": {"old": ["one", "two"]},
+    "DeleteOldModel": {"old": ["one", "two"]},
+}
+# What PrepareRun answers where the stack was given a key and a VPC.
+_KEY = "arn:aws:kms:us-west-2:000000000000:key/0123abcd"
+_VPC = {"VpcConfig": {"SecurityGroupIds": ["sg-0123abcd"], "Subnets": ["subnet-0123abcd", "subnet-4567cdef"]}}
+PROTECTED = {
+    "network": {"EnableNetworkIsolation": True, **_VPC},
+    "encryption": {
+        "query": {"EncryptionConfiguration": {"EncryptionOption": "SSE_KMS", "KmsKey": _KEY}},
+        "output": {"KmsKeyId": _KEY},
+        "processing_volume": {"VolumeKmsKeyId": _KEY},
+        "transform_volume": {"VolumeKmsKeyId": _KEY},
+    },
+    "automl_security": {"EnableInterContainerTrafficEncryption": True, "VolumeKmsKeyId": _KEY, **_VPC},
+}
+
 BEGINNINGS = [
+    *(
+        Beginning("training", state, {"run": PROTECTED})
+        for state in ("ExtractFeatures", "PreprocessData", "StartAutoMLJob", "CreateModel", "TransformTestData")
+    ),
     # The Feature Store's own rules forbid such a name; the machine does not rely on them.
     Beginning("training", "CheckFeatureGroup", {"source": {"table": 'x"; DROP TABLE y'}}),
     Beginning("training", "AutoMLJobStatus", {"automl": {"status": "Failed", "failure_reason": "AlgorithmError"}}),
@@ -71,7 +102,36 @@ BEGINNINGS = [
         Beginning("training", "ExplainFailure", {"failure": {"step": "EvaluateModel", "error": "x", "cause": cause}})
         for cause in ["", "  ", *(json.dumps(cause) for cause in CAUSES.values())]
     ),
+    *(
+        Beginning("training", f"{kind}JobStatus", {variable: {"status": status, "reason": "no more disk"}})
+        for kind, variable in (("Processing", "processing"), ("Transform", "transform"))
+        for status in ("Failed", "InProgress")
+    ),
+    *(
+        Beginning("training", f"{kind}JobRefused", {"failure": {"error": error, "cause": "it already exists"}})
+        for kind in ("Processing", "Transform")
+        for error in ("States.TaskFailed", "States.Timeout")
+    ),
+    *(
+        Beginning("training", "DeploymentStatus", {"deployment": None}, given={"status": status})
+        for status in ("RUNNING", "FAILED")
+    ),
     Beginning("deployment", "CheckApproved", {"package": {"approval": "Rejected"}}),
+    *(
+        Beginning("deployment", "CheckAnswer", {"answer": "250.5", "known_row": {"answer": "250.4", "value": value}})
+        for value in (250.4, None)
+    ),
+    *(
+        Beginning("deployment", "Unverified", {"endpoint": endpoint, "package": {"name": "mine"}, "visit": visit})
+        for endpoint, visit in (
+            ({"status": "RollingBack"}, {}),
+            ({"status": "InService", "config": "another"}, {"called_back": False, "requested": True}),
+            ({"status": "InService", "config": "mine", "reason": ""}, {"called_back": False, "requested": False}),
+            ({"status": "InService", "config": "mine", "reason": ""}, {"called_back": True, "requested": True}),
+            ({"status": "InService", "config": "mine", "reason": "no"}, {"called_back": True, "requested": True}),
+            ({"status": "InService", "config": "mine"}, {"called_back": False, "requested": True, "previous": ""}),
+        )
+    ),
     Beginning(
         "deployment",
         "EndpointStatus",
@@ -121,9 +181,10 @@ def main() -> int:
         os.environ[recording.VARIABLE] = str(raw)
         allowed = Path(folder) / "allowed.jsonl"
         os.environ[iam_roles.PERMISSIONS_VARIABLE] = str(allowed)
-        with process.running(state=Path(folder) / "state", wait_scale=laptop.WAIT_SCALE) as server:
+        with process.running(state=Path(folder) / "state", wait_scale=laptop.WAIT_SCALE, reuse=paths.REUSE) as server:
             _say("deploying")
-            deployed = laptop.deploy_stack(server, lambda _: None)
+            # So few are kept that some are cleaned up; a little traffic is captured.
+            deployed = laptop.deploy_stack(server, lambda _: None, KeptDeployments="1", DataCapturePercentage="50")
             laptop.load_telco(deployed)
             recorder = Recorder(Cloud(deployed), raw)
             recorder.whole_runs()
@@ -155,10 +216,14 @@ class Recorder:
     def whole_runs(self) -> None:
         """Runs of the training machine, and with them of the deployment machine, that end in each way."""
         self._run("Deployed", **FEWER)
+        self._ended(self._begin(AGAIN, 999))
         self._run("Deployed", target_attribute_name="monthly_charges", problem_type="Regression",
                   objective_metric_name="RMSE", accuracy_threshold=0.1, max_candidates=2, **FEWER)  # fmt: skip
         waiting = self._run("PendingApproval", model_approval_status="PendingManualApproval",
-                            customer_id_start=None, customer_id_end=None)  # fmt: skip
+                            inference_instance_type="ml.c5.xlarge", **FEWER)  # fmt: skip
+        other = self._run("PendingApproval", model_approval_status="PendingManualApproval", enable_autoscaling=False,
+                          inference_instance_type="ml.c5.xlarge",
+                          customer_id_start=None, customer_id_end=None, data_capture_percentage=0)  # fmt: skip
         self._run("BelowThreshold", accuracy_threshold=0.99, enable_autoscaling=False, **FEWER)
         self._run("PrepareRunFailed", nonsense=1)
         self._run("PrepareRunFailed", customer_id_start=5, customer_id_end=2)
@@ -167,6 +232,7 @@ class Recorder:
         self._run("DataSourceFailed", target_attribute_name="nothing")
         self._run("PreprocessDataFailed", customer_id_end=100)
         self._deployments(waiting["model_package_arn"])
+        self._wrong_answers(other)
 
     def interrupted_runs(self) -> None:
         """Runs that are stopped while a job of theirs runs, and what the stack does about it."""
@@ -179,11 +245,24 @@ class Recorder:
             _say("a run that is stopped")
             execution = self._cloud.start(**FEWER)
             while not list_running():
-                if self._states.describe_execution(executionArn=execution)["status"] != "RUNNING":
-                    raise SystemExit("The run was over before it could be stopped")
+                if (described := self._states.describe_execution(executionArn=execution))["status"] != "RUNNING":
+                    raise SystemExit(f"The run was over before it could be stopped: {described}")
                 time.sleep(0.02)
             self._states.stop_execution(executionArn=execution, cause="the wrong customers")
             self._cloud.interruption_of(execution)
+        self._stopped_by_the_machine()
+
+    def _stopped_by_the_machine(self) -> None:
+        """A processing job that Step Functions has not stopped itself, as it may fail to."""
+        sagemaker = self._cloud.client("sagemaker")
+        execution = self._cloud.start(**FEWER)
+        while not (running := sagemaker.list_processing_jobs(StatusEquals="InProgress")["ProcessingJobSummaries"]):
+            if (described := self._states.describe_execution(executionArn=execution))["status"] != "RUNNING":
+                raise SystemExit(f"The run was over before its job could be stopped: {described}")
+            time.sleep(0.02)
+        ended = {"ended": {"job": running[0]["ProcessingJobName"], "training": True}, "stopped": []}
+        self._ended(self._begin(Beginning("interrupted", "StopProcessingJob", ended, own_role=True), 998))
+        self._cloud.ended(execution)
 
     def _deployments(self, waiting: str) -> None:
         sagemaker = self._cloud.client("sagemaker")
@@ -192,17 +271,14 @@ class Recorder:
         for package in (foreign, waiting):  # neither is approved
             self._ended(self._states.start_execution(**start, input=json.dumps({"model_package_arn": package})))
         sagemaker.update_model_package(ModelPackageArn=waiting, ModelApprovalStatus="Approved")
-        while any(
-            item["status"] == "RUNNING" for item in self._states.list_executions(**start, maxResults=20)["executions"]
-        ):
-            time.sleep(0.3)
+        self._no_deployment_runs()
         for given in ({}, {"model_package_arn": f"{waiting.rsplit('/', 1)[0]}/1"}):
             self._ended(self._states.start_execution(**start, input=json.dumps(given)))
 
     def failing_tasks(self) -> None:
         """Every task once under a role that may do nothing."""
         tasks = [
-            Beginning(machine, name)
+            Beginning(machine, name, GIVEN_TO_TASKS.get(name, {}))
             for machine, definition in self._definitions.items()
             for name, state in definition["States"].items()
             if state["Type"] == "Task"
@@ -308,7 +384,8 @@ class Recorder:
         """The raw recording of a machine, of its executions that began at a state, too."""
         # A function's stack trace names its files, which on AWS lie elsewhere than on this machine.
         text = _OWN_FILES.sub("/var/task", self._raw.read_text(encoding="utf-8"))
-        for line in map(json.loads, text.splitlines()):
+        written = text[: text.rfind("\n") + 1]  # executions that run meanwhile may be about to write a line
+        for line in map(json.loads, written.splitlines()):
             if self._machine_of.get(line["bindings"]["states"]["context"]["StateMachine"]["Name"]) == machine:
                 yield line
 
@@ -328,6 +405,27 @@ class Recorder:
             OnlineStoreConfig={"EnableOnlineStore": True},
         )
         return "online-only"
+
+    def _wrong_answers(self, run: dict[str, Any]) -> None:
+        """A version on other instances that answers its known row wrongly, and what served before comes back."""
+        package = run["model_package_arn"]
+        self._cloud.client("sagemaker").update_model_package(ModelPackageArn=package, ModelApprovalStatus="Approved")
+        self._no_deployment_runs()
+        start = {"stateMachineArn": self._arns["deployment"]}
+        back_to = json.dumps({"model_package_arn": f"{package.rsplit('/', 1)[0]}/1"})
+        self._ended(self._states.start_execution(**start, input=back_to))
+        bucket, _, key = f"{run['run_prefix']}/evaluation/known_row.json".removeprefix("s3://").partition("/")
+        s3 = self._cloud.client("s3")
+        known = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+        s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(known | {"answer": "Neither"}))
+        self._ended(self._states.start_execution(**start, input=json.dumps({"model_package_arn": package})))
+
+    def _no_deployment_runs(self) -> None:
+        """Returns when the deployments are over that an approval has started."""
+        time.sleep(2)  # EventBridge starts them a moment later
+        machine = self._arns["deployment"]
+        while self._states.list_executions(stateMachineArn=machine, statusFilter="RUNNING")["executions"]:
+            time.sleep(0.3)
 
     def _register_as_another_tool_would(self, package: str) -> str:
         """A version without the wishes that this pipeline's runs leave in its metadata."""

@@ -78,7 +78,55 @@ def unknown_fields(value: Any, shape: Any) -> Iterator[str]:
             yield from unknown_fields(inner, shape.member)
 
 
+def targets(found: dict[str, Any]) -> list[str]:
+    """The states that may come after a state."""
+    rules = [found, *found.get("Catch", []), *found.get("Choices", [])]
+    return [rule[key] for rule in rules for key in ("Next", "Default") if key in rule]
+
+
+def sends_mail(found: dict[str, Any]) -> bool:
+    return found["Type"] == "Task" and ":sns:publish" in found["Resource"]
+
+
+def decides_who_tells(states: dict[str, Any], found: dict[str, Any]) -> bool:
+    """Whether a state only chooses between the mail and an end without, as someone else sends one."""
+    after = [states[target] for target in targets(found)]
+    return (
+        found["Type"] == "Choice"
+        and any(map(sends_mail, after))
+        and all(sends_mail(one) or one["Type"] == "Fail" for one in after)
+    )
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_an_end_that_is_told_is_reached_by_the_mail_only(machine: str) -> None:
+    """So is every bad end: before it comes the mail or, where someone else may tell, the choice of it."""
+    states = MACHINES[machine]["States"]
+    for end, found in states.items():
+        if found["Type"] not in ("Fail", "Succeed"):
+            continue
+        before = {name: one for name, one in states.items() if end in targets(one)}
+        if found["Type"] == "Fail" or any(map(sends_mail, before.values())):
+            silent = [name for name, one in before.items() if not sends_mail(one) and not decides_who_tells(states, one)]
+            assert not silent, f"{machine}.{end} comes after {silent} without a mail"
+
+
 def test_error_names_of_fail_states_are_allowed() -> None:
     for machine, name in STATES:
         if state(machine, name)["Type"] == "Fail":
             assert not state(machine, name)["Error"].startswith("States.")
+
+
+def texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from texts(inner)
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_what_looks_like_an_expression_is_one(machine: str) -> None:
+    """Step Functions takes a text for an expression only if {% and %} are its very ends; others are kept as they are."""
+    marked = [text for text in texts(MACHINES[machine]) if "{%" in text or "%}" in text]
+    assert marked
+    assert not [text for text in marked if not (text.startswith("{%") and text.endswith("%}"))]

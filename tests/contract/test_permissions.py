@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.contract import permissions
+from tests.contract import permissions, permissions_page
 from tests.contract.permissions import Permission
 
 _LOGS = "Lambda writes a function's log; the laptop keeps it in a file"
@@ -57,8 +57,6 @@ REVIEWED = {
     ),
     ("AutoMLRole", "PassItselfToItsJobs"): ({"iam:PassRole"}, _AUTOPILOT),
     ("TrainingRole", "ExtractFeatures"): ({"athena:StopQueryExecution"}, _SYNC),
-    ("TrainingRole", "PreprocessData"): ({"sagemaker:AddTags"}, _SYNC),
-    ("TrainingRole", "TransformTestData"): ({"sagemaker:AddTags"}, _SYNC),
     ("TrainingRole", "FollowDeployment"): ({"states:StopExecution"}, _SYNC),
     ("TrainingRole", "TellSyncJobsAreDone"): ({"events:PutTargets", "events:PutRule", "events:DescribeRule"}, _SYNC),
     ("TrainingRole", "NameTheCatalog"): ({"athena:GetDataCatalog"}, _ATHENA),
@@ -116,3 +114,8 @@ def test_every_statement_has_a_name() -> None:
 
 def test_no_action_is_a_wildcard() -> None:
     assert not {one for one in permissions.granted() if "*" in one.action}
+
+
+def test_the_page_about_permissions_is_the_templates() -> None:
+    stale = "docs/permissions.md is not what the template says: python -m tests.contract.permissions_page"
+    assert permissions_page.FILE.read_text(encoding="utf-8") == permissions_page.page(), stale

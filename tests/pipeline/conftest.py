@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from cli import laptop
-from local import process
+from local import paths, process
 
 
 @dataclass
@@ -89,7 +89,8 @@ class Cloud:
 
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    with process.running(state=tmp_path_factory.mktemp("cloud") / "state", wait_scale=laptop.WAIT_SCALE) as server:
+    state = tmp_path_factory.mktemp("cloud") / "state"
+    with process.running(state=state, wait_scale=laptop.WAIT_SCALE, reuse=paths.REUSE) as server:
         ready = laptop.deploy_stack(server, lambda _: None)
         laptop.load_telco(ready)
         yield Cloud(ready)

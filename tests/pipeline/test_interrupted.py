@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -11,7 +12,8 @@ import pytest
 
 from tests.pipeline.conftest import Cloud
 
-FEWER = {"customer_id_end": 1000}
+# As many as no session before trained on: the job must take its time to be met while it runs.
+UNSEEN = {"customer_id_end": 1000 + time.time_ns() % 3000}
 
 
 def _automl_jobs(cloud: Cloud) -> dict[str, str]:
@@ -33,7 +35,7 @@ def _latest(cloud: Cloud) -> bytes | None:
 
 def test_an_aborted_run_is_told_once_and_its_automl_job_stopped(cloud: Cloud) -> None:
     mails, versions, latest, jobs = len(cloud.mails()), len(cloud.packages()), _latest(cloud), _automl_jobs(cloud)
-    execution = cloud.start(**FEWER)
+    execution = cloud.start(**UNSEEN)
     cloud.wait_for_state(execution, "WaitForAutoMLJob")
     (job,) = _automl_jobs(cloud).keys() - jobs.keys()
     cloud.client("stepfunctions").stop_execution(executionArn=execution, cause="the wrong customers")
@@ -66,7 +68,7 @@ def hurried(cloud: Cloud) -> Iterator[None]:
 @pytest.mark.usefixtures("hurried")
 def test_a_run_out_of_time_is_told_once(cloud: Cloud) -> None:
     mails = len(cloud.mails())
-    execution = cloud.start(**FEWER)
+    execution = cloud.start(**UNSEEN)
 
     assert cloud.ended(execution)["status"] == "TIMED_OUT"
     told = cloud.interruption_of(execution)

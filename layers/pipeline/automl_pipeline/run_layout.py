@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 from automl_pipeline.settings import Settings
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Instances with disks of their own, which are encrypted in hardware: SageMaker refuses a key for their volumes.
+_OWN_DISKS = re.compile(r"ml\.([a-z]+[0-9]+[a-z]*d[a-z]*|g[56]e?|p5[a-z]*|trn1n?|i[34][a-z]*)\.")
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,14 @@ class Execution:
 
 
 def describe(
-    settings: Settings, execution: Execution, *, code_sha256: str, image: str, job_role: str, automl_role: str
+    settings: Settings,
+    execution: Execution,
+    *,
+    code_sha256: str,
+    image: str,
+    job_role: str,
+    automl_role: str,
+    stack: str,
 ) -> dict[str, Any]:
     """Everything that the training machine needs to know of a run: `$run` in training.asl.yaml."""
     run_id, digest = execution.run_id, execution.digest
@@ -50,6 +60,7 @@ def describe(
         "model_info": f"{run_key}/model/model_info.json",
         "evaluation": f"{run_key}/evaluation/evaluation.json",
         "report": f"{run_key}/evaluation/report.html",
+        "known_row": f"{run_key}/evaluation/known_row.json",
         "registration": f"{run_key}/registration/registration.json",
         "latest": f"{settings.prefix}/latest.json",
     }
@@ -87,4 +98,40 @@ def describe(
         "client_token": f"{run_id}-{digest[8:19]}",  # 36 characters, the most a model package's token may have
         "images": {"preprocess": image},
         "roles": {"job": job_role, "automl": automl_role},
+        **_tags(settings, stack, run_id),
+        **_protection(settings),
+    }
+
+
+def _tags(settings: Settings, stack: str, run_id: str) -> dict[str, Any]:
+    """Tags as SageMaker takes them: of what belongs to the stack, and of what belongs to this run."""
+    of_person = dict(pair.split("=", 1) for pair in (settings.resource_tags or "").split(",") if pair)
+    of_stack = {**of_person, "automl:stack": stack}
+    return {
+        name: [{"Key": key, "Value": value} for key, value in tags.items()]
+        for name, tags in (("stack_tags", of_stack), ("tags", {**of_stack, "automl:run": run_id}))
+    }
+
+
+def _protection(settings: Settings) -> dict[str, Any]:
+    """Network and encryption, each in the form of the API that takes it; empty where the stack was given neither."""
+    key, vpc = settings.kms_key_arn, {}
+    if settings.subnet_ids and settings.security_group_ids:
+        subnets, groups = settings.subnet_ids.split(","), settings.security_group_ids.split(",")
+        vpc = {"VpcConfig": {"SecurityGroupIds": groups, "Subnets": subnets}}
+
+    def volume(instance_type: str = "") -> dict[str, str]:
+        return {"VolumeKmsKeyId": key} if key and not _OWN_DISKS.match(instance_type) else {}
+
+    query = {"EncryptionConfiguration": {"EncryptionOption": "SSE_KMS", "KmsKey": key}} if key else {}
+    return {
+        "network": {"EnableNetworkIsolation": settings.network_isolation, **vpc},
+        "encryption": {
+            "query": query,
+            "output": {"KmsKeyId": key} if key else {},
+            "processing_volume": volume(settings.processing_instance_type),
+            "transform_volume": volume(settings.transform_instance_type),
+        },
+        # Autopilot chooses its instances itself, and has no network isolation.
+        "automl_security": {"EnableInterContainerTrafficEncryption": bool(key), **volume(), **vpc},
     }

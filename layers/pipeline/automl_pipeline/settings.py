@@ -23,6 +23,8 @@ BURSTABLE = re.compile(r"ml\.(t2|t3|t3a|t4g)\.")
 _NAME = r"^[a-z0-9](-*[a-z0-9]){0,%d}$"
 _INSTANCE = r"^ml\.[a-z0-9-]+\.[a-z0-9]+$"
 _SEGMENT = r"[a-zA-Z0-9_-]+"
+_IDS = r"^%s-[0-9a-f]{8,17}(,%s-[0-9a-f]{8,17}){0,%d}$"
+_TAG = r"[A-Za-z0-9 _.:/+@-]{1,128}=[A-Za-z0-9 _.:/+@-]{0,256}"
 
 Whole = Annotated[int, Field(strict=True)]
 Text = Annotated[str, Field(strict=True)]
@@ -65,6 +67,11 @@ DEPLOY_TIME = frozenset(
         "sns_topic_arn",
         "notification_email",
         "feature_store_bucket",
+        "subnet_ids",
+        "security_group_ids",
+        "network_isolation",
+        "kms_key_arn",
+        "resource_tags",
     ]
 )
 
@@ -110,6 +117,7 @@ class Settings(BaseModel):
     autoscaling_min_capacity: Annotated[Whole, Field(ge=1, le=1000)] = 1
     autoscaling_max_capacity: Annotated[Whole, Field(ge=1, le=1000)] = 5
     autoscaling_target_value: Annotated[Whole, Field(ge=1, le=10_000_000)] = 1000
+    data_capture_percentage: Annotated[Whole, Field(ge=0, le=100)] = 0
 
     target_attribute_name: FeatureName = "churn"
     problem_type: ProblemType = "BinaryClassification"
@@ -147,6 +155,19 @@ class Settings(BaseModel):
         | None
     ) = None
 
+    subnet_ids: Annotated[str, StringConstraints(strict=True, pattern=_IDS % ("subnet", "subnet", 15))] | None = None
+    security_group_ids: Annotated[str, StringConstraints(strict=True, pattern=_IDS % ("sg", "sg", 4))] | None = None
+    network_isolation: Annotated[bool, Field(strict=True)] = False
+    kms_key_arn: (
+        Annotated[
+            str, StringConstraints(strict=True, pattern=r"^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$")
+        ]
+        | None
+    ) = None
+    resource_tags: (
+        Annotated[str, StringConstraints(strict=True, pattern=rf"^{_TAG}(,{_TAG}){{0,19}}$", max_length=1000)] | None
+    ) = None
+
 
 def deployed(environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
     """The deployed defaults, from the function's environment: PIPELINE_<KEY>, where an empty text means "not set"."""
@@ -162,9 +183,11 @@ def deployed(environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
 _NOT_TEXTS = frozenset(
     [
         "enable_autoscaling",
+        "network_isolation",
         "autoscaling_min_capacity",
         "autoscaling_max_capacity",
         "autoscaling_target_value",
+        "data_capture_percentage",
         "max_runtime_sec",
         "automl_max_runtime_sec",
         "max_candidates",

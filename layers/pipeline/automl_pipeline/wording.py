@@ -29,6 +29,10 @@ _MEANINGS = {
     "notification_email": "an e-mail address",
     "athena_query_results": "an S3 folder (s3://BUCKET/FOLDER/)",
     "region": "a region such as us-west-2",
+    "subnet_ids": "1 to 16 subnets with commas between them (subnet-0123abcd,subnet-4567cdef)",
+    "security_group_ids": "1 to 5 security groups with commas between them (sg-0123abcd,sg-4567cdef)",
+    "kms_key_arn": "a key's ARN (arn:aws:kms:REGION:123456789012:key/ID)",
+    "resource_tags": "1 to 20 tags with commas between them (project=churn,stage=prod), 1000 characters in all",
 }
 
 # What a value must be, by the name that pydantic has for its not being that.

@@ -25,8 +25,10 @@ EVENT = {
     "test_uri": f"{RUN}data/test/",
     "predictions_uri": f"{RUN}evaluation/predictions/",
     "preprocessing_uri": f"{RUN}preprocessing/",
+    "evaluation_input_uri": f"{RUN}evaluation/input/",
     "evaluation_uri": f"{RUN}evaluation/evaluation.json",
     "report_uri": f"{RUN}evaluation/report.html",
+    "known_row_uri": f"{RUN}evaluation/known_row.json",
     "target_attribute_name": "churn",
     "problem_type": "BinaryClassification",
     "objective_metric_name": "Accuracy",
@@ -56,6 +58,7 @@ def evaluate(s3: Any) -> Iterator[Evaluate]:
         for place, body in (
             ("preprocessing/preprocessing.json", json.dumps({"labels": labels})),
             ("data/test/test.csv", as_csv([["age", "churn"], *([1, label] for label in truth)])),
+            ("evaluation/input/test.jsonl", "".join(f'{{"age": {number}}}\n' for number in range(len(truth)))),
             ("evaluation/predictions/test.jsonl.out", as_csv(answers)),
         ):
             s3.put_object(Bucket=BUCKET, Key=f"mlops/automl_training/runs/r1/{place}", Body=body.encode())
@@ -109,6 +112,38 @@ def test_metrics_are_those_of_scikit_learn(evaluate: Evaluate, s3: Any) -> None:
     document = json.loads(written(s3, "evaluation.json"))
     assert {name: document[name] for name in expected} == pytest.approx(expected)
     assert (answer["gate_value"], answer["rows"]) == (answer["metrics"]["accuracy"], 300)
+
+
+def test_known_row_is_the_one_that_the_model_is_surest_of(evaluate: Evaluate, s3: Any) -> None:
+    evaluate(["No", "Yes", "No"], [["No", 0.6], ["Yes", 0.9], ["No", 0.7]], ["No", "Yes"])
+    assert json.loads(written(s3, "known_row.json")) == {"row": {"age": 1}, "answer": '"Yes"', "value": None}
+
+
+def test_known_row_of_a_regression_is_a_number(evaluate: Evaluate, s3: Any) -> None:
+    evaluate(["1.5", "2.5"], [["1.25"], ["2.5"]], [], problem_type="Regression")
+    assert json.loads(written(s3, "known_row.json")) == {"row": {"age": 0}, "answer": '"1.25"', "value": 1.25}
+
+
+@pytest.mark.parametrize("label", ["a,b", 'a "b"', "two\nlines", "two\r\nlines", "\x85 and \u2028", ""])
+def test_known_row_keeps_the_answer_as_it_is_written(label: str) -> None:
+    import known_row
+    import pandas
+
+    for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL):
+        text = io.StringIO()
+        csv.writer(text, quoting=quoting, lineterminator="\n").writerows([["x", 0.5], [label, 0.9], ["y", 0.5]])
+        index = known_row.choose(pandas.DataFrame({"prediction": ["x", label, "y"], "probability": [0.5, 0.9, 0.5]}))
+        asked = known_row.describe([b"{}", b'{"a": 1}', b"{}"], text.getvalue(), index, is_regression=False)
+        assert asked is not None
+        assert asked["row"] == {"a": 1}
+        assert f"\n{asked['answer']}," in text.getvalue()
+        assert next(csv.reader(io.StringIO(asked["answer"], newline="")), [""]) == [label]
+
+
+def test_known_row_too_large_for_a_state_machine_is_left_out() -> None:
+    import known_row
+
+    assert known_row.describe([b'{"a": "' + b"x" * 200_000 + b'"}'], "Yes,0.9\n", 0, is_regression=False) is None
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ EXECUTION = {
     "start_time": "2026-11-23T21:00:22.123Z",
 }
 ENVIRONMENT = {
+    "STACK_NAME": "a-stack",
     "PREPROCESS_IMAGE": "246618743249.dkr.ecr.us-west-2.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3",
     "JOB_ROLE_ARN": "arn:aws:iam::000000000000:role/job",
     "AUTOML_ROLE_ARN": "arn:aws:iam::000000000000:role/automl",

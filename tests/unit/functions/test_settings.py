@@ -147,7 +147,9 @@ def check_names(chosen: settings.Settings) -> None:
     execution = run_layout.Execution(
         "arn:aws:states:us-west-2:000000000000:execution:m:e", "e", "2026-11-23T21:00:22.123Z"
     )
-    run = run_layout.describe(chosen, execution, code_sha256="0" * 64, image="i", job_role="r", automl_role="a")
+    run = run_layout.describe(
+        chosen, execution, code_sha256="0" * 64, image="i", job_role="r", automl_role="a", stack="s"
+    )
     for service_member in (("CreateAutoMLJobV2", "AutoMLJobName", run["names"]["automl_job"]),
                            ("CreateProcessingJob", "ProcessingJobName", run["names"]["processing_job"]),
                            ("CreateTransformJob", "TransformJobName", run["names"]["transform_job"]),
@@ -167,3 +169,62 @@ def test_names_are_the_same_for_a_retry_and_others_for_another_execution() -> No
     assert first.run_id == run_layout.Execution("arn:1", "e", "2026-11-23T21:00:22.123Z").run_id
     assert first.run_id != run_layout.Execution("arn:2", "e", "2026-11-23T21:00:22.123Z").run_id
     assert first.run_id != run_layout.Execution("arn:1", "e", "2026-11-23T21:00:22.124Z").run_id
+
+
+def described(**given: Any) -> dict[str, Any]:
+    """A run of a stack that was deployed with these settings."""
+    chosen = settings.resolve({}, {**DEPLOYED, **given})
+    execution = run_layout.Execution("arn:1", "e", "2026-11-23T21:00:22.123Z")
+    return run_layout.describe(chosen, execution, code_sha256="0", image="i", job_role="r", automl_role="a", stack="s")
+
+
+def test_without_key_and_network_nothing_is_asked_of_either() -> None:
+    run = described()
+    assert run["network"] == {"EnableNetworkIsolation": False}
+    assert set(map(str, run["encryption"].values())) == {"{}"}
+    assert run["automl_security"] == {"EnableInterContainerTrafficEncryption": False}
+
+
+@pytest.mark.parametrize(
+    ("instance_type", "takes_key"),
+    [("ml.m5.xlarge", True), ("ml.c6i.2xlarge", True), ("ml.m5d.xlarge", False), ("ml.g4dn.xlarge", False),
+     ("ml.g5.xlarge", False), ("ml.r6gd.large", False), ("ml.p3.2xlarge", True), ("ml.t3.medium", True)],
+)  # fmt: skip
+def test_disks_that_encrypt_themselves_are_given_no_key(instance_type: str, takes_key: bool) -> None:
+    key = "arn:aws:kms:us-west-2:000000000000:key/0123abcd"
+    run = described(kms_key_arn=key, processing_instance_type=instance_type)
+    assert run["encryption"]["processing_volume"] == ({"VolumeKmsKeyId": key} if takes_key else {})
+    assert run["encryption"]["output"] == {"KmsKeyId": key}
+
+
+def test_tags_of_the_person_the_stack_and_the_run() -> None:
+    run = described(resource_tags="project=churn,stage=")
+    assert {tag["Key"]: tag["Value"] for tag in run["tags"]} == {
+        "project": "churn", "stage": "", "automl:stack": "s", "automl:run": run["id"]
+    }  # fmt: skip
+    assert [tag for tag in run["tags"] if tag["Key"] != "automl:run"] == run["stack_tags"]
+    assert (
+        api_model.problems(
+            "sagemaker",
+            "AddTags",
+            {"ResourceArn": "arn:aws:sagemaker:us-west-2:000000000000:model/m", "Tags": run["tags"]},
+        )
+        == []
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("subnet_ids", "subnet-0123abcd, subnet-4567cdef", "1 to 16 subnets with commas between them"),
+        ("security_group_ids", "default", "1 to 5 security groups with commas between them"),
+        ("kms_key_arn", "alias/mine", "a key's ARN"),
+        ("resource_tags", "project", "1 to 20 tags with commas between them"),
+    ],
+)
+def test_network_key_and_tags_that_cannot_be_are_told(key: str, value: str, said: str) -> None:
+    with pytest.raises(settings.InvalidInput) as refused:
+        settings.resolve({}, {**DEPLOYED, key: value})
+    (problem,) = refused.value.problems
+    assert problem.startswith(f"{key}: ")
+    assert said in problem

@@ -1,0 +1,59 @@
+"""How long a function's cold start imports, in the layers that are deployed, in a fresh process of Lambda's runtime."""
+
+from __future__ import annotations
+
+import compileall
+import os
+import shutil
+import statistics
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+
+from local import lambda_interpreter, package_cache, packaging, paths
+
+REPEATS = 5
+TEMPLATE = paths.PROJECT / "template.yaml"
+_IMPORT = "import time; began = time.perf_counter(); import app; print(time.perf_counter() - began)"
+
+
+def measure(console: Console) -> Iterator[tuple[str, float, str, float]]:
+    """For each function: its name, our seconds, the baseline's name, its seconds; medians of processes run in turns."""
+    python = lambda_interpreter.interpreter()
+    artifacts = packaging.build(TEMPLATE)
+    resources = packaging.read_template(TEMPLATE)["Resources"]
+    for name in [name for name, one in resources.items() if one["Type"] == "AWS::Serverless::Function"]:
+        layers = [layer["Ref"] for layer in resources[name]["Properties"]["Layers"]]
+        with tempfile.TemporaryDirectory(dir=paths.PROJECT / ".local") as folder:
+            ours, plain = Path(folder) / "ours", Path(folder) / "plain"
+            for part in (name, *layers):
+                unzipped = package_cache.unzipped(artifacts[part].archive.read_bytes())
+                for target in (ours, plain):
+                    shutil.copytree(unzipped, target / part, ignore=shutil.ignore_patterns("__pycache__"))
+            for layer in layers:
+                compileall.compile_dir(ours / layer, quiet=1, workers=0)
+            console.print(f"{name}: importing {REPEATS} times each way")
+            seconds: dict[Path, list[float]] = {ours: [], plain: []}
+            for _ in range(REPEATS):
+                for target, found in seconds.items():
+                    found.append(_import_seconds(python, target, name, layers))
+            yield (
+                f"cold import of {name}",
+                statistics.median(seconds[ours]),
+                "layers without bytecode",
+                statistics.median(seconds[plain]),
+            )
+
+
+def _import_seconds(python: Path, target: Path, function: str, layers: list[str]) -> float:
+    places = [target / function, *(target / layer / "python" for layer in layers)]
+    environment = {
+        "PYTHONPATH": os.pathsep.join(map(str, places)),
+        "PYTHONDONTWRITEBYTECODE": "1",  # Lambda's /opt and /var/task cannot be written to
+        "AWS_DEFAULT_REGION": "us-west-2",
+    }
+    told = subprocess.run([str(python), "-c", _IMPORT], env=environment, check=True, capture_output=True, text=True)
+    return float(told.stdout)

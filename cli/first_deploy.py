@@ -1,0 +1,208 @@
+"""What `make deploy` runs: the first time it asks for what a stack needs, checks it and keeps it; later it just deploys.
+
+`python -m cli.first_deploy SAM [arguments of sam deploy]`. Without a terminal, or once samconfig.toml names a region, it
+is `sam deploy` with the arguments it got, so that continuous integration and second runs are asked nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+
+from cli.stack import explained
+from local import packaging, paths
+
+CONFIG = paths.PROJECT / "samconfig.toml"
+TEMPLATE = paths.PROJECT / "template.yaml"
+
+Say = Callable[[str], None]
+Ask = Callable[[str, str], str]
+
+# What costs money while nothing runs. Figures: AWS's price lists for us-west-2 in 2025, rounded; other regions differ.
+IDLE = """\
+While nothing runs, it costs (about, in us-west-2; docs/costs.md says more):
+  endpoint, once a model is deployed   0.23 USD an hour for each {instance_type}: the one thing to watch
+  alarms                               0.10 USD a month each, {alarms} of them; the first 10 of an account are free
+  dashboard                            3 USD a month; the first 3 of an account are free
+  data, models and logs                S3 and CloudWatch storage of what runs leave
+  functions, machines, topic, rules    nothing
+Each run costs a processing job, a batch transform and, most of it, Autopilot's training jobs."""
+
+
+class CannotDeploy(Exception):
+    """The message says what is missing and what to do."""
+
+
+@dataclass
+class Answers:
+    """What a person chose: where to, and the template's parameters that differ from their defaults."""
+
+    region: str
+    parameters: dict[str, str] = field(default_factory=dict)
+
+
+def main(arguments: list[str]) -> int:
+    """Returns sam's exit code, or 1 with a message."""
+    sam, *rest = arguments
+    environment = _option(rest, "--config-env") or "default"
+    known = tomllib.loads(CONFIG.read_text(encoding="utf-8")).get(environment, {}).get("deploy", {}).get("parameters")
+    if known is None:
+        print(f"samconfig.toml has no section [{environment}.deploy.parameters].", file=sys.stderr)
+        return 1
+    asked_already = "region" in known or bool({"--guided", "-g", "--region"} & set(rest))
+    if asked_already or not sys.stdin.isatty():
+        return subprocess.run([sam, "deploy", *rest], check=False).returncode
+    try:
+        answers = ask(known, typer.echo, lambda text, default: typer.prompt(text, default=default))
+    except CannotDeploy as problem:
+        print(f"Error: {problem}", file=sys.stderr)
+        return 1
+    if not typer.confirm("Deploy this? The answers are kept in samconfig.toml; the changes are shown once more"):
+        print("Nothing was deployed.")
+        return 1
+    text = CONFIG.read_text(encoding="utf-8")
+    CONFIG.write_text(kept(text, environment, answers, known.get("parameter_overrides", "")), encoding="utf-8")
+    status = subprocess.run([sam, "deploy", *rest], check=False).returncode
+    if status == 0:
+        print(
+            "Confirm the mail that SNS has sent, then start a run:"
+            if "NotificationEmail" in answers.parameters
+            else "Start a run:"
+        )
+        print(f"  AWS_REGION={answers.region} .venv/bin/automl start --watch --stack-name {known['stack_name']}")
+    return status
+
+
+def ask(known: Mapping[str, Any], say: Say, ask_for: Ask) -> Answers:
+    """Ask for region, data and mail address; each answer is checked before the next question. Raises CannotDeploy."""
+    template = packaging.read_template(TEMPLATE)
+    say(f"The first deployment of stack {known['stack_name']}. Return takes what is in brackets.\n")
+    regions = sorted(template["Mappings"]["ScikitLearnImage"])
+    region = _checked(
+        lambda: ask_for("Region", os.environ.get("AWS_REGION") or boto3.Session().region_name or "us-west-2"),
+        lambda text: (
+            None
+            if text in regions
+            else f"SageMaker's scikit-learn image is not published there, but in: {', '.join(regions)}."
+        ),
+        say,
+    )
+    say(f"Account {_account(region)}")
+    answers = Answers(region)
+
+    def parameter(name: str, text: str, default: str | None = None) -> str:
+        wanted = template["Parameters"][name]
+        usual = str(wanted["Default"])
+        value = _checked(lambda: ask_for(text, usual if default is None else default).strip(), _rule(wanted), say)
+        if value != usual:
+            answers.parameters[name] = value
+        return value
+
+    group = parameter("FeatureGroupName", "Feature group to train on")
+    bucket, features, problem = described(group, region)
+    if problem:
+        say(f"  {problem}")
+    target = parameter("TargetAttributeName", "Feature to predict")
+    if features and target not in features:
+        say(
+            f"  {group} has no feature {target}, but: {', '.join(features)}. Runs will fail until one of them is named."
+        )
+    parameter("FeatureStoreBucket", "Bucket of its offline store (empty: the pipeline's own)", bucket)
+    parameter("BucketName", "Your own bucket for data and models (empty: one is created)")
+    parameter("NotificationEmail", "Address for mails about failures (empty: none)")
+    instance_type = parameter("InferenceInstanceType", "Instance type of the endpoint")
+    _explain(template, answers, instance_type, say)
+    return answers
+
+
+def described(group: str, region: str) -> tuple[str | None, list[str], str | None]:
+    """Of a feature group: the bucket of its offline store, its features, and what is wrong with it, in words."""
+    sagemaker = boto3.client("sagemaker", region_name=region)
+    try:
+        found = sagemaker.describe_feature_group(FeatureGroupName=group)
+    except ClientError as error:
+        return (
+            None,
+            [],
+            f"It cannot be looked up ({error.response['Error']['Message']}); it must exist before the first run.",
+        )
+    features = [feature["FeatureName"] for feature in found["FeatureDefinitions"]]
+    if "OfflineStoreConfig" not in found:
+        return None, features, "It has no offline store, which runs read. Create it with an OfflineStoreConfig."
+    return found["OfflineStoreConfig"]["S3StorageConfig"]["S3Uri"].split("/")[2], features, None
+
+
+def kept(text: str, environment: str, answers: Answers, before: str) -> str:
+    """samconfig.toml with the answers in the section of an environment; everything else as it was."""
+    overrides = dict(re.findall(r'(\w+)=("[^"]*"|\S*)', before)) | answers.parameters
+    pairs = " ".join(f"{name}={value}" for name, value in overrides.items())
+    head = f"[{environment}.deploy.parameters]\n"
+    begin = text.index(head) + len(head)
+    end = text.find("\n[", begin) if "\n[" in text[begin:] else len(text)
+    section = re.sub(r"^(region|parameter_overrides) = .*\n", "", text[begin:end], flags=re.MULTILINE)
+    added = f'region = "{answers.region}"\n' + (f'parameter_overrides = "{pairs}"\n' if pairs else "")
+    changed = text[:begin] + added + section + text[end:]
+    tomllib.loads(changed)
+    return changed
+
+
+def _explain(template: Mapping[str, Any], answers: Answers, instance_type: str, say: Say) -> None:
+    resources = [resource["Type"] for resource in template["Resources"].values()]
+    own_bucket = "BucketName" not in answers.parameters
+    say("\nIt creates:")
+    say(f"  {'a bucket, kept when the stack is deleted; ' if own_bucket else ''}two Lambda functions with two layers")
+    say(
+        f"  {resources.count('AWS::Serverless::StateMachine')} state machines, rules and a schedule (off) that start them"
+    )
+    say("  a topic for failures, a work group of Athena, alarms, a dashboard, log groups")
+    say(f"  {resources.count('AWS::IAM::Role')} roles, each with the permissions in docs/permissions.md")
+    say("Runs create jobs, models, versions in the registry, and the endpoint.\n")
+    say(IDLE.format(instance_type=instance_type, alarms=resources.count("AWS::CloudWatch::Alarm")) + "\n")
+
+
+def _account(region: str) -> str:
+    """The account that the credentials belong to. Raises CannotDeploy where there are none."""
+    try:
+        return boto3.client("sts", region_name=region).get_caller_identity()["Account"]
+    except (ClientError, BotoCoreError) as error:
+        raise CannotDeploy(explained(error)) from None
+
+
+def _checked(answer: Callable[[], str], problem: Callable[[str], str | None], say: Say) -> str:
+    while found := problem(text := answer()):
+        say(f"  {found}")
+    return text
+
+
+def _rule(parameter: Mapping[str, Any]) -> Callable[[str], str | None]:
+    """What the template says of a parameter's values, as a question to one of them."""
+    pattern = parameter.get("AllowedPattern", ".*")
+    wanted = parameter.get("ConstraintDescription", f"it must match {pattern}")
+    return lambda text: None if re.fullmatch(pattern, text) else f"{text!r} cannot be used: {wanted}."
+
+
+def _option(arguments: list[str], name: str) -> str | None:
+    for number, argument in enumerate(arguments):
+        if argument.startswith(f"{name}="):
+            return argument.partition("=")[2]
+        if argument == name and number + 1 < len(arguments):
+            return arguments[number + 1]
+    return None
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except (KeyboardInterrupt, typer.Abort):
+        print("\nStopped; nothing was deployed.", file=sys.stderr)
+        sys.exit(130)

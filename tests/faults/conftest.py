@@ -1,0 +1,119 @@
+"""One laptop cloud with a few stacks, on which the matrix's executions run at the same time, one a stack."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli import laptop
+from local import paths, process
+from tests.faults import judgement
+from tests.faults.kinds import Case
+from tests.faults.stage import Stage
+from tests.faults.ways import Unreached, Ways
+
+STACKS = int(os.environ.get("FAULTS_STACKS", "4"))
+# A minute of the machines' waiting takes a tenth of a second.
+WAIT_SCALE = 1 / 600
+TABLE = paths.ROOT / "fault-matrix.jsonl"
+AHEAD = 3 * STACKS
+"""How many cases are begun before their test's turn."""
+
+
+class Matrix:
+    """Plays cases on free stacks and keeps what came of them."""
+
+    def __init__(self, cases: list[Case], stages: list[Stage]):
+        self._cases, self._ways = cases, Ways()
+        self._free: queue.SimpleQueue[Stage] = queue.SimpleQueue()
+        for stage in stages:
+            self._free.put(stage)
+        self._pool = ThreadPoolExecutor(len(stages))
+        self._begun: dict[Case, Future[tuple[dict[str, Any], list[str]]]] = {}
+        self.rows: list[dict[str, Any]] = []
+
+    def problems(self, case: Case) -> list[str]:
+        """What is not as it must be with a case."""
+        first = self._cases.index(case)
+        for one in self._cases[first : first + AHEAD]:
+            if one not in self._begun:
+                self._begun[one] = self._pool.submit(self._play, one)
+        row, found = self._begun[case].result()
+        self.rows.append(row | {"problems": found})
+        return found
+
+    def _play(self, case: Case) -> tuple[dict[str, Any], list[str]]:
+        stage = self._free.get()
+        try:
+            way = self._ways.to(case.task, stage)
+            ending = way.play(stage, case)
+            how = judgement.verdict(case, way, ending)
+            found = [f"{problem} [{way}; {ending.arn}]" for problem in judgement.problems(case, way, ending, stage)]
+            return judgement.row(case, how, ending), found
+        except Unreached as error:
+            return {"state": str(case.task), "fault": case.kind.name, "ends": "unreached"}, [str(error)]
+        finally:
+            self._free.put(stage)
+
+    def close(self) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+
+@pytest.fixture(scope="session")
+def matrix(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Matrix]:
+    folder = tmp_path_factory.mktemp("faults")
+    faults = folder / "faults"
+    faults.mkdir()
+    wanted = [
+        item.callspec.params["case"] for item in request.session.items if "matrix" in getattr(item, "fixturenames", ())
+    ]
+    with process.running(state=folder / "state", faults=faults, wait_scale=WAIT_SCALE, reuse=paths.REUSE) as server:
+        stages = _stages(server, faults, min(STACKS, len(wanted)))
+        played = Matrix(wanted, stages)
+        try:
+            yield played
+        finally:
+            played.close()
+            _write(played.rows)
+
+
+def _stages(server: process.Server, faults: Path, count: int) -> list[Stage]:
+    made = [Stage(server, faults, f"stage-{number}") for number in range(count)]
+    first = laptop.Laptop(server, {})
+    laptop.load_telco(first)
+    made[0].deploy()  # computes what the others reuse
+    with ThreadPoolExecutor(count) as pool:
+        list(pool.map(Stage.deploy, made[1:]))
+    return made
+
+
+def _write(rows: list[dict[str, Any]]) -> None:
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+    table = TABLE.with_stem(f"{TABLE.stem}-{worker}") if worker else TABLE
+    table.parent.mkdir(parents=True, exist_ok=True)
+    table.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """The table: states down, faults and what came of them."""
+    tables = [path for path in paths.ROOT.glob(f"{TABLE.stem}*.jsonl")]
+    rows = [json.loads(line) for path in tables for line in path.read_text(encoding="utf-8").splitlines()]
+    if not rows or not any(
+        "tests/faults" in str(report.nodeid)
+        for report in terminalreporter.stats.get("passed", []) + terminalreporter.stats.get("failed", [])
+    ):
+        return
+    terminalreporter.section(f"fault matrix: {len(rows)} cases")
+    for row in rows:
+        told = f"{row.get('error', '')}, {row.get('mails', 0)} mail" if row.get("error") else ""
+        mark = "  PROBLEM" if row["problems"] else ""
+        terminalreporter.line(f"{row['state']:<38} {row['fault']:<26} {row['ends']:<10} {told}{mark}")
+    terminalreporter.line(str(dict(Counter(row["ends"] for row in rows))))

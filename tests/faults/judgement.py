@@ -1,0 +1,171 @@
+"""What must hold when an execution that met a fault has ended."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from tests.contract import machines
+from tests.faults.kinds import REASON, Case, Task
+from tests.faults.stage import Ending, Stage, World
+from tests.faults.ways import Way
+
+
+def verdict(case: Case, way: Way, ending: Ending) -> str:
+    """In a word: recovered (ended as it does without the fault), went on (well, another way), or failed."""
+    good = way.ending
+    if good and (ending.status, ending.error) == (good.status, good.error):
+        return "recovered"
+    return "went on" if ending.status == "SUCCEEDED" else "failed"
+
+
+def problems(case: Case, way: Way, ending: Ending, stage: Stage) -> Iterator[str]:
+    """Whatever is not as it must be, in words."""
+    task, how = case.task, verdict(case, way, ending)
+    if task.name not in ending.entered:
+        yield f"it never came to {task.name}: {ending.entered}"
+        return
+    yield from _end(case, way, ending, how)
+    yield from _mails(case, way, ending, stage, how)
+    yield from _left_running(case, ending)
+    yield from _world(ending, stage)
+
+
+def _end(case: Case, way: Way, ending: Ending, how: str) -> Iterator[str]:
+    task, good = case.task, way.ending
+    assert good is not None
+    if ending.status not in ("SUCCEEDED", "FAILED"):
+        yield f"it ended as {ending.status}"
+    if case.kind.recovers and how != "recovered":
+        yield f"it should end as it does without the fault ({good.status} {good.error}), but: {ending.status} {ending.error}: {ending.cause[:300]}"
+    if good.status == "FAILED" and _only_fails_after(task):
+        # What is done about a failure, the mail included, must not change what the execution ends with.
+        if how != "recovered" or ending.cause[:40] != good.cause[:40]:
+            yield f"the first failure is hidden: {ending.error}: {ending.cause[:300]} in place of {good.error}: {good.cause[:300]}"
+    elif how == "recovered" and not case.kind.recovers and task.must_fail and not case.kind.noticed_later:
+        yield "it went on as if nothing had been"
+    if ending.status == "FAILED" and (not ending.error or ending.error.startswith("States.")):
+        yield f"its error {ending.error!r} says nothing"
+
+
+def _only_fails_after(task: Task) -> bool:
+    """Whether a state lies on the way to a Fail state that began before it."""
+    return task.step == "Failure" or task._fails(task.state["Next"])
+
+
+def _mails(case: Case, way: Way, ending: Ending, stage: Stage, how: str) -> Iterator[str]:
+    told = ending.failures_told
+    wanted = {1} if ending.status == "FAILED" or case.task.machine == "interrupted" else {0}
+    if case.task.sends_mail and wanted == {1}:
+        if case.kind.name in ("answer lost", "answer lost, called again"):
+            wanted = {1, 2}  # SNS takes no token: rather twice than not at all
+        elif case.kind.name not in ("throttled twice", "task timeout"):
+            wanted = {0}  # it cannot be sent
+    if len(told) not in wanted:
+        yield f"{len(told)} mails tell a failure, not {sorted(wanted)}: {[subject for subject, _ in told]}"
+    for subject, text in told:
+        yield from _mail(case, ending, stage, how, subject, text)
+
+
+def _mail(case: Case, ending: Ending, stage: Stage, how: str, subject: str, text: str) -> Iterator[str]:
+    step = case.task.step
+    if ending.arn not in text and case.task.machine != "interrupted":
+        yield f"the mail is not about this execution: {text}"
+    if step in ("Failure", "Interrupted"):
+        step = ""
+    elif case.kind.noticed_later:
+        if ending.error and case.task.machine == "training" and ending.error != f"{subject.rpartition('] ')[2]}Failed":
+            yield f"the mail's subject names another step than the execution's error: {subject}, {ending.error}"
+    elif how != "recovered" and not subject.endswith(f"] {step}"):
+        yield f"the mail's subject does not name the step {step}: {subject}"
+    error = re.search(r"^Error: (.*?)$", text, re.MULTILINE)
+    if not error:
+        yield f"the mail tells no error: {text}"
+        return
+    said = error[1]
+    if "{" in said or "Traceback" in said or said.rstrip().endswith(":"):
+        yield f"nobody can read the mail's error: {said}"
+    if (
+        case.kind.entry.get("reason")
+        and how == "failed"
+        and case.kind.entry["outcome"] == "Failed"
+        and REASON not in text
+    ):
+        yield f"the mail does not tell the job's own reason: {said}"
+    if case.task.machine != "interrupted":
+        group = re.search(r"log group (\S+)", text)
+        if not group:
+            yield f"the mail names no log group: {text}"
+        elif not _exists(stage, group[1]):
+            yield f"there is no log group {group[1]}"
+
+
+def _exists(stage: Stage, group: str) -> bool:
+    found = stage.client("logs").describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+    return any(one["logGroupName"] == group for one in found)
+
+
+def _left_running(case: Case, ending: Ending) -> Iterator[str]:
+    # Whoever may not stop a job cannot have stopped it; the mail of the failure names the job.
+    cannot = case.task.operation.name.startswith("Stop") and case.kind.recovers is None
+    if ending.running and not cannot:
+        yield f"jobs still run: {ending.running}"
+
+
+def _world(ending: Ending, stage: Stage) -> Iterator[str]:
+    before, after = ending.before, ending.after
+    new = after.versions.keys() - before.versions.keys()
+    executions = [ending, *ending.children]
+    if len(new) > 1:
+        yield f"more than one version was registered: {sorted(new)}"
+    if {arn: after.versions.get(arn) for arn in before.versions} != before.versions:
+        yield "versions of the registry changed"
+    if new and ending.status == "SUCCEEDED" and ending.output.get("model_package_arn") not in new:
+        yield f"it registered {sorted(new)}, and says {ending.output.get('model_package_arn')}"
+    if (
+        ending.status == "SUCCEEDED"
+        and ending.output.get("model_package_arn")
+        and ending.output.get("run_id")
+        and not new
+    ):
+        yield "it says that it registered a version, and there is none"
+    if after.latest != before.latest:
+        if not new or (after.latest and next(iter(new)).encode() not in after.latest):
+            yield f"latest.json points at no version of this run: {after.latest!r}"
+    yield from _endpoint(before, after, executions, stage)
+
+
+def _endpoint(before: World, after: World, executions: list[Ending], stage: Stage) -> Iterator[str]:
+    if after.endpoint == before.endpoint:
+        return
+    if after.endpoint is None:
+        if before.endpoint and before.endpoint["EndpointStatus"] == "InService":
+            yield "the endpoint that served is gone"
+        return
+    if after.endpoint["EndpointStatus"] != "InService":
+        yield f"a half-made endpoint is left: {after.endpoint}"
+    requested = any(_requested(one) for one in executions)
+    if not requested:
+        yield f"the endpoint changed from {before.endpoint} to {after.endpoint}, and nobody asked for it"
+
+
+def _requested(ending: Ending) -> bool:
+    """Whether the execution came behind the states that ask for another endpoint."""
+    changing = {
+        Task("deployment", name).name
+        for name, state in machines.source("deployment")["States"].items()
+        if state["Type"] == "Task" and Task("deployment", name).operation.name in ("CreateEndpoint", "UpdateEndpoint")
+    }
+    return bool(changing & set(ending.entered))
+
+
+def row(case: Case, how: str, ending: Ending) -> dict[str, Any]:
+    """A line of the table."""
+    return {
+        "state": str(case.task),
+        "fault": case.kind.name,
+        "ends": how,
+        "error": ending.error,
+        "mails": len(ending.failures_told),
+    }

@@ -1,0 +1,157 @@
+"""The Task states of the machines, and the faults that can befall each of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from local.stepfunctions import sdk_shapes
+from local.stepfunctions.state_faults import JOBS
+from tests.contract import machines
+
+REASON = "ClientError: the disk of instance algo-1 is full"
+
+
+@dataclass(frozen=True)
+class Task:
+    """A Task state of a machine, as its file holds it."""
+
+    machine: str
+    name: str
+
+    @cached_property
+    def state(self) -> dict[str, Any]:
+        return machines.source(self.machine)["States"][self.name]
+
+    @property
+    def step(self) -> str:
+        """The step that mails name: what the Comment begins with."""
+        return self.state["Comment"].partition(": ")[0]
+
+    @cached_property
+    def _resource(self) -> tuple[str, str, str]:
+        service, _, action = self.state["Resource"].partition(":::")[2].removeprefix("aws-sdk:").partition(":")
+        action, _, pattern = action.partition(".")
+        return service, action, pattern
+
+    @property
+    def service(self) -> str:
+        return self._resource[0]
+
+    @property
+    def waits(self) -> bool:
+        """Whether it waits for the end of what it starts."""
+        return bool(self._resource[2])
+
+    @cached_property
+    def operation(self) -> Any:
+        return sdk_shapes.operation(*self._resource[:2])
+
+    @property
+    def sends_mail(self) -> bool:
+        return self.service == "sns"
+
+    @property
+    def starts(self) -> bool:
+        """Whether it starts something that ends by itself, well or badly."""
+        return self.operation.name in JOBS or self.operation.name in ("StartQueryExecution", "StartExecution")
+
+    @property
+    def reads_answer(self) -> bool:
+        """Whether the state takes something from the answer of its call."""
+        return "$states.result" in json.dumps(self.state)
+
+    @property
+    def waits_for_quota(self) -> bool:
+        return "ResourceLimitExceeded" in json.dumps(self.state["Retry"])
+
+    @property
+    def must_fail(self) -> bool:
+        """Whether every way from its Catch of States.ALL ends in a Fail state before another call could mend anything."""
+        rule = next(rule for rule in self.state["Catch"] if "States.ALL" in rule["ErrorEquals"])
+        return all(self._fails(name) for name in [rule["Next"]])
+
+    def _fails(self, name: str) -> bool:
+        state = machines.source(self.machine)["States"][name]
+        if state["Type"] == "Fail":
+            return True
+        if state["Type"] == "Task" and Task(self.machine, name).sends_mail and self.step != "Failure":
+            return True  # mails are sent on the way to a Fail state
+        if state["Type"] == "Choice":
+            return all(self._fails(rule["Next"]) for rule in [*state["Choices"], {"Next": state["Default"]}])
+        return state["Type"] == "Pass" and self._fails(state["Next"])
+
+    def __str__(self) -> str:
+        return f"{self.machine}.{self.name}"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of fault: what the faults file says of the state, and which states it can befall."""
+
+    name: str
+    entry: dict[str, Any] = field(compare=False)
+    applies: Callable[[Task], bool] = lambda task: True
+    # What the execution must then do whatever the state: go on to a good end, or not.
+    recovers: bool | None = None
+    # What is missing may do for the state itself, and be missed by a later step, which then tells it.
+    noticed_later: bool = False
+
+
+ALWAYS = 99
+_BADLY = {"reason": REASON}
+KINDS = [
+    Kind("access denied", {"error": "AccessDenied", "times": ALWAYS}),
+    Kind("throttled twice", {"error": "Throttled", "times": 2}, recovers=True),
+    Kind("quota reached twice", {"error": "ResourceLimitExceeded", "times": 2}, lambda task: task.waits_for_quota, recovers=True),
+    Kind("throttled for good", {"error": "Throttled", "times": ALWAYS}),
+    Kind("service error", {"error": "ServiceError", "times": ALWAYS}),
+    Kind("invalid request", {"error": "Invalid", "times": ALWAYS}),
+    Kind("job failed", {"outcome": "Failed", **_BADLY}, lambda task: task.starts),
+    # Nobody can stop an endpoint, only delete it.
+    Kind("job stopped", {"outcome": "Stopped", **_BADLY}, lambda task: task.starts and "Endpoint" not in task.operation.name),
+    Kind("task timeout", {"outcome": "TimedOut", "times": ALWAYS}),
+    Kind(
+        "nothing written",
+        {"outcome": "NothingWritten"},
+        lambda task: task.starts and task.operation.name != "StartExecution" and "Endpoint" not in task.operation.name,
+        noticed_later=True,
+    ),
+    # A call that starts something answers with its name, which the API requires.
+    Kind("malformed answer", {"outcome": "Malformed", "times": ALWAYS}, lambda task: task.reads_answer and not task.waits,
+         noticed_later=True),
+    Kind("answer lost", {"outcome": "AnswerLost"}, recovers=True),
+    Kind("answer lost, called again", {"outcome": "SentTwice"}, recovers=True),
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Case:
+    """One fault of one state."""
+
+    task: Task
+    kind: Kind
+
+    def __str__(self) -> str:
+        return f"{self.task}-{self.kind.name}"
+
+
+def tasks() -> list[Task]:
+    """Every Task state of every machine."""
+    return [
+        Task(machine, name)
+        for machine in machines.NAMES
+        for name, state in machines.source(machine)["States"].items()
+        if state["Type"] == "Task"
+    ]
+
+
+def cases() -> Iterator[Case]:
+    """Every fault of every Task state, where it can be."""
+    for task in tasks():
+        for kind in KINDS:
+            if kind.applies(task):
+                yield Case(task, kind)

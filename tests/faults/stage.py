@@ -1,0 +1,356 @@
+"""Stacks on one laptop cloud, each with an endpoint, registry and topic of its own, on which executions are played."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes
+from email.message import Message
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+from automl_pipeline.run_layout import Execution
+
+from cli import laptop
+from local import deploy
+from local.process import Server
+from tests.contract import machines
+
+FEWER = {"customer_id_end": 1000}
+BUSY = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
+_names = itertools.count(1)
+Entries = list[dict[str, Any]]
+
+
+@dataclass
+class World:
+    """What a failed execution must leave as it was."""
+
+    latest: bytes | None
+    versions: dict[str, str]
+    endpoint: dict[str, Any] | None
+
+
+@dataclass
+class Ending:
+    """How an execution ended, and what it left."""
+
+    arn: str
+    status: str
+    error: str
+    cause: str
+    output: dict[str, Any]
+    entered: list[str]
+    mails: list[tuple[str, str]]
+    before: World
+    after: World
+    run_id: str
+    running: list[str]
+    children: list[Ending] = field(default_factory=list)
+
+    @property
+    def failures_told(self) -> list[tuple[str, str]]:
+        """Subject and text of the mails that tell a failure."""
+        return [mail for mail in self.mails if mail[0].startswith("[SageMaker Pipeline Failed]")]
+
+
+@dataclass
+class Stage:
+    """One stack. Executions are played on it one after the other."""
+
+    server: Server
+    faults: Path
+    name: str
+
+    def deploy(self) -> None:
+        parameters = {
+            "FeatureStoreBucket": laptop.FEATURE_STORE_BUCKET,
+            "NotificationEmail": self.address,
+            "PipelineName": f"{self.name}-pipeline",
+            "ProjectName": self.name,
+            "EndpointName": self.endpoint,
+            "ModelPackageGroupName": f"{self.name}-group",
+        }
+        stack = deploy.deploy(self.server.endpoint_url, self.name, parameters=parameters)
+        self.outputs = stack.outputs
+        self._make_versions()
+
+    @property
+    def address(self) -> str:
+        return f"{self.name}@example.com"
+
+    @property
+    def endpoint(self) -> str:
+        return f"{self.name}-endpoint"
+
+    def client(self, service: str) -> Any:
+        return _client(self.server, service)
+
+    @cached_property
+    def machine_arns(self) -> dict[str, str]:
+        return {name: self.outputs[f"{name.capitalize()}StateMachineArn"] for name in machines.NAMES}
+
+    # -- what is there
+
+    def world(self) -> World:
+        s3, sagemaker = self.client("s3"), self.client("sagemaker")
+        try:
+            key = f"{self.outputs['Prefix']}/latest.json"
+            latest = s3.get_object(Bucket=self.outputs["BucketName"], Key=key)["Body"].read()
+        except s3.exceptions.NoSuchKey:
+            latest = None
+        try:
+            listed = [
+                one
+                for page in sagemaker.get_paginator("list_model_packages").paginate(
+                    ModelPackageGroupName=f"{self.name}-group"
+                )
+                for one in page["ModelPackageSummaryList"]
+            ]
+        except sagemaker.exceptions.ClientError:
+            listed = []  # the first run makes the group
+        return World(
+            latest, {one["ModelPackageArn"]: one["ModelApprovalStatus"] for one in listed}, self.endpoint_now()
+        )
+
+    def endpoint_now(self) -> dict[str, Any] | None:
+        sagemaker = self.client("sagemaker")
+        try:
+            described = sagemaker.describe_endpoint(EndpointName=self.endpoint)
+        except sagemaker.exceptions.ClientError:
+            return None
+        return {key: described.get(key) for key in ("EndpointStatus", "EndpointConfigName")}
+
+    def mails(self) -> list[Message]:
+        paths = sorted(self.server.outbox.glob("*.eml"))
+        found = [message_from_bytes(path.read_bytes()) for path in paths]
+        return [mail for mail in found if mail["To"] == self.address]
+
+    # -- playing
+
+    def inject(self, entries: Entries) -> None:
+        """Put faults into the folder that the cloud looks into."""
+        if entries:
+            path = self.faults / f"{self.name}-{next(_names):05d}.yaml"
+            staging = path.with_suffix(".writing")
+            staging.write_text(yaml.safe_dump(entries))
+            staging.rename(path)
+
+    def new_name(self) -> str:
+        return f"{self.name}-{next(_names):05d}"
+
+    def play(self, machine: str, given: dict[str, Any], faults: Entries, name: str) -> Ending:
+        """Run an execution under faults and wait until nothing of the stack runs any more."""
+        self.inject(faults)
+        before, mails = self.world(), len(self.mails())
+        states = self.client("stepfunctions")
+        arn = states.start_execution(stateMachineArn=self.machine_arns[machine], name=name, input=json.dumps(given))[
+            "executionArn"
+        ]
+        self.settle(arn)
+        return self._ending(arn, machine, before, mails)
+
+    def settle(self, arn: str | None = None, seconds: float = 120) -> None:
+        """Returns when no execution of the stack runs and its endpoint is not busy."""
+        states, deadline = self.client("stepfunctions"), time.monotonic() + seconds
+        while True:
+            done = arn is None or states.describe_execution(executionArn=arn)["status"] != "RUNNING"
+            if done and not any(self._running(machine) for machine in self.machine_arns.values()):
+                endpoint = self.endpoint_now()
+                if endpoint is None or endpoint["EndpointStatus"] not in BUSY:
+                    return
+            assert time.monotonic() < deadline, f"{arn} or what it caused has not ended"
+            time.sleep(0.1)
+
+    def _running(self, machine: str) -> list[Any]:
+        states = self.client("stepfunctions")
+        return states.list_executions(stateMachineArn=machine, statusFilter="RUNNING")["executions"]
+
+    def _ending(self, arn: str, machine: str, before: World, mails: int) -> Ending:
+        states = self.client("stepfunctions")
+        described = states.describe_execution(executionArn=arn)
+        run_id = Execution(arn, described["name"], described["startDate"].isoformat()).run_id
+        history = states.get_execution_history(executionArn=arn, maxResults=1000)["events"]
+        found = [(mail["Subject"], str(mail.get_payload())) for mail in self.mails()[mails:]]
+        children = []
+        for event in history:
+            output = event.get("taskSubmittedEventDetails", {}).get("output", "{}")
+            child = json.loads(output).get("ExecutionArn") or json.loads(output).get("executionArn")
+            if child:
+                children.append(self._ending(child, "deployment", before, 10**6))
+        return Ending(
+            arn=arn,
+            status=described["status"],
+            error=described.get("error", ""),
+            cause=described.get("cause", ""),
+            output=json.loads(described.get("output") or "{}"),
+            entered=[event["stateEnteredEventDetails"]["name"] for event in history if "stateEnteredEventDetails" in event],
+            mails=found,
+            before=before,
+            after=self.world(),
+            run_id=run_id,
+            running=self._jobs_running(run_id),
+            children=children,
+        )  # fmt: skip
+
+    def _jobs_running(self, run_id: str, seconds: float = 5) -> list[str]:
+        """Jobs of a run that nobody has stopped; one that is being stopped has some seconds to end."""
+        sagemaker, deadline = self.client("sagemaker"), time.monotonic() + seconds
+        while True:
+            found = [
+                (job[f"{kind}JobName"], job[f"{kind}JobStatus"])
+                for kind, listing in (
+                    ("Processing", sagemaker.list_processing_jobs),
+                    ("Transform", sagemaker.list_transform_jobs),
+                    ("AutoML", sagemaker.list_auto_ml_jobs),
+                )
+                for job in listing(NameContains=run_id, MaxResults=100)[f"{kind}JobSummaries"]
+            ]
+            if not any(status == "Stopping" for _, status in found) or time.monotonic() > deadline:
+                return [name for name, status in found if status in ("InProgress", "Stopping")]
+            time.sleep(0.05)
+
+    # -- how things are before an execution
+
+    def _make_versions(self) -> None:
+        """A first run, and versions that want other things of their endpoint."""
+        ending = self.play("training", FEWER, [], self.new_name())
+        assert ending.status == "SUCCEEDED", (ending.error, ending.cause)
+        first = ending.output["model_package_arn"]
+        self.versions = {"first": first}
+        for name, wishes in {
+            "second": {},
+            "larger": {"inference_instance_type": "ml.m5.2xlarge"},
+            "unscaled": {"enable_autoscaling": "false"},
+            "pending": None,
+        }.items():
+            self.versions[name] = self._copy(
+                first, wishes or {}, "Approved" if wishes is not None else "PendingManualApproval"
+            )
+        self.settle()
+
+    def _copy(self, package: str, wishes: dict[str, str], status: str) -> str:
+        sagemaker = self.client("sagemaker")
+        described = sagemaker.describe_model_package(ModelPackageName=package)
+        return sagemaker.create_model_package(
+            ModelPackageGroupName=described["ModelPackageGroupName"],
+            ModelApprovalStatus=status,
+            InferenceSpecification=described["InferenceSpecification"],
+            CustomerMetadataProperties={**described["CustomerMetadataProperties"], **wishes},
+        )["ModelPackageArn"]
+
+    def serve(self, version: str) -> None:
+        """Have a version serve, whatever serves now."""
+        endpoint, package = self.endpoint_now(), self.versions[version]
+        if (
+            endpoint
+            and endpoint["EndpointStatus"] == "InService"
+            and f"-v{package.rsplit('/')[-1]}-" in endpoint["EndpointConfigName"]
+        ):
+            return
+        if endpoint and endpoint["EndpointStatus"] != "InService":
+            self.serve_nothing()
+        ending = self.play("deployment", {"model_package_arn": package}, [], self.new_name())
+        assert ending.status == "SUCCEEDED", (ending.error, ending.cause)
+
+    def serve_anything(self) -> None:
+        endpoint = self.endpoint_now()
+        if endpoint is None or endpoint["EndpointStatus"] != "InService":
+            self.serve("first")
+
+    def serve_nothing(self) -> None:
+        """Have no endpoint."""
+        if self.endpoint_now() is not None:
+            self.client("sagemaker").delete_endpoint(EndpointName=self.endpoint)
+            while self.endpoint_now() is not None:
+                time.sleep(0.05)
+
+    def fail_endpoint(self) -> None:
+        """Have an endpoint that did not come up."""
+        self.serve("first")
+        config = (self.endpoint_now() or {})["EndpointConfigName"]
+        self.serve_nothing()
+        self.inject([{"service": "sagemaker", "job": "endpoint", "name": self.endpoint, "reason": "no container"}])
+        self.client("sagemaker").create_endpoint(EndpointName=self.endpoint, EndpointConfigName=config)
+        self.settle()
+
+    def aborted_run(self) -> dict[str, Any]:
+        """The event of a run that was stopped while its AutoML job ran: such a job runs."""
+        started = datetime.now(UTC) + timedelta(milliseconds=next(_names))
+        name = self.new_name()
+        arn = f"{self.machine_arns['training'].replace(':stateMachine:', ':execution:')}:{name}"
+        milliseconds = int(started.timestamp() * 1000)
+        started = datetime.fromtimestamp(milliseconds / 1000, UTC)
+        self.aborted_run_id = Execution(arn, name, started.isoformat()).run_id
+        job = f"automl-{self.aborted_run_id}"
+        self.inject([{"service": "sagemaker", "job": "automl", "name": job, "outcome": "InProgress"}])
+        sagemaker = self.client("sagemaker")
+        other = sagemaker.list_auto_ml_jobs(MaxResults=1, StatusEquals="Completed")["AutoMLJobSummaries"][0]
+        described = sagemaker.describe_auto_ml_job_v2(AutoMLJobName=other["AutoMLJobName"])
+        members = (
+            "AutoMLJobInputDataConfig",
+            "OutputDataConfig",
+            "AutoMLProblemTypeConfig",
+            "RoleArn",
+            "AutoMLJobObjective",
+        )
+        sagemaker.create_auto_ml_job_v2(AutoMLJobName=job, **{member: described[member] for member in members})
+        return {
+            "detail": {
+                "executionArn": arn,
+                "stateMachineArn": self.machine_arns["training"],
+                "status": "ABORTED",
+                "startDate": milliseconds,
+                "input": "{}",
+                "cause": "the wrong customers",
+            }
+        }
+
+
+_clients: dict[tuple[str, str], Any] = {}
+
+
+def _client(server: Server, service: str) -> Any:
+    key = (server.endpoint_url, service)
+    if key not in _clients:
+        _clients[key] = laptop.client(server, service)
+    return _clients[key]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A way to run a machine: how things are before, and what the execution is given."""
+
+    name: str
+    machine: str
+    prepare: Callable[[Stage], Any]
+    given: Callable[[Stage, Any], dict[str, Any]]
+    # What befalls the call that makes the endpoint.
+    creating: tuple[dict[str, Any], ...] = ()
+
+
+def _version(name: str) -> Callable[[Stage, Any], dict[str, Any]]:
+    return lambda stage, _: {"model_package_arn": stage.versions[name]}
+
+
+SCENARIOS = [
+    Scenario("a run that deploys", "training", Stage.serve_anything, lambda *_: FEWER),
+    Scenario("a run that waits for approval", "training", Stage.serve_anything,
+             lambda *_: {**FEWER, "model_approval_status": "PendingManualApproval"}),
+    Scenario("a run with input that is refused", "training", Stage.serve_anything, lambda *_: {"nonsense": 1}),
+    Scenario("the newest version on a first endpoint", "deployment", Stage.serve_nothing, lambda *_: {}),
+    Scenario("another version on the endpoint", "deployment", lambda stage: stage.serve("first"), _version("second")),
+    Scenario("a version that wants other instances", "deployment", lambda stage: stage.serve("first"), _version("larger")),
+    Scenario("a version without autoscaling", "deployment", lambda stage: stage.serve("first"), _version("unscaled")),
+    Scenario("a version on an endpoint that had failed", "deployment", Stage.fail_endpoint, _version("second")),
+    Scenario("a first endpoint that does not come up", "deployment", Stage.serve_nothing, _version("first"),
+             ({"outcome": "Failed", "reason": "no container answers"},)),
+    Scenario("a version that nobody approved", "deployment", Stage.serve_anything, _version("pending")),
+    Scenario("an aborted run", "interrupted", Stage.aborted_run, lambda _, event: event),
+]  # fmt: skip

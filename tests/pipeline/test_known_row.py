@@ -1,0 +1,101 @@
+"""A deployed model is asked a row whose answer is known; a wrong answer brings back what served before."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from .conftest import Cloud
+
+ENDPOINT = "automl-classification-endpoint"
+
+
+def _deploy(cloud: Cloud, package: str) -> dict[str, Any]:
+    return cloud.ended(
+        cloud.client("stepfunctions").start_execution(
+            stateMachineArn=cloud.laptop.outputs["DeploymentStateMachineArn"],
+            input=json.dumps({"model_package_arn": package}),
+        )["executionArn"]
+    )
+
+
+def _scaling(cloud: Cloud) -> tuple[list[tuple[int, int]], list[float]]:
+    scaling = cloud.client("application-autoscaling")
+    targets = scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]
+    policies = scaling.describe_scaling_policies(ServiceNamespace="sagemaker")["ScalingPolicies"]
+    return (
+        [(target["MinCapacity"], target["MaxCapacity"]) for target in targets],
+        [policy["TargetTrackingScalingPolicyConfiguration"]["TargetValue"] for policy in policies],
+    )
+
+
+@pytest.fixture(scope="module")
+def other(cloud: Cloud, deployed: dict[str, Any]) -> dict[str, Any]:
+    """A second version, on other instances; the first one serves again."""
+    output = json.loads(cloud.run(customer_id_end=1000, inference_instance_type="ml.c5.xlarge")["output"])
+    assert output["outcome"] == "Deployed"
+    assert _deploy(cloud, deployed["model_package_arn"])["status"] == "SUCCEEDED"
+    return output
+
+
+@pytest.fixture
+def wrong(cloud: Cloud, other: dict[str, Any]) -> Any:
+    """The second version's known row says what no model here answers."""
+    bucket, _, key = f"{other['run_prefix']}/evaluation/known_row.json".removeprefix("s3://").partition("/")
+    s3 = cloud.client("s3")
+    right = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(json.loads(right) | {"answer": "Neither"}).encode())
+    yield
+    s3.put_object(Bucket=bucket, Key=key, Body=right)
+
+
+def test_deployment_tells_the_known_answer(cloud: Cloud, deployed: dict[str, Any]) -> None:
+    known = json.loads(cloud.object(f"{deployed['run_prefix']}/evaluation/known_row.json"))
+    assert deployed["smoke_test"].startswith(f"passed: {known['answer']},")
+
+
+@pytest.mark.usefixtures("wrong")
+def test_a_wrong_answer_brings_back_what_served_with_its_autoscaling_and_one_mail(
+    cloud: Cloud, other: dict[str, Any], deployed: dict[str, Any]
+) -> None:
+    sagemaker = cloud.client("sagemaker")
+    serving, scaling = sagemaker.describe_endpoint(EndpointName=ENDPOINT)["EndpointConfigName"], _scaling(cloud)
+    mails = len(cloud.mails())
+
+    described = _deploy(cloud, other["model_package_arn"])
+
+    assert (described["status"], described["error"]) == ("FAILED", "SmokeTestFailed")
+    [mail] = cloud.mails()[mails:]
+    assert mail["Subject"] == "[SageMaker Pipeline Failed] DeployEndpoint"
+    assert "Neither" in str(mail.get_payload())
+    assert "automl reject" in str(mail.get_payload())
+    endpoint = sagemaker.describe_endpoint(EndpointName=ENDPOINT)
+    assert (endpoint["EndpointConfigName"], endpoint["EndpointStatus"]) == (serving, "InService")
+    assert _scaling(cloud) == scaling != ([], [])
+
+
+def test_a_version_whose_run_is_gone_is_deployed_without_asking(cloud: Cloud, other: dict[str, Any]) -> None:
+    bucket, _, key = f"{other['run_prefix']}/evaluation/known_row.json".removeprefix("s3://").partition("/")
+    s3 = cloud.client("s3")
+    known = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    s3.delete_object(Bucket=bucket, Key=key)
+    try:
+        output = json.loads(_deploy(cloud, other["model_package_arn"])["output"])
+    finally:
+        s3.put_object(Bucket=bucket, Key=key, Body=known)
+    assert output["outcome"] == "Deployed"
+    assert output["smoke_test"].startswith("skipped")
+
+
+@pytest.mark.usefixtures("wrong")
+def test_a_first_endpoint_that_answers_wrongly_does_not_stay(cloud: Cloud, other: dict[str, Any], deployed: Any) -> None:
+    sagemaker = cloud.client("sagemaker")
+    sagemaker.delete_endpoint(EndpointName=ENDPOINT)
+    sagemaker.get_waiter("endpoint_deleted").wait(EndpointName=ENDPOINT, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+
+    assert _deploy(cloud, other["model_package_arn"])["error"] == "SmokeTestFailed"
+
+    sagemaker.get_waiter("endpoint_deleted").wait(EndpointName=ENDPOINT, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    assert _deploy(cloud, deployed["model_package_arn"])["status"] == "SUCCEEDED"

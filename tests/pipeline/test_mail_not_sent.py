@@ -1,0 +1,69 @@
+"""A mail that cannot be sent neither hides a failure nor changes what it is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from .conftest import Cloud
+
+
+@pytest.fixture
+def topic_gone(cloud: Cloud) -> Iterator[None]:
+    sns, topic = cloud.client("sns"), cloud.laptop.outputs["FailureTopicArn"]
+    attributes = sns.get_topic_attributes(TopicArn=topic)["Attributes"]
+    [subscription] = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
+    sns.delete_topic(TopicArn=topic)
+    yield
+    kept = {name: attributes[name] for name in ("Policy", "DisplayName") if name in attributes}
+    assert sns.create_topic(Name=topic.rpartition(":")[2], Attributes=kept)["TopicArn"] == topic
+    sns.subscribe(TopicArn=topic, Protocol=subscription["Protocol"], Endpoint=subscription["Endpoint"])
+
+
+@pytest.fixture
+def may_not_publish(cloud: Cloud) -> Iterator[None]:
+    """The roles of the machines without their permission to send mails."""
+    iam, states = cloud.client("iam"), cloud.client("stepfunctions")
+    kept = []
+    for machine in ("Training", "Deployment"):
+        arn = cloud.laptop.outputs[f"{machine}StateMachineArn"]
+        role = states.describe_state_machine(stateMachineArn=arn)["roleArn"].rpartition("/")[2]
+        [policy] = iam.list_role_policies(RoleName=role)["PolicyNames"]
+        document = iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
+        kept.append({"RoleName": role, "PolicyName": policy, "PolicyDocument": json.dumps(document)})
+        left = [one for one in document["Statement"] if one["Action"] != "sns:Publish"]
+        assert len(left) == len(document["Statement"]) - 1
+        iam.put_role_policy(**{**kept[-1], "PolicyDocument": json.dumps({**document, "Statement": left})})
+    yield
+    for policy in kept:
+        iam.put_role_policy(**policy)
+
+
+def failed_run(cloud: Cloud) -> dict[str, Any]:
+    return cloud.run(nonsense=1)
+
+
+def failed_deployment(cloud: Cloud) -> dict[str, Any]:
+    machine = cloud.laptop.outputs["DeploymentStateMachineArn"]
+    group = cloud.laptop.outputs["ModelPackageGroupName"]
+    package = f"arn:aws:sagemaker:us-west-2:000000000000:model-package/{group}/999"
+    started = cloud.client("stepfunctions").start_execution(
+        stateMachineArn=machine, input=json.dumps({"model_package_arn": package})
+    )
+    return cloud.ended(started["executionArn"])
+
+
+@pytest.mark.parametrize("without", ["topic_gone", "may_not_publish"])
+@pytest.mark.parametrize("fail", [failed_run, failed_deployment])
+def test_failure_stays_what_it_is(cloud: Cloud, request: pytest.FixtureRequest, fail: Any, without: str) -> None:
+    told = fail(cloud)
+    mails = len(cloud.mails())
+    request.getfixturevalue(without)
+    untold = fail(cloud)
+    assert (untold["status"], untold["error"]) == ("FAILED", told["error"])
+    # Behind it a denied call names its request, which is another each time.
+    assert untold["cause"].partition("Request ID")[0] == told["cause"].partition("Request ID")[0]
+    assert len(cloud.mails()) == mails

@@ -1,0 +1,46 @@
+"""`automl cleanup` before it asks AWS, and when AWS refuses in the middle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from botocore.exceptions import ClientError
+
+from cli import cleanup
+from cli.stack import Refused, Stack
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        (cleanup.Wanted(), "--endpoint, --registry, --runs"),
+        (cleanup.Wanted(keep=3), "--runs"),
+        (cleanup.Wanted(endpoint=True, older_than=3), "--keep and --older-than choose runs: give --runs, too."),
+        (cleanup.Wanted(runs=True, everything=True), "--all removes every run."),
+    ],
+)
+def test_what_does_not_go_together_is_refused(stack: Stack, wanted: cleanup.Wanted, said: str) -> None:
+    with pytest.raises(Refused, match=said):
+        cleanup.plan(stack, wanted)
+
+
+def refusing(code: str, message: str) -> Callable[[], None]:
+    def remove() -> None:
+        raise ClientError({"Error": {"Code": code, "Message": message}}, "Delete")
+
+    return remove
+
+
+def test_what_fails_is_told_and_the_rest_goes_on() -> None:
+    removed: list[str] = []
+    steps = [
+        cleanup.Step("model a", refusing("AccessDeniedException", "not authorized")),
+        cleanup.Step("model b", refusing("ValidationException", 'Could not find model "b".')),
+        cleanup.Step("model c", lambda: removed.append("c")),
+    ]
+    said: list[str] = []
+    left = cleanup.carry_out(cleanup.Plan(steps), said.append)
+    assert removed == ["c"]
+    assert left == ["model a: not authorized"]
+    assert said == ["Gone already: model b", "Removed model c"]

@@ -1,0 +1,113 @@
+"""`make deploy`: what it asks the first time, what it checks, what it keeps, and that later it asks nothing."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+
+import boto3
+import pytest
+from moto import mock_aws
+from moto.sagemaker.exceptions import ResourceNotFound
+from moto.sagemaker.models import SageMakerModelBackend
+
+from cli import first_deploy
+
+REGION = "eu-central-1"
+KNOWN = {"stack_name": "automl-pipeline-dev"}
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An account with one feature group, whose offline store lies in a bucket of its own."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    with mock_aws():
+        boto3.client("sagemaker", region_name=REGION).create_feature_group(
+            FeatureGroupName="customers",
+            RecordIdentifierFeatureName="id",
+            EventTimeFeatureName="event_time",
+            FeatureDefinitions=[
+                {"FeatureName": name, "FeatureType": "String"} for name in ("id", "event_time", "sold")
+            ],
+            OfflineStoreConfig={"S3StorageConfig": {"S3Uri": "s3://the-store/features"}},
+            RoleArn="arn:aws:iam::123456789012:role/any",
+        )
+        yield
+
+
+def answered(*given: str) -> tuple[first_deploy.Answers, str]:
+    """What is asked for with these answers ("" takes what is in brackets), and everything that was said."""
+    waiting, said = list(given), []
+    answers = first_deploy.ask(KNOWN, said.append, lambda text, default: waiting.pop(0) or default)
+    assert waiting == []
+    return answers, "\n".join(said)
+
+
+def test_offline_store_of_the_feature_group_is_found(account: None) -> None:
+    answers, said = answered(REGION, "customers", "sold", "", "", "me@example.com", "")
+    assert answers.region == REGION
+    assert answers.parameters == {
+        "FeatureGroupName": "customers",
+        "TargetAttributeName": "sold",
+        "FeatureStoreBucket": "the-store",
+        "NotificationEmail": "me@example.com",
+    }
+    assert "Account 123456789012" in said
+
+
+def test_what_cannot_be_is_asked_again(account: None) -> None:
+    answers, said = answered("eu-north-9", REGION, "customers", "sold", "", "My_Bucket", "", "me", "me@example.com", "")
+    assert "is not published there" in said
+    assert "'My_Bucket' cannot be used" in said
+    assert "'me' cannot be used" in said
+    assert answers.parameters["NotificationEmail"] == "me@example.com"
+
+
+def test_group_that_is_not_there_is_told(account: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:  # moto itself breaks on a name it does not know
+        raise ResourceNotFound("Resource Not Found: nobody")
+
+    monkeypatch.setattr(SageMakerModelBackend, "describe_feature_group", refuse)
+    _, said = answered(REGION, "nobody", "x", "", "", "", "")
+    assert "It cannot be looked up (Resource Not Found: nobody)" in said
+
+
+def test_target_that_is_not_there_is_told(account: None) -> None:
+    _, said = answered(REGION, "customers", "churn", "", "", "", "")
+    assert "customers has no feature churn, but: id, event_time, sold." in said
+
+
+def test_what_it_creates_and_costs_while_idle_is_said_first(account: None) -> None:
+    _, said = answered(REGION, "customers", "sold", "", "", "", "ml.c5.large")
+    assert "It creates:" in said
+    assert "for each ml.c5.large" in said
+    assert "state machines" in said
+
+
+def test_answers_are_kept_beside_what_was_there() -> None:
+    answers = first_deploy.Answers(REGION, {"FeatureGroupName": "customers"})
+    before = first_deploy.CONFIG.read_text()
+    overrides = tomllib.loads(before)["prod"]["deploy"]["parameters"]["parameter_overrides"]
+    changed = tomllib.loads(first_deploy.kept(before, "prod", answers, overrides))
+    prod = changed["prod"]["deploy"]["parameters"]
+    assert prod["region"] == REGION
+    assert prod["parameter_overrides"] == f"{overrides} FeatureGroupName=customers"
+    assert changed["default"] == tomllib.loads(before)["default"]
+    again = first_deploy.kept(first_deploy.kept(before, "default", answers, ""), "default", answers, "")
+    assert (
+        tomllib.loads(again)["default"]["deploy"]["parameters"]["parameter_overrides"] == "FeatureGroupName=customers"
+    )
+
+
+def test_without_a_terminal_it_is_sam_deploy_with_its_arguments() -> None:
+    echo = shutil.which("echo")
+    assert echo
+    told = subprocess.run(
+        [sys.executable, "-m", "cli.first_deploy", echo, "--config-env", "prod", "--no-confirm-changeset"],
+        capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert told.stdout == "deploy --config-env prod --no-confirm-changeset\n"
