@@ -113,10 +113,6 @@ BEGINNINGS = [
         for kind in ("Processing", "Transform")
         for error in ("States.TaskFailed", "States.Timeout")
     ),
-    *(
-        Beginning("training", "DeploymentStatus", {"deployment": None}, given={"status": status})
-        for status in ("RUNNING", "FAILED")
-    ),
     Beginning("deployment", "CheckApproved", {"package": {"approval": "Rejected"}}),
     *(
         Beginning("deployment", "CheckAnswer", {"answer": "250.5", "known_row": {"answer": "250.4", "value": value}})
@@ -166,6 +162,8 @@ BEGINNINGS = [
             {"stateMachineArn": "deployment", "status": "TIMED_OUT"},
             {"stateMachineArn": "deployment", "input": '{"started_by": "a run"}'},
             {"cause": "the wrong customers"},
+            {"status": "FAILED", "error": "States.QueryEvaluationError", "cause": "a member is missing"},
+            {"status": "FAILED", "error": "States.Runtime"},
         )
     ),
     Beginning("interrupted", "NotTold"),
