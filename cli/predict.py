@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from rich import box
@@ -75,8 +76,9 @@ def run(request: Request, stack: Stack, console: Console) -> None:
             raise Stopped(f"Stopped. {_kept(output, request.table)}") from None
         except (ClientError, BotoCoreError) as error:
             raise Refused(f"{explained(error)}\n{_kept(output, request.table)}") from None
-        if request.table.changed():
-            raise Refused(f"{request.table.path} was changed while it was read. Use the same command again.")
+        except predict_input.Changed:
+            output.discard()
+            raise Refused(f"{request.table.path} was changed while it was read. Use the same command again.") from None
         output.finish()
     work.show(sure, done.rows, time.monotonic() - began)
 
@@ -152,7 +154,7 @@ class _Work:
         return Progress()
 
     def ask_from(self, done: Progress, served: endpoint.Served, output: Output) -> Progress:
-        """Ask about the rows after those that are done. Raises ModelChanged, Refused, ClientError, BotoCoreError."""
+        """Ask about the rows after those that are done. Raises ModelChanged, Changed, Refused, ClientError, BotoCoreError."""
         runtime, sagemaker = client("sagemaker-runtime", endpoint.PATIENT), client("sagemaker", endpoint.PATIENT)
         table, progress = self.request.table, done.copy()
         if not progress.rows:
@@ -166,14 +168,17 @@ class _Work:
                 output.write(b"".join(self._written(asked.rows, answers, progress)))
                 bar.update(task, completed=progress.rows)
                 if time.monotonic() - kept_at >= KEEP_EVERY_SECONDS:
-                    endpoint.confirm(sagemaker, served)
-                    output.keep(progress)
+                    self._keep(progress, served, output, sagemaker)
                     kept_at = time.monotonic()
+        self._keep(progress, served, output, sagemaker)
+        return progress
+
+    def _keep(self, progress: Progress, served: endpoint.Served, output: Output, sagemaker: Any) -> None:
+        """Keep what was answered since the last time, if file and model are still those that were found."""
+        if self.request.table.changed():
+            raise predict_input.Changed
         endpoint.confirm(sagemaker, served)
         output.keep(progress)
-        if progress.rows != table.rows:
-            raise Refused(f"{table.path} was changed while it was read. Use the same command again.")
-        return progress
 
     def _written(self, rows: Sequence[predict_input.Row], answers: list[list[str]], progress: Progress) -> list[bytes]:
         lines = []
@@ -187,13 +192,21 @@ class _Work:
             if self.taken.is_classification:
                 progress.labels[added[0]] = progress.labels.get(added[0], 0) + 1
             else:
-                value = float(added[0])
+                value = self._number(row, added[0])
                 progress.least = value if progress.least is None else min(progress.least, value)
                 progress.most = value if progress.most is None else max(progress.most, value)
                 progress.total += value
             progress.rows = row.number
             lines.append(_line(row.text, added, row.end or self.request.table.line_end))
         return lines
+
+    def _number(self, row: predict_input.Row, answer: str) -> float:
+        try:
+            return float(answer)
+        except ValueError:
+            raise Refused(
+                f"The endpoint answered row {row.number:,} with {answer[:40]!r}, which is no number."
+            ) from None
 
     def show(self, progress: Progress, earlier: int, seconds: float) -> None:
         """What came out, in a few lines."""

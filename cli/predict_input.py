@@ -44,14 +44,30 @@ class Table:
     stamp: tuple[int, int]
 
     def changed(self) -> bool:
-        """Whether the file was written to since it was checked."""
-        return _stamp(self.path) != self.stamp
+        """Whether the file was written to, or removed, since it was checked."""
+        try:
+            return _stamp(self.path) != self.stamp
+        except OSError:
+            return True
 
     def after(self, done: int) -> Iterator[Row]:
-        """The rows after the first `done`. Raises Refused."""
-        rows = _rows(self.path)
-        next(rows)
-        return (row for row in rows if row.number > done)
+        """The rows after the first `done`. Raises Changed if they are no longer those that were checked."""
+        count = 0
+        try:
+            for row in _rows(self.path):
+                if len(row.cells) != len(self.columns):
+                    raise Changed
+                count = row.number
+                if count > done:
+                    yield row
+        except (OSError, Refused):
+            raise Changed from None
+        if count != self.rows:
+            raise Changed
+
+
+class Changed(Exception):
+    """The file was changed since it was checked."""
 
 
 def check(path: Path) -> Table:

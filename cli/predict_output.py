@@ -125,6 +125,11 @@ class Output:
             raise Refused(f"Cannot write to {self._notes}: {error.strerror}.") from None
         self.sure = progress.copy()
 
+    def discard(self) -> None:
+        """Nothing that was written is sure."""
+        self.sure = Progress()
+        self._notes.unlink(missing_ok=True)
+
     def finish(self) -> None:
         """The partial file becomes the output."""
         self.partial.replace(self.path)

@@ -148,7 +148,8 @@ def _encode_csv_columns(
     encoder: Encoder, body: bytes, header: bool, width: int, places: Sequence[int | None]
 ) -> bytes | None:
     """Many rows at once; None where only reading row by row can say what is wrong."""
-    if not _quotes_enclose_values(body):
+    # Before Python 3.11 csv.reader refuses a NUL character: what few rows may not hold, many may not either.
+    if b"\0" in body or not _quotes_enclose_values(body):
         return None
     names = [str(place) for place in range(width)]
     try:

@@ -180,7 +180,7 @@ class Reader:
             "lookup": lambda: given[0].values(),  # noqa: PLW0108 (there may be no argument)
             "merge": lambda: _merged(given[0].element()),
             "split": lambda: Listed(SCALAR),
-            "parse": _causes,
+            "parse": lambda: _parsed(node.arguments[0]),
         }.get(name, lambda: ANYTHING)()
 
 
@@ -190,6 +190,19 @@ def _merged(shape: Shape) -> Shape:
         return ANYTHING
     names = {name for part in parts for name in part.members}
     return Made({name: shape.member(name) or ANYTHING for name in names})
+
+
+def _parsed(node: Any) -> Shape:
+    """What a text holds, by the member that it is: an object of S3, an execution's output, or else an error's Cause."""
+    member = node.steps[-1].value if node.type == "path" else None
+    if member == "Body":
+        return Made({"row": ANYTHING, "answer": SCALAR, "value": SCALAR})  # known_row.json, by functions/evaluate_model
+    return _deployments_answer() if member == "Output" else _causes()
+
+
+@cache
+def _deployments_answer() -> Shape:
+    return Machine("deployment").answers()
 
 
 @cache
@@ -300,7 +313,7 @@ class Machine:
         if action == "describeModelPackage":
             members["CustomerMetadataProperties"] = _registered_metadata()
         if service == "states" and waits:
-            members["Output"] = Machine("deployment").answers()
+            members["Output"] = _deployments_answer()
         return Made({member: shape for member, shape in members.items() if shape is not None})
 
     def _recorded_states(self, name: str) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
 import sys
 import tempfile
 import time
@@ -112,10 +113,6 @@ BEGINNINGS = [
         for kind in ("Processing", "Transform")
         for error in ("States.TaskFailed", "States.Timeout")
     ),
-    *(
-        Beginning("training", "DeploymentStatus", {"deployment": None}, given={"status": status})
-        for status in ("RUNNING", "FAILED")
-    ),
     Beginning("deployment", "CheckApproved", {"package": {"approval": "Rejected"}}),
     *(
         Beginning("deployment", "CheckAnswer", {"answer": "250.5", "known_row": {"answer": "250.4", "value": value}})
@@ -165,6 +162,8 @@ BEGINNINGS = [
             {"stateMachineArn": "deployment", "status": "TIMED_OUT"},
             {"stateMachineArn": "deployment", "input": '{"started_by": "a run"}'},
             {"cause": "the wrong customers"},
+            {"status": "FAILED", "error": "States.QueryEvaluationError", "cause": "a member is missing"},
+            {"status": "FAILED", "error": "States.Runtime"},
         )
     ),
     Beginning("interrupted", "NotTold"),
@@ -198,6 +197,12 @@ def main() -> int:
 
 def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
+
+
+def _customers_not_asked_for_before() -> dict[str, int]:
+    """Input of a run whose jobs compute, instead of finding what they need, and so last long enough to be stopped."""
+    first = 1 + secrets.randbelow(3000)
+    return {"customer_id_start": first, "customer_id_end": first + 900 + secrets.randbelow(100)}
 
 
 class Recorder:
@@ -237,13 +242,17 @@ class Recorder:
     def interrupted_runs(self) -> None:
         """Runs that are stopped while a job of theirs runs, and what the stack does about it."""
         sagemaker = self._cloud.client("sagemaker")
+        _say("a run that is stopped while it trains")
+        execution = self._cloud.start(**_customers_not_asked_for_before())
+        self._cloud.wait_for_state(execution, "WaitForAutoMLJob")
+        self._states.stop_execution(executionArn=execution)
+        self._cloud.interruption_of(execution)
         for list_running in (
             lambda: sagemaker.list_processing_jobs(StatusEquals="InProgress")["ProcessingJobSummaries"],
-            lambda: sagemaker.list_auto_ml_jobs(StatusEquals="InProgress")["AutoMLJobSummaries"],
             lambda: sagemaker.list_transform_jobs(StatusEquals="InProgress")["TransformJobSummaries"],
         ):
             _say("a run that is stopped")
-            execution = self._cloud.start(**FEWER)
+            execution = self._cloud.start(**_customers_not_asked_for_before())
             while not list_running():
                 if (described := self._states.describe_execution(executionArn=execution))["status"] != "RUNNING":
                     raise SystemExit(f"The run was over before it could be stopped: {described}")
@@ -255,7 +264,7 @@ class Recorder:
     def _stopped_by_the_machine(self) -> None:
         """A processing job that Step Functions has not stopped itself, as it may fail to."""
         sagemaker = self._cloud.client("sagemaker")
-        execution = self._cloud.start(**FEWER)
+        execution = self._cloud.start(**_customers_not_asked_for_before())
         while not (running := sagemaker.list_processing_jobs(StatusEquals="InProgress")["ProcessingJobSummaries"]):
             if (described := self._states.describe_execution(executionArn=execution))["status"] != "RUNNING":
                 raise SystemExit(f"The run was over before its job could be stopped: {described}")

@@ -17,6 +17,10 @@ _SCALING = "Application Auto Scaling checks it of its caller behind RegisterScal
 REVIEWED = {
     ("PrepareRunRole", "WriteOwnLog"): ({"logs:CreateLogStream", "logs:PutLogEvents"}, _LOGS),
     ("EvaluateModelRole", "WriteOwnLog"): ({"logs:CreateLogStream", "logs:PutLogEvents"}, _LOGS),
+    ("DeploymentRole", "SeeWhetherKnownRowIsThere"): (
+        {"s3:ListBucket"},
+        "S3 asks it of whoever looks for an object that is not there; the laptop answers without",
+    ),
     ("PrepareRunRole", "SeeWhetherCodeIsThere"): (
         {"s3:ListBucket"},
         "S3 asks it of whoever looks for an object that is not there; the laptop answers without",

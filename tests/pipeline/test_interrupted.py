@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -53,16 +54,36 @@ def test_an_aborted_run_is_told_once_and_its_automl_job_stopped(cloud: Cloud) ->
     assert (len(cloud.packages()), _latest(cloud)) == (versions, latest)
 
 
-@pytest.fixture
-def hurried(cloud: Cloud) -> Iterator[None]:
-    """The training machine with so little time that it runs out while the job trains."""
+@contextmanager
+def _changed(cloud: Cloud, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Iterator[None]:
+    """The training machine with other fields at its top, as long as the block lasts."""
     states, machine = cloud.client("stepfunctions"), cloud.laptop.outputs["TrainingStateMachineArn"]
     definition = states.describe_state_machine(stateMachineArn=machine)["definition"]
-    states.update_state_machine(
-        stateMachineArn=machine, definition=json.dumps(json.loads(definition) | {"TimeoutSeconds": 3})
-    )
-    yield
-    states.update_state_machine(stateMachineArn=machine, definition=definition)
+    as_it_is = json.loads(definition)
+    states.update_state_machine(stateMachineArn=machine, definition=json.dumps(as_it_is | change(as_it_is)))
+    try:
+        yield
+    finally:
+        states.update_state_machine(stateMachineArn=machine, definition=definition)
+
+
+@pytest.fixture
+def hurried(cloud: Cloud) -> Iterator[None]:
+    """So little time that it runs out while the job trains."""
+    with _changed(cloud, lambda _: {"TimeoutSeconds": 3}):
+        yield
+
+
+@pytest.fixture
+def broken(cloud: Cloud) -> Iterator[None]:
+    """It begins with a Choice that reads what is not there, and has no Catch, as no Choice has."""
+    choice = {
+        "Type": "Choice",
+        "Choices": [{"Condition": "{% $states.input.missing > 1 %}", "Next": "PrepareRun"}],
+        "Default": "PrepareRun",
+    }
+    with _changed(cloud, lambda definition: {"StartAt": "Look", "States": {**definition["States"], "Look": choice}}):
+        yield
 
 
 @pytest.mark.usefixtures("hurried")
@@ -78,6 +99,21 @@ def test_a_run_out_of_time_is_told_once(cloud: Cloud) -> None:
     ((subject, text),) = _mails_since(cloud, mails)
     assert subject == "[SageMaker Pipeline Failed] TimedOut"
     assert "time limit" in text
+
+
+@pytest.mark.usefixtures("broken")
+def test_a_run_that_breaks_where_nothing_catches_is_told_once(cloud: Cloud) -> None:
+    mails = len(cloud.mails())
+    execution = cloud.start()
+
+    described = cloud.ended(execution)
+    assert (described["status"], described["error"][:7]) == ("FAILED", "States.")
+    cloud.interruption_of(execution)
+
+    ((subject, text),) = _mails_since(cloud, mails)
+    assert subject == "[SageMaker Pipeline Failed] Broken"
+    assert described["error"] in text
+    assert execution in text
 
 
 def test_a_failed_run_is_not_told_a_second_time(cloud: Cloud) -> None:

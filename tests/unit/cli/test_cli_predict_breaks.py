@@ -204,13 +204,28 @@ def test_deployment_that_begins_on_the_way_stops_it(automl: Automl, endpoint: En
     assert "40 of 95 rows are done and kept in" in shown.stderr
 
 
-def test_file_that_changes_on_the_way_is_noticed(automl: Automl, endpoint: Endpoint, file: Path) -> None:
+CHANGED = {
+    "rewritten": table(ROWS).replace("CUST_90", "CUST_XX"),
+    "shorter": table(40),
+    "cut": table(ROWS)[:-40],
+    "broken": table(60) + '"',
+    "other columns": "a\n" * 200,
+    "empty": "",
+}
+
+
+@pytest.mark.parametrize("how", CHANGED)
+@pytest.mark.parametrize("request_number", [1, 4])
+def test_file_that_changes_on_the_way_is_noticed(
+    automl: Automl, endpoint: Endpoint, file: Path, how: str, request_number: int
+) -> None:
     file.write_text(table(ROWS))
-    endpoint.after_answer = lambda: Path.write_text(file, table(ROWS).replace("CUST_90", "CUST_XX"))
+    count = itertools.count(1)
+    endpoint.after_answer = lambda: file.write_text(CHANGED[how]) if next(count) == request_number else None
     shown = automl("predict", "--input-csv", file)
     assert shown.exit_code == 1
-    assert "was changed while it was read" in shown.stderr
-    assert not file.with_name("customers.predictions.csv").exists()
+    assert "was changed while it was read. Use the same command again." in shown.stderr
+    assert {path.name for path in file.parent.iterdir()} == {"customers.csv"}
 
 
 def test_two_at_once_are_kept_apart(automl: Automl, endpoint: Endpoint, file: Path) -> None:

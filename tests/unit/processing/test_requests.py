@@ -267,3 +267,25 @@ def test_as_many_answers_as_rows(rows: list[tuple[str, ...]], header: bool, data
     )
     writer.writerows([["tenure", "contract", "note"]] * header + numbered)
     assert [float(line.split(",")[0]) for line in served(text.getvalue())] == list(range(len(rows)))
+
+
+@pytest.mark.parametrize("kind", [CSV, "text/csv; header=absent", JSON, LINES])
+def test_as_many_answers_as_rows_up_to_the_limit(kind: str) -> None:
+    one = ["7", "One year", 'said "no",\nthen left' * 4]
+    count = 6 * 1024 * 1024 // 120
+    if kind.startswith(CSV):
+        text = io.StringIO()
+        csv.writer(text).writerows([["tenure", "contract", "note"]] * (kind == CSV) + [one] * count)
+        body = text.getvalue()
+    elif kind == JSON:
+        body = json.dumps([one] * count)
+    else:
+        body = (json.dumps(one) + "\n") * count
+    assert 5_000_000 < len(body) <= 6 * 1024 * 1024
+    assert [[float(cell) for cell in line.split(",")] for line in served(body, kind)] == [[7.0, 0.0, 3.0]] * count
+
+
+def test_one_value_may_fill_the_request() -> None:
+    value = '"' + 'x""y,\n' * 1_000_000 + '"'
+    [line] = served(f"tenure,contract,note\n5,{value},a\n")
+    assert [float(cell) for cell in line.split(",")] == [5.0, 4.0, 3.0]

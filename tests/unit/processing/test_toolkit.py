@@ -121,6 +121,14 @@ REFUSED = {
     "another table": (Request(b"a,b\n1,2\n", "text/csv"), "values and the model takes 19"),
     "row of another width": (Request(as_csv(CUSTOMERS) + b"1,2\n", "text/csv"), "has 2 values"),
     "CSV in Latin-1": (Request(as_csv(CUSTOMERS).replace(b"Yes", b"\xe9"), "text/csv; charset=latin-1"), "not UTF-8"),
+    "CSV with a NUL in few rows": (
+        Request(as_csv(CUSTOMERS.head(9)).replace(b"Yes", b"Y\0s"), "text/csv"),
+        "line contains NUL",
+    ),
+    "CSV with a NUL in many": (
+        Request(as_csv(CUSTOMERS).replace(b"Yes", b"Y\0s"), "text/csv"),
+        "line contains NUL",
+    ),
     "CSV with an open quote": (Request(as_csv(CUSTOMERS) + b'"1,2\n', "text/csv"), "The CSV cannot be read"),
     "no JSON": (Request(b"{", "application/json"), "is not JSON"),
     "no JSON on a line": (Request(LINES + b"{\n", "application/jsonlines"), "is not JSON"),
