@@ -31,6 +31,7 @@ HELD_SECONDS = 1.0
 # By service: its wire protocol, and how it spells what any service may answer.
 _SERVICES = {
     "sagemaker": ("json", "AccessDeniedException", "ThrottlingException", "InternalFailure", "ValidationException"),
+    "sagemaker-runtime": ("rest-json", "AccessDeniedException", "ThrottlingException", "InternalFailure", "ValidationError"),
     "athena": ("json", "AccessDeniedException", "TooManyRequestsException", "InternalServerException", "InvalidRequestException"),
     "sfn": ("json", "AccessDeniedException", "ThrottlingException", "InternalFailure", "ValidationException"),
     "application-auto-scaling": ("json", "AccessDeniedException", "ThrottlingException", "InternalServiceException", "ValidationException"),

@@ -43,10 +43,15 @@ def _end(case: Case, way: Way, ending: Ending, how: str) -> Iterator[str]:
         # What is done about a failure, the mail included, must not change what the execution ends with.
         if how != "recovered" or ending.cause[:40] != good.cause[:40]:
             yield f"the first failure is hidden: {ending.error}: {ending.cause[:300]} in place of {good.error}: {good.cause[:300]}"
-    elif how == "recovered" and not case.kind.recovers and task.must_fail and not case.kind.noticed_later:
+    elif how == "recovered" and not case.kind.recovers and _must_show(case, good):
         yield "it went on as if nothing had been"
     if ending.status == "FAILED" and (not ending.error or ending.error.startswith("States.")):
         yield f"its error {ending.error!r} says nothing"
+
+
+def _must_show(case: Case, good: Ending) -> bool:
+    """Whether the fault must change how the execution ends. One that fails without it has nothing to show."""
+    return good.status == "SUCCEEDED" and case.task.must_fail and not case.kind.noticed_later
 
 
 def _mails(case: Case, way: Way, ending: Ending, stage: Stage, how: str) -> Iterator[str]:

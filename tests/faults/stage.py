@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.message import Message
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from tests.contract import machines
 
 FEWER = {"customer_id_end": 1000}
 BUSY = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
+POLL_SECONDS = 0.15
 _names = itertools.count(1)
 Entries = list[dict[str, Any]]
 
@@ -128,14 +129,15 @@ class Stage:
         return {key: described.get(key) for key in ("EndpointStatus", "EndpointConfigName")}
 
     def mails(self) -> list[Message]:
-        paths = sorted(self.server.outbox.glob("*.eml"))
-        found = [message_from_bytes(path.read_bytes()) for path in paths]
+        found = [_read_mail(path) for path in sorted(self.server.outbox.glob("*.eml"))]
         return [mail for mail in found if mail["To"] == self.address]
 
     # -- playing
 
     def inject(self, entries: Entries) -> None:
-        """Put faults into the folder that the cloud looks into."""
+        """Put faults into the folder that the cloud looks into, in place of those that were put there before."""
+        for path in self.faults.glob(f"{self.name}-*.yaml"):
+            path.unlink()
         if entries:
             path = self.faults / f"{self.name}-{next(_names):05d}.yaml"
             staging = path.with_suffix(".writing")
@@ -159,14 +161,16 @@ class Stage:
     def settle(self, arn: str | None = None, seconds: float = 120) -> None:
         """Returns when no execution of the stack runs and its endpoint is not busy."""
         states, deadline = self.client("stepfunctions"), time.monotonic() + seconds
-        while True:
-            done = arn is None or states.describe_execution(executionArn=arn)["status"] != "RUNNING"
-            if done and not any(self._running(machine) for machine in self.machine_arns.values()):
-                endpoint = self.endpoint_now()
-                if endpoint is None or endpoint["EndpointStatus"] not in BUSY:
-                    return
-            assert time.monotonic() < deadline, f"{arn} or what it caused has not ended"
-            time.sleep(0.1)
+        while arn and states.describe_execution(executionArn=arn)["status"] == "RUNNING":
+            assert time.monotonic() < deadline, f"{arn} has not ended"
+            time.sleep(POLL_SECONDS)
+        while any(self._running(machine) for machine in self.machine_arns.values()) or self._busy():
+            assert time.monotonic() < deadline, f"What {arn} caused has not ended"
+            time.sleep(POLL_SECONDS)
+
+    def _busy(self) -> bool:
+        endpoint = self.endpoint_now()
+        return endpoint is not None and endpoint["EndpointStatus"] in BUSY
 
     def _running(self, machine: str) -> list[Any]:
         states = self.client("stepfunctions")
@@ -317,6 +321,11 @@ class Stage:
                 "cause": "the wrong customers",
             }
         }
+
+
+@cache
+def _read_mail(path: Path) -> Message:
+    return message_from_bytes(path.read_bytes())
 
 
 _clients: dict[tuple[str, str], Any] = {}

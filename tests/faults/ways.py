@@ -78,7 +78,8 @@ class Ways:
                 known = self._find(earlier, stage, (*looked, task))
             except Unreached:
                 continue
-            for kind in KINDS:
+            # Those first after which the execution can still end well.
+            for kind in sorted(KINDS, key=lambda kind: not kind.recovers):
                 if kind.applies(earlier) and kind.entry.get("times") != 2:
                     entry = tuple(kind.entry.items())
                     way = Way(known.scenario, (*known.before, (earlier.name, entry)))
