@@ -11,7 +11,7 @@ from local.sagemaker import authorization
 from local.sagemaker.state import arn
 
 # https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html
-_VPC_ACTIONS = (
+VPC_ACTIONS = (
     "ec2:CreateNetworkInterface",
     "ec2:CreateNetworkInterfacePermission",
     "ec2:DeleteNetworkInterface",
@@ -35,7 +35,7 @@ def check(operation: str, request: dict[str, Any]) -> None:
     role = request.get("RoleArn") or request.get("ExecutionRoleArn")
     members = list(_members(request))
     if role and any(name == "VpcConfig" for name, _ in members):
-        for action in _VPC_ACTIONS:
+        for action in VPC_ACTIONS:
             _refuse(iam_roles.permission_problem(role, action, "*"))
     for name, value in members:
         if name == "VolumeKmsKeyId":

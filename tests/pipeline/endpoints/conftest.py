@@ -14,6 +14,7 @@ import pytest
 from botocore.config import Config
 
 from local import address
+from local.sagemaker import prerequisites
 
 from ..conftest import Cloud
 from . import small_models
@@ -154,12 +155,13 @@ def models() -> tuple[Trained, Trained]:
 
 @pytest.fixture(scope="session")
 def execution_role(cloud: Cloud) -> str:
-    """A role for models that may read and write the tests' bucket and see alarms."""
+    """A role for models that may read and write the tests' bucket, see alarms and be put into a VPC."""
     cloud.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": address.REGION})
     return role(cloud, "endpoint-tests", "sagemaker", {
         "s3:GetObject": f"arn:aws:s3:::{BUCKET}/*",
         "s3:PutObject": f"arn:aws:s3:::{BUCKET}/captured/*",
         "cloudwatch:DescribeAlarms": "*",
+        **dict.fromkeys(prerequisites.VPC_ACTIONS, "*"),
     })  # fmt: skip
 
 
