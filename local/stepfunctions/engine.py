@@ -25,7 +25,7 @@ from moto.stepfunctions.parser.asl.eval.program_state import ProgramError, Progr
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 from moto.stepfunctions.parser.backend.execution_worker_comm import ExecutionWorkerCommunication
 
-from local.stepfunctions import checks, expressions, integrations, state_faults
+from local.stepfunctions import checks, expressions, integrations, parsing, state_faults
 
 logger = logging.getLogger("laptop.states")
 _workers: dict[str, ExecutionWorker] = {}
@@ -34,6 +34,7 @@ _lock = threading.Lock()
 
 def install(*, wait_scale: float = 1.0) -> None:
     """Give MiniStack this engine. Wait states and waits before retries take `wait_scale` of their time."""
+    parsing.install()
     expressions.install()
     integrations.install(wait_scale)
     state_faults.install()

@@ -354,10 +354,11 @@ def _version(name: str) -> Callable[[Stage, Any], dict[str, Any]]:
     return lambda stage, _: {"model_package_arn": stage.versions[name]}
 
 
+# Of several that come to a state the first is taken: those that do least go first.
 SCENARIOS = [
-    Scenario("a run that deploys", "training", Stage.serve_anything, lambda *_: FEWER),
     Scenario("a run that waits for approval", "training", Stage.serve_anything,
              lambda *_: {**FEWER, "model_approval_status": "PendingManualApproval"}),
+    Scenario("a run that deploys", "training", Stage.serve_anything, lambda *_: FEWER),
     Scenario("a run with input that is refused", "training", Stage.serve_anything, lambda *_: {"nonsense": 1}),
     Scenario("the newest version on a first endpoint", "deployment", Stage.serve_nothing, lambda *_: {}),
     Scenario("another version on the endpoint", "deployment", lambda stage: stage.serve("first"), _version("second")),
