@@ -115,6 +115,10 @@ BEGINNINGS = [
     ),
     Beginning("deployment", "CheckApproved", {"package": {"approval": "Rejected"}}),
     *(
+        Beginning("deployment", "PreparationRefused", {"visit": {"refused": 0}, "failure": {"error": "x", "cause": cause}})
+        for cause in ("Could not find model", "not today")
+    ),
+    *(
         Beginning("deployment", "CheckAnswer", {"answer": "250.5", "known_row": {"answer": "250.4", "value": value}})
         for value in (250.4, None)
     ),

@@ -137,41 +137,26 @@ def _two_versions(cloud: Cloud) -> tuple[str, str]:
     return approved[-1], approved[0]
 
 
-def test_two_deployments_of_two_versions_take_turns(cloud: Cloud, runs: list[Any]) -> None:
-    older, newer = _two_versions(cloud)
-    outcomes = [_outcome(cloud, execution) for execution in (_deploy(cloud, older), _deploy(cloud, newer))]
-    assert set(outcomes) <= {"Deployed", "AlreadyServing", "Superseded"}
-    assert _status(cloud) == "InService"
-
-
 def test_deployment_while_the_endpoint_is_being_deleted_makes_it_anew(cloud: Cloud, runs: list[Any]) -> None:
     cloud.client("sagemaker").delete_endpoint(EndpointName=ENDPOINT)
     assert _outcome(cloud, _deploy(cloud, None)) == "Deployed"
     assert _status(cloud) == "InService"
 
 
-def test_deployment_while_the_endpoint_is_being_created_waits_for_it(cloud: Cloud, runs: list[Any]) -> None:
+@pytest.mark.parametrize(
+    "there", [True, False], ids=["on an endpoint that serves", "on an endpoint that is made first"]
+)
+def test_deployments_of_two_versions_at_once_agree(cloud: Cloud, runs: list[Any], there: bool) -> None:
+    """Whoever comes second finds the endpoint Creating or Updating, waits, and both end well."""
     older, newer = _two_versions(cloud)
-    cloud.client("sagemaker").delete_endpoint(EndpointName=ENDPOINT)
-    _until(lambda: _status(cloud) == "None")
-    first = _deploy(cloud, older)
-    _until(lambda: _status(cloud) == "Creating")
-    second = _deploy(cloud, newer)
-    assert _outcome(cloud, second) == "Deployed"
-    assert _outcome(cloud, first) in ("Deployed", "Superseded")
-    config = cloud.client("sagemaker").describe_endpoint(EndpointName=ENDPOINT)["EndpointConfigName"]
-    assert f"-v{newer.rsplit('/', 1)[1]}-" in config
-
-
-def test_deployment_while_the_endpoint_is_being_updated_waits_for_it(cloud: Cloud, runs: list[Any]) -> None:
-    older, newer = _two_versions(cloud)
-    first = _deploy(cloud, older)
-    _until(lambda: _status(cloud) == "Updating")
-    second = _deploy(cloud, newer)
-    assert _outcome(cloud, second) == "Deployed"
-    assert _outcome(cloud, first) in ("Deployed", "Superseded")
-    config = cloud.client("sagemaker").describe_endpoint(EndpointName=ENDPOINT)["EndpointConfigName"]
-    assert f"-v{newer.rsplit('/', 1)[1]}-" in config
+    if not there:
+        cloud.client("sagemaker").delete_endpoint(EndpointName=ENDPOINT)
+        _until(lambda: _status(cloud) == "None")
+    executions = [_deploy(cloud, package) for package in (older, newer, older, newer)]
+    assert {_outcome(cloud, execution) for execution in executions} <= {"Deployed", "AlreadyServing", "Superseded"}
+    endpoint = cloud.client("sagemaker").describe_endpoint(EndpointName=ENDPOINT)
+    assert endpoint["EndpointStatus"] == "InService"
+    assert any(f"-v{package.rsplit('/', 1)[1]}-" in endpoint["EndpointConfigName"] for package in (older, newer))
 
 
 def test_only_the_last_deployments_are_kept(cloud: Cloud, runs: list[Any]) -> None:
