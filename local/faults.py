@@ -125,6 +125,11 @@ class Faults:
         with self._lock:
             self._entries.append(entry)
 
+    def withdraw(self, entry: Fault) -> None:
+        """Take a fault back that has not been used up."""
+        with self._lock:
+            self._entries = [one for one in self._entries if one is not entry]
+
     def take_job(self, job: Job, name: str | None = None) -> JobFault | None:
         """The fault for a job that starts now, if there is one; it is used up once."""
         return self._take(lambda entry: isinstance(entry, JobFault) and entry.job == job and entry.name in (None, name))

@@ -66,6 +66,7 @@ class _Play:
         self.operation = sdk_shapes.operation(service, task.resource.api_action).name
         self.waits = task.resource.condition is not None
         self.done = False
+        self.arranged: JobFault | StateFault | None = None
 
 
 def install() -> None:
@@ -119,7 +120,9 @@ def _before_send(request: Any, event_name: str, **_: Any) -> AWSResponse | None:
     if fault.error:
         return _refusal(service, request.url, fault)
     if fault.outcome in ("Failed", "Stopped", "NothingWritten", "TimedOut"):
-        _arrange_job(operation, request, fault)
+        play.arranged = _arranged(operation, request, fault)
+        if play.arranged is not None:
+            STATE.faults.add(play.arranged)
     if fault.outcome == "TimedOut" and play.waits and operation != "StartExecution":
         return None  # what it started does not end in time
     if fault.outcome in ("AnswerLost", "SentTwice", "TimedOut"):
@@ -158,23 +161,27 @@ class _Raw(io.BytesIO):
         yield self.read()
 
 
-def _arrange_job(operation: str, request: Any, fault: StateFault) -> None:
+def _arranged(operation: str, request: Any, fault: StateFault) -> JobFault | StateFault | None:
+    """The fault of what a call is about to start: it must be there before that is."""
     if operation in JOBS:
         kind, member = JOBS[operation]
         outcome = "InProgress" if fault.outcome == "TimedOut" else fault.outcome
         if kind != "endpoint" or outcome == "Failed":
-            name = json.loads(request.body)[member]
-            STATE.faults.add(
-                JobFault(service="sagemaker", job=kind, outcome=outcome, reason=fault.reason, name=name)  # type: ignore[arg-type]
-            )
-    elif operation == "StartExecution" and fault.outcome == "Failed":
+            given = {"service": "sagemaker", "job": kind, "outcome": outcome, "reason": fault.reason}
+            return JobFault.model_validate({**given, "name": json.loads(request.body)[member]})
+    if operation == "StartExecution" and fault.outcome == "Failed":
         name = json.loads(request.body)["name"]
-        STATE.faults.add(StateFault(state="*", execution=name, error="Invalid", message=fault.reason, times=99))
+        return StateFault(state="*", execution=name, error="Invalid", message=fault.reason, times=99)
+    return None
 
 
 def _after_call(parsed: dict[str, Any], model: Any, event_name: str, **_: Any) -> None:
     play: _Play | None = getattr(_playing, "play", None)
-    if play is None or parsed.get("ResponseMetadata", {}).get("HTTPStatusCode", 500) >= 300:
+    if play is None:
+        return
+    if parsed.get("ResponseMetadata", {}).get("HTTPStatusCode", 500) >= 300:
+        if play.arranged is not None and model.name == play.operation:
+            STATE.faults.withdraw(play.arranged)  # it has not been started
         return
     outcome = play.fault.outcome
     if model.name == play.operation and outcome == "Malformed":

@@ -52,6 +52,10 @@ class Matrix:
         try:
             way = self._ways.to(case.task, stage)
             ending = way.play(stage, case)
+            if case.task.name not in ending.entered:
+                self._ways.forget(case.task)
+                way = self._ways.to(case.task, stage)
+                ending = way.play(stage, case)
             how = judgement.verdict(case, way, ending)
             found = [f"{problem} [{way}; {ending.arn}]" for problem in judgement.problems(case, way, ending, stage)]
             return judgement.row(case, how, ending), found

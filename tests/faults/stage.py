@@ -18,7 +18,7 @@ import yaml
 from automl_pipeline.run_layout import Execution
 
 from cli import laptop
-from local import deploy
+from local import deploy, packaging, paths
 from local.process import Server
 from tests.contract import machines
 
@@ -269,6 +269,34 @@ class Stage:
         ending = self.play("deployment", {"model_package_arn": package}, [], self.new_name())
         assert ending.status == "SUCCEEDED", (ending.error, ending.cause)
 
+    def serve_after_second(self) -> None:
+        """Have the first version serve and the second one's model and configuration left by its deployment before."""
+        self.serve("second")
+        self.serve("first")
+
+    def leave_old_deployments(self) -> None:
+        """Have the first version serve, and models and configurations of more deployments than are kept."""
+        self.serve("first")
+        sagemaker = self.client("sagemaker")
+        serving = (self.endpoint_now() or {})["EndpointConfigName"]
+        variants = sagemaker.describe_endpoint_config(EndpointConfigName=serving)["ProductionVariants"]
+        model = sagemaker.describe_model(ModelName=variants[0]["ModelName"])
+        for _ in range(int(self.parameter("KeptDeployments")) + 1):
+            name = f"{self.endpoint}-v0-{next(_names):08x}"
+            sagemaker.create_model(
+                ModelName=name, ExecutionRoleArn=model["ExecutionRoleArn"], Containers=model["Containers"]
+            )
+            variant = {**variants[0], "ModelName": name}
+            sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant])
+
+    def parameter(self, name: str) -> str:
+        """A parameter's value in the deployed stack, or its default in the template."""
+        stack = self.client("cloudformation").describe_stacks(StackName=self.name)["Stacks"][0]
+        given = {one["ParameterKey"]: one["ParameterValue"] for one in stack.get("Parameters", [])}
+        return given.get(name) or str(
+            packaging.read_template(paths.PROJECT / "template.yaml")["Parameters"][name]["Default"]
+        )
+
     def serve_anything(self) -> None:
         endpoint = self.endpoint_now()
         if endpoint is None or endpoint["EndpointStatus"] != "InService":
@@ -347,7 +375,7 @@ class Scenario:
     prepare: Callable[[Stage], Any]
     given: Callable[[Stage, Any], dict[str, Any]]
     # What befalls the call that makes the endpoint.
-    creating: tuple[dict[str, Any], ...] = ()
+    creating: tuple[dict[str, Any], ...] = field(default=(), compare=False)
 
 
 def _version(name: str) -> Callable[[Stage, Any], dict[str, Any]]:
@@ -362,6 +390,8 @@ SCENARIOS = [
     Scenario("a run with input that is refused", "training", Stage.serve_anything, lambda *_: {"nonsense": 1}),
     Scenario("the newest version on a first endpoint", "deployment", Stage.serve_nothing, lambda *_: {}),
     Scenario("another version on the endpoint", "deployment", lambda stage: stage.serve("first"), _version("second")),
+    Scenario("a version that was deployed before", "deployment", Stage.serve_after_second, _version("second")),
+    Scenario("a deployment after many others", "deployment", Stage.leave_old_deployments, _version("second")),
     Scenario("a version that wants other instances", "deployment", lambda stage: stage.serve("first"), _version("larger")),
     Scenario("a version without autoscaling", "deployment", lambda stage: stage.serve("first"), _version("unscaled")),
     Scenario("a version on an endpoint that had failed", "deployment", Stage.fail_endpoint, _version("second")),

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.contract import machines
-from tests.faults.kinds import KINDS, Case, Task, tasks
+from tests.contract.test_machines import targets
+from tests.faults.kinds import KINDS, Case, Kind, Task, tasks
 from tests.faults.stage import SCENARIOS, Ending, Entries, Scenario, Stage
+
+# A call that was made twice is told that what it makes is there: the execution may still end well. A denied call fails for sure.
+FIRST_TRIED = [kind for kind in KINDS if kind.name in ("answer lost, called again", "access denied")][::-1]
 
 
 class Unreached(Exception):
@@ -59,34 +64,50 @@ class Ways:
         """A way to a state, tried on a stage. Raises Unreached."""
         with self._lock_for(task):
             if task not in self._found:
-                self._found[task] = self._find(task, stage, ())
+                self._found[task] = self._find(task, stage)
             return self._found[task]
+
+    def forget(self, task: Task) -> None:
+        """Look for another way: what lies about on the stacks has changed, and the one that was found leads there no more."""
+        with self._lock_for(task):
+            way = self._found.pop(task, None)
+            if way is not None:
+                self._endings.pop(replace(way, ending=None), None)
 
     def _lock_for(self, what: Any) -> threading.Lock:
         with self._lock:
             return self._locks.setdefault(what, threading.Lock())
 
-    def _find(self, task: Task, stage: Stage, looked: tuple[Task, ...]) -> Way:
-        plain = [Way(one) for one in SCENARIOS if one.machine == task.machine]
-        for way in plain:
-            if task.name in self._ending(way, stage).entered:
-                return replace(way, ending=self._ending(way, stage))
-        for earlier in _callers_that_lead_to(task):
-            if earlier in looked:
-                continue
-            try:
-                known = self._find(earlier, stage, (*looked, task))
-            except Unreached:
-                continue
-            # Those first after which the execution can still end well.
-            for kind in sorted(KINDS, key=lambda kind: not kind.recovers):
-                if kind.applies(earlier) and kind.entry.get("times") != 2:
-                    entry = tuple(kind.entry.items())
-                    way = Way(known.scenario, (*known.before, (earlier.name, entry)))
-                    ending = self._ending(way, stage)
-                    if task.name in ending.entered:
-                        return replace(way, ending=ending)
+    def _find(self, task: Task, stage: Stage) -> Way:
+        rest = [kind for kind in KINDS if kind not in FIRST_TRIED and kind.entry.get("times") != 2]
+        for way in self._ways(task, stage, (), rest):
+            return replace(way, ending=self._ending(way, stage))
         raise Unreached(f"No execution comes to {task}: add a scenario that does to tests/faults/stage.py")
+
+    def _ways(self, task: Task, stage: Stage, looked: tuple[Task, ...], rest: Iterable[Kind] = ()) -> Iterator[Way]:
+        """All ways that were found to lead to a state by the kinds tried first, then by the `rest`, if that is asked for."""
+        seen: set[Way] = set()
+        for way in self._trials(task, stage, (*looked, task), rest):
+            if way not in seen and task.name in self._ending(way, stage).entered:
+                yield way
+            seen.add(way)
+
+    def _trials(self, task: Task, stage: Stage, looked: tuple[Task, ...], rest: Iterable[Kind]) -> Iterator[Way]:
+        """Ways that may lead to a state, what does least first."""
+        plain = [Way(one) for one in SCENARIOS if one.machine == task.machine]
+        yield from plain
+        known: dict[Task, list[Way]] = {}
+        for earlier in _callers_before(task):
+            known[earlier] = [way for way in plain if earlier.name in self._ending(way, stage).entered]
+            if not known[earlier] and earlier not in looked:
+                for way in self._ways(earlier, stage, looked):
+                    known[earlier].append(way)
+                    yield way
+        for kinds in (FIRST_TRIED, *([kind] for kind in rest)):
+            for earlier, ways in known.items():
+                for kind in [kind for kind in kinds if kind.applies(earlier)]:
+                    for way in ways:
+                        yield Way(way.scenario, (*way.before, (earlier.name, tuple(kind.entry.items()))))
 
     def _ending(self, way: Way, stage: Stage) -> Ending:
         with self._lock_for(way):
@@ -95,23 +116,19 @@ class Ways:
             return self._endings[way]
 
 
-def _callers_that_lead_to(task: Task) -> list[Task]:
-    """Task states with a Catch from which the state can be reached before another Task state."""
+def _callers_before(task: Task) -> list[Task]:
+    """Task states from which the state can be reached before another Task state."""
     states = machines.source(task.machine)["States"]
 
     def leads(name: str, seen: frozenset[str]) -> bool:
         if name == task.name:
             return True
-        state = states[name]
-        if name in seen or state["Type"] == "Task":
+        if name in seen or states[name]["Type"] == "Task":
             return False
-        targets = [rule["Next"] for rule in state.get("Choices", [])] + [
-            state[key] for key in ("Next", "Default") if key in state
-        ]
-        return any(leads(target, seen | {name}) for target in targets)
+        return any(leads(target, seen | {name}) for target in targets(states[name]))
 
     return [
         Task(task.machine, name)
         for name, state in states.items()
-        if name != task.name and any(leads(rule["Next"], frozenset()) for rule in state.get("Catch", []))
+        if name != task.name and state["Type"] == "Task" and any(leads(one, frozenset()) for one in targets(state))
     ]
