@@ -115,7 +115,9 @@ BEGINNINGS = [
     ),
     Beginning("deployment", "CheckApproved", {"package": {"approval": "Rejected"}}),
     *(
-        Beginning("deployment", "PreparationRefused", {"visit": {"refused": 0}, "failure": {"error": "x", "cause": cause}})
+        Beginning(
+            "deployment", "PreparationRefused", {"visit": {"refused": 0}, "failure": {"error": "x", "cause": cause}}
+        )
         for cause in ("Could not find model", "not today")
     ),
     *(

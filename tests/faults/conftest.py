@@ -35,7 +35,6 @@ class Matrix:
             self._free.put(stage)
         self._pool = ThreadPoolExecutor(len(stages))
         self._begun: dict[Case, Future[tuple[dict[str, Any], list[str]]]] = {}
-        self.rows: list[dict[str, Any]] = []
 
     def problems(self, case: Case) -> list[str]:
         """What is not as it must be with a case."""
@@ -44,7 +43,7 @@ class Matrix:
             if one not in self._begun:
                 self._begun[one] = self._pool.submit(self._play, one)
         row, found = self._begun[case].result()
-        self.rows.append(row | {"problems": found})
+        table.add(row | {"problems": found})
         return found
 
     def _play(self, case: Case) -> tuple[dict[str, Any], list[str]]:
@@ -66,6 +65,7 @@ class Matrix:
 
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)
+        self._ways.remember()
 
 
 @pytest.fixture(scope="session")
@@ -83,7 +83,6 @@ def matrix(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
             yield played
         finally:
             played.close()
-            table.write(played.rows)
 
 
 def _stages(server: process.Server, faults: Path, count: int) -> list[Stage]:

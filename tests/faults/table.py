@@ -14,11 +14,11 @@ WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
 STEM = "fault-matrix"
 
 
-def write(rows: list[dict[str, Any]]) -> None:
-    """Keep the rows of this process."""
+def add(row: dict[str, Any]) -> None:
+    """Keep a row of this process."""
     paths.ROOT.mkdir(parents=True, exist_ok=True)
-    text = "".join(json.dumps(row) + "\n" for row in rows)
-    (paths.ROOT / f"{STEM}{WORKER and f'-{WORKER}'}.jsonl").write_text(text, encoding="utf-8")
+    with (paths.ROOT / f"{STEM}{WORKER and f'-{WORKER}'}.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row) + "\n")
 
 
 def _tables() -> list[Path]:
