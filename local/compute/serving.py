@@ -87,6 +87,11 @@ class ContainerChain:
                 break
         return answer
 
+    def log_to(self, log: Log) -> None:
+        """From now on lines go there."""
+        for server in self._servers:
+            server.log = log
+
     @property
     def alive(self) -> bool:
         """Whether all containers still run."""
@@ -115,7 +120,7 @@ class _Server:
         self._name = "primary" if alone else f"container-{number}"
         self._s3 = s3
         self._folder = folder
-        self._log = log
+        self.log = log
         self._tail: list[str] = []
         self._container: Container | None = None
         self._port = 0
@@ -222,7 +227,7 @@ class _Server:
 
     def _read_line(self, line: str) -> None:
         self._tail = [*self._tail[1 - _LOG_TAIL :], line]
-        self._log(f"[{self._name}] {line}")
+        self.log(f"[{self._name}] {line}")
 
     @property
     def alive(self) -> bool:

@@ -7,7 +7,6 @@ import contextvars
 import logging
 import re
 import threading
-import uuid
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -108,7 +107,7 @@ def start(endpoint: Endpoint, config: dict[str, Any]) -> Fleet:
     fault = STATE.faults.take_job("endpoint", endpoint.name)
     if fault:
         raise ContainerFailed(fault.reason)
-    fleet = Fleet(endpoint.name, config, STATE.folder / "endpoint" / endpoint.name / uuid.uuid4().hex)
+    fleet = Fleet(endpoint.name, config, STATE.folder / "endpoint")
     try:
         fleet.start()
     except BaseException:

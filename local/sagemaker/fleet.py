@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +10,13 @@ from typing import Any
 
 from local import sessions
 from local.compute.serving import Answer, ContainerChain
+from local.compute.warm import WarmContainers
 from local.sagemaker import models
 from local.sagemaker.capture import Capture
 from local.sagemaker.logs import LogStream
+
+WARM = WarmContainers()
+"""Containers of fleets that ended, where the laptop cloud reuses what it computed."""
 
 
 class Fleet:
@@ -29,8 +32,9 @@ class Fleet:
         self._log = LogStream(
             f"/aws/sagemaker/Endpoints/{endpoint}", f"{self.variant['VariantName']}/{config['EndpointConfigName']}"
         )
-        s3 = sessions.client("s3", model["ExecutionRoleArn"])
-        self._chain = ContainerChain(models.containers(model), s3=s3, workdir=folder, log=self._log)
+        self._s3 = sessions.client("s3", model["ExecutionRoleArn"])
+        self._containers = models.containers(model)
+        self._chain: ContainerChain | None = None
         capture = config.get("DataCaptureConfig") or {}
         self.capture: Capture | None = None
         if capture.get("EnableCapture"):
@@ -40,7 +44,7 @@ class Fleet:
 
     def start(self) -> None:
         """Start the containers; returns when they answer. Raises ContainerFailed or JobFailed."""
-        self._chain.start()
+        self._chain = WARM.start(self._containers, s3=self._s3, folder=self._folder, log=self._log)
 
     @contextlib.contextmanager
     def _counted(self) -> Iterator[None]:
@@ -59,14 +63,15 @@ class Fleet:
 
     def invoke(self, body: bytes, content_type: str, accept: str | None) -> Answer:
         """One request through the containers, between `begin` and its end."""
+        assert self._chain is not None, "nothing is routed to a fleet before it has started"
         return self._chain.invoke(body, content_type, accept)
 
     def close(self, patience: float = 60.0) -> None:
         """End the containers when nothing is being answered any more, or after `patience` seconds."""
         with self._idle:
-            self._idle.wait_for(lambda: self._answering == 0, patience)
-        self._chain.close()
+            answered = self._idle.wait_for(lambda: self._answering == 0, patience)
+        if self._chain:
+            WARM.give_back(self._chain, answered)
         if self.capture:
             self.capture.close()
         self._log.close()
-        shutil.rmtree(self._folder, ignore_errors=True)

@@ -24,6 +24,7 @@ from local.sagemaker import (
     endpoint_updates,
     endpoints,
     feature_groups,
+    fleet,
     invocations,
     job_operations,
     jobs,
@@ -84,6 +85,7 @@ def shutdown() -> None:
     """Stop every job and container."""
     jobs.shutdown()
     endpoints.shutdown()
+    fleet.WARM.close()
     standby.close()
 
 

@@ -36,6 +36,12 @@ def source(machine: str) -> dict[str, Any]:
     return yaml.safe_load((_FOLDER / f"{machine}.asl.yaml").read_text(encoding="utf-8"))
 
 
+def targets(state: dict[str, Any]) -> list[str]:
+    """The states that may come after a state."""
+    rules = [state, *state.get("Catch", []), *state.get("Choices", [])]
+    return [rule[key] for rule in rules for key in ("Next", "Default") if key in rule]
+
+
 def deployed(machine: str, substitutions: dict[str, str]) -> dict[str, Any]:
     """A machine with its placeholders filled in; those without a value stay as they are."""
     return _filled(source(machine), substitutions)

@@ -12,6 +12,7 @@ import yaml
 
 from cli.steps import STEPS
 from local.stepfunctions import checks, integrations, sdk_shapes
+from tests.contract.machines import targets
 
 ROOT = Path(__file__).parents[2]
 MACHINES = {path.name.split(".")[0]: yaml.safe_load(path.read_text()) for path in (ROOT / "statemachine").iterdir()}
@@ -76,12 +77,6 @@ def unknown_fields(value: Any, shape: Any) -> Iterator[str]:
     elif shape.type_name == "list" and isinstance(value, list):
         for inner in value:
             yield from unknown_fields(inner, shape.member)
-
-
-def targets(found: dict[str, Any]) -> list[str]:
-    """The states that may come after a state."""
-    rules = [found, *found.get("Catch", []), *found.get("Choices", [])]
-    return [rule[key] for rule in rules for key in ("Next", "Default") if key in rule]
 
 
 def sends_mail(found: dict[str, Any]) -> bool:

@@ -11,6 +11,8 @@ from tests.faults.kinds import REASON, Case, Task
 from tests.faults.stage import Ending, Stage, World
 from tests.faults.ways import Way
 
+_SERVES = re.compile(r"Version \d+ (serves|was asked to serve)|still serves")
+
 
 def verdict(case: Case, way: Way, ending: Ending) -> str:
     """In a word: recovered (ended as it does without the fault), went on (well, another way), or failed."""
@@ -29,7 +31,7 @@ def problems(case: Case, way: Way, ending: Ending, stage: Stage) -> Iterator[str
     yield from _end(case, way, ending, how)
     yield from _mails(case, way, ending, stage, how)
     yield from _left_running(case, ending)
-    yield from _world(ending, stage)
+    yield from _world(ending)
 
 
 def _end(case: Case, way: Way, ending: Ending, how: str) -> Iterator[str]:
@@ -66,6 +68,14 @@ def _mails(case: Case, way: Way, ending: Ending, stage: Stage, how: str) -> Iter
         yield f"{len(told)} mails tell a failure, not {sorted(wanted)}: {[subject for subject, _ in told]}"
     for subject, text in told:
         yield from _mail(case, ending, stage, how, subject, text)
+        if _mends_in_vain(case) and "could not be" not in text:
+            yield f"the mail does not say what {case.task.name} could not do: {text}"
+
+
+def _mends_in_vain(case: Case) -> bool:
+    """Whether the state is to put something right after a failure, and cannot."""
+    mends = case.task.follows_failure and not case.task.sends_mail
+    return mends and not case.kind.recovers and not case.kind.noticed_later
 
 
 def _mail(case: Case, ending: Ending, stage: Stage, how: str, subject: str, text: str) -> Iterator[str]:
@@ -113,7 +123,7 @@ def _left_running(case: Case, ending: Ending) -> Iterator[str]:
         yield f"jobs still run: {ending.running}"
 
 
-def _world(ending: Ending, stage: Stage) -> Iterator[str]:
+def _world(ending: Ending) -> Iterator[str]:
     before, after = ending.before, ending.after
     new = after.versions.keys() - before.versions.keys()
     executions = [ending, *ending.children]
@@ -133,17 +143,29 @@ def _world(ending: Ending, stage: Stage) -> Iterator[str]:
     points_at_new = bool(new) and (not after.latest or next(iter(new)).encode() in after.latest)
     if after.latest != before.latest and not points_at_new:
         yield f"latest.json points at no version of this run: {after.latest!r}"
-    yield from _endpoint(before, after, executions, stage)
+    told = "\n".join(text for _, text in ending.failures_told) or ending.cause
+    yield from _endpoint(before, after, executions, told)
+    if ending.status == "FAILED":
+        yield from _as_before(before, after, told)
 
 
-def _endpoint(before: World, after: World, executions: list[Ending], stage: Stage) -> Iterator[str]:
+def _as_before(before: World, after: World, told: str) -> Iterator[str]:
+    """What a failure has changed all the same must be told."""
+    served = before.endpoint is not None and before.endpoint["EndpointStatus"] == "InService"
+    if served and after.endpoint is not None and after.endpoint != before.endpoint and not _SERVES.search(told):
+        yield f"another version serves than before, which nobody is told: {told}"
+    if after.endpoint == before.endpoint and after.autoscaling != before.autoscaling and "utoscaling" not in told:
+        yield f"autoscaling was {before.autoscaling} and is {after.autoscaling}, which nobody is told: {told}"
+
+
+def _endpoint(before: World, after: World, executions: list[Ending], told: str) -> Iterator[str]:
     if after.endpoint == before.endpoint:
         return
     if after.endpoint is None:
         if before.endpoint and before.endpoint["EndpointStatus"] == "InService":
             yield "the endpoint that served is gone"
         return
-    if after.endpoint["EndpointStatus"] != "InService":
+    if after.endpoint["EndpointStatus"] != "InService" and "could not be removed and is still there" not in told:
         yield f"a half-made endpoint is left: {after.endpoint}"
     requested = any(_requested(one) for one in executions)
     if not requested:

@@ -70,24 +70,25 @@ class Task:
 
     @property
     def must_fail(self) -> bool:
-        """Whether every way from its Catch of States.ALL ends in a Fail state before another call could mend anything."""
+        """Whether no way from its Catch of States.ALL leads to a good end."""
         rule = next(rule for rule in self.state["Catch"] if "States.ALL" in rule["ErrorEquals"])
-        return self._fails(rule["Next"])
+        return self._always_fails(rule["Next"])
 
     @property
     def follows_failure(self) -> bool:
-        """Whether the state lies on the way to a Fail state that began before it."""
-        return self._fails(self.state["Next"])
+        """Whether the execution has failed already when the state is entered: no way from there leads to a good end."""
+        return self._always_fails(self.state["Next"])
 
-    def _fails(self, name: str) -> bool:
-        state = machines.source(self.machine)["States"][name]
-        if state["Type"] == "Fail":
-            return True
-        if state["Type"] == "Task" and Task(self.machine, name).sends_mail:
-            return self._fails(state["Next"])
-        if state["Type"] == "Choice":
-            return all(self._fails(rule["Next"]) for rule in [*state["Choices"], {"Next": state["Default"]}])
-        return state["Type"] == "Pass" and self._fails(state["Next"])
+    def _always_fails(self, name: str) -> bool:
+        states, seen, ahead = machines.source(self.machine)["States"], set[str](), [name]
+        while ahead:
+            here = ahead.pop()
+            if states[here]["Type"] == "Succeed":
+                return False
+            if here not in seen:
+                seen.add(here)
+                ahead += machines.targets(states[here])
+        return True
 
     def __str__(self) -> str:
         return f"{self.machine}.{self.name}"

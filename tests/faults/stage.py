@@ -36,6 +36,7 @@ class World:
     latest: bytes | None
     versions: dict[str, str]
     endpoint: dict[str, Any] | None
+    autoscaling: tuple[Any, ...] | None
 
 
 @dataclass
@@ -116,9 +117,19 @@ class Stage:
             ]
         except sagemaker.exceptions.ClientError:
             listed = []  # the first run makes the group
-        return World(
-            latest, {one["ModelPackageArn"]: one["ModelApprovalStatus"] for one in listed}, self.endpoint_now()
-        )
+        versions = {one["ModelPackageArn"]: one["ModelApprovalStatus"] for one in listed}
+        return World(latest, versions, self.endpoint_now(), self.autoscaling_now())
+
+    def autoscaling_now(self) -> tuple[Any, ...] | None:
+        """Fewest and most instances, and the invocations that each is to have; None if nothing scales the endpoint."""
+        scaling, resource = self.client("application-autoscaling"), f"endpoint/{self.endpoint}/variant/AllTraffic"
+        found = scaling.describe_scalable_targets(ServiceNamespace="sagemaker", ResourceIds=[resource])
+        if not found["ScalableTargets"]:
+            return None
+        target = found["ScalableTargets"][0]
+        listed = scaling.describe_scaling_policies(ServiceNamespace="sagemaker", ResourceId=resource)
+        wanted = [one["TargetTrackingScalingPolicyConfiguration"]["TargetValue"] for one in listed["ScalingPolicies"]]
+        return (target["MinCapacity"], target["MaxCapacity"], *wanted)
 
     def endpoint_now(self) -> dict[str, Any] | None:
         sagemaker = self.client("sagemaker")
@@ -262,6 +273,7 @@ class Stage:
             endpoint
             and endpoint["EndpointStatus"] == "InService"
             and f"-v{package.rsplit('/')[-1]}-" in endpoint["EndpointConfigName"]
+            and self.autoscaling_now() is not None
         ):
             return
         if endpoint and endpoint["EndpointStatus"] != "InService":
@@ -374,8 +386,8 @@ class Scenario:
     machine: str
     prepare: Callable[[Stage], Any]
     given: Callable[[Stage, Any], dict[str, Any]]
-    # What befalls the call that makes the endpoint.
-    creating: tuple[dict[str, Any], ...] = field(default=(), compare=False)
+    # What befalls the machine's first call of an operation.
+    faults: tuple[tuple[str, dict[str, Any]], ...] = field(default=(), compare=False)
 
 
 def _version(name: str) -> Callable[[Stage, Any], dict[str, Any]]:
@@ -396,7 +408,9 @@ SCENARIOS = [
     Scenario("a version without autoscaling", "deployment", lambda stage: stage.serve("first"), _version("unscaled")),
     Scenario("a version on an endpoint that had failed", "deployment", Stage.fail_endpoint, _version("second")),
     Scenario("a first endpoint that does not come up", "deployment", Stage.serve_nothing, _version("first"),
-             ({"outcome": "Failed", "reason": "no container answers"},)),
+             (("CreateEndpoint", {"outcome": "Failed", "reason": "no container answers"}),)),
+    Scenario("a version that wants other instances and is refused", "deployment", lambda stage: stage.serve("first"),
+             _version("larger"), (("UpdateEndpoint", {"error": "AccessDenied", "times": 99}),)),
     Scenario("a version that nobody approved", "deployment", Stage.serve_anything, _version("pending")),
     Scenario("an aborted run", "interrupted", Stage.aborted_run, lambda _, event: event),
 ]  # fmt: skip

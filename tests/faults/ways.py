@@ -12,7 +12,6 @@ from typing import Any
 
 from local import paths
 from tests.contract import machines
-from tests.contract.test_machines import targets
 from tests.faults.kinds import KINDS, Case, Kind, Task, tasks
 from tests.faults.stage import SCENARIOS, Ending, Entries, Scenario, Stage
 
@@ -48,13 +47,17 @@ class Way:
         entries: Entries = [dict(entry) | {"state": state} for state, entry in self.before]
         if case:
             entries.append({**case.kind.entry, "state": case.task.name})
-        creator = next(task.name for task in tasks() if task.operation.name == "CreateEndpoint")
-        entries += [{**entry, "state": creator} for entry in self.scenario.creating]
+        entries += [{**entry, "state": self._caller(operation)} for operation, entry in self.scenario.faults]
         given = self.scenario.given(stage, prepared)
         ending = stage.play(self.scenario.machine, given, [{**entry, "execution": name} for entry in entries], name)
         if self.scenario.machine == "interrupted":
             ending.run_id, ending.running = stage.aborted_run_id, stage._jobs_running(stage.aborted_run_id)
         return ending
+
+    def _caller(self, operation: str) -> str:
+        return next(
+            task.name for task in tasks() if (task.machine, task.operation.name) == (self.scenario.machine, operation)
+        )
 
     def __str__(self) -> str:
         return " and ".join([self.scenario.name, *(f"{state}: {dict(entry)}" for state, entry in self.before)])
@@ -163,10 +166,12 @@ def _callers_before(task: Task) -> list[Task]:
             return True
         if name in seen or states[name]["Type"] == "Task":
             return False
-        return any(leads(target, seen | {name}) for target in targets(states[name]))
+        return any(leads(target, seen | {name}) for target in machines.targets(states[name]))
 
     return [
         Task(task.machine, name)
         for name, state in states.items()
-        if name != task.name and state["Type"] == "Task" and any(leads(one, frozenset()) for one in targets(state))
+        if name != task.name
+        and state["Type"] == "Task"
+        and any(leads(one, frozenset()) for one in machines.targets(state))
     ]
