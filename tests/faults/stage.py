@@ -273,7 +273,7 @@ class Stage:
             endpoint
             and endpoint["EndpointStatus"] == "InService"
             and f"-v{package.rsplit('/')[-1]}-" in endpoint["EndpointConfigName"]
-            and self.autoscaling_now() is not None
+            and len(self.autoscaling_now() or ()) == 3
         ):
             return
         if endpoint and endpoint["EndpointStatus"] != "InService":
