@@ -5,7 +5,7 @@ then on. Each entry is a job that ends badly
 
     - service: sagemaker
       job: transform            # processing, automl, transform or endpoint
-      outcome: Failed           # or Stopped, NothingWritten, InProgress
+      outcome: Failed           # or Stopped, NothingWritten, Garbage, InProgress
       reason: no more disk      # optional; what the job gives as its FailureReason
       name: my-job              # optional; any job without it
       times: 1                  # optional, 1 if left out
@@ -26,7 +26,7 @@ or a Task state of a machine whose call goes wrong
       error: Throttled          # AccessDenied, Throttled, ServiceError, Invalid: as the service spells it; or a code
       times: 2
     - state: PreprocessData
-      outcome: Failed           # its job: Failed, Stopped, NothingWritten; its call: AnswerLost, SentTwice, TimedOut, Malformed
+      outcome: Failed           # its job: Failed, Stopped, NothingWritten, Garbage; its call: AnswerLost, SentTwice, TimedOut, Malformed
       reason: no more disk
 
 Entries are used up in their order.
@@ -50,6 +50,8 @@ logger = logging.getLogger("laptop.faults")
 Job = Literal["processing", "automl", "transform", "endpoint"]
 Reason = Annotated[str, Field(max_length=1024)]
 Times = Annotated[int, Field(ge=1, strict=True)]
+GARBAGE = b"\x00\xff\xfe<html>not what was asked for\n"
+"""What stands where a job's results were, when its outcome is Garbage: neither text nor an archive."""
 _REASON = "InternalServerError: injected by the faults file"
 
 
@@ -59,7 +61,7 @@ class JobFault(BaseModel):
     model_config = ConfigDict(extra="forbid")
     service: Literal["sagemaker"]
     job: Job
-    outcome: Literal["Failed", "Stopped", "NothingWritten", "InProgress"] = "Failed"
+    outcome: Literal["Failed", "Stopped", "NothingWritten", "Garbage", "InProgress"] = "Failed"
     reason: Reason = _REASON
     name: str | None = None
     times: Times = 1
@@ -87,7 +89,7 @@ class StateFault(BaseModel):
 
     AnswerLost: the call succeeded, the connection broke before its answer came. SentTwice: likewise, and the SDK called
     again. TimedOut: the call succeeded, its answer or the end of its job comes too late. NothingWritten: the job says
-    Completed and wrote nothing. Malformed: the answer lacks every member that the API calls optional.
+    Completed and wrote nothing. Garbage: likewise, and what it wrote cannot be read. Malformed: the answer lacks every member that the API calls optional.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -96,7 +98,7 @@ class StateFault(BaseModel):
     execution: str = "*"
     error: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9.]*$")] | None = None
     outcome: Literal[
-        "Failed", "Stopped", "NothingWritten", "AnswerLost", "SentTwice", "TimedOut", "Malformed"
+        "Failed", "Stopped", "NothingWritten", "Garbage", "AnswerLost", "SentTwice", "TimedOut", "Malformed"
     ] | None = None  # fmt: skip
     message: str | None = None
     reason: Reason = _REASON

@@ -15,7 +15,8 @@ from typing import Any
 from local import sessions
 from local.api_model import ApiError
 from local.compute.outcome import AutoMLOutcome, JobOutcome
-from local.faults import JobFault
+from local.compute.storage import parse
+from local.faults import GARBAGE, JobFault
 from local.sagemaker import events
 from local.sagemaker.logs import LogStream
 from local.sagemaker.state import STATE, arn, check_role, named, now, page, tag
@@ -35,6 +36,7 @@ class Kind:
     fault: Any
     log_group: str
     event: str
+    outputs: Callable[[dict[str, Any]], list[str]]  # the S3 places that a request has the job write to
 
 
 PROCESSING = Kind(
@@ -43,11 +45,28 @@ PROCESSING = Kind(
     "processing",
     "/aws/sagemaker/ProcessingJobs",
     "SageMaker Processing Job State Change",
+    lambda request: [
+        output["S3Output"]["S3Uri"]
+        for output in request.get("ProcessingOutputConfig", {}).get("Outputs", [])
+        if "S3Output" in output
+    ],
 )
 TRANSFORM = Kind(
-    "Transform", "transform-job", "transform", "/aws/sagemaker/TransformJobs", "SageMaker Transform Job State Change"
+    "Transform",
+    "transform-job",
+    "transform",
+    "/aws/sagemaker/TransformJobs",
+    "SageMaker Transform Job State Change",
+    lambda request: [request["TransformOutput"]["S3OutputPath"]],
 )
-AUTOML = Kind("AutoML", "automl-job", "automl", "/aws/sagemaker/TrainingJobs", "SageMaker AutoML Job State Change")
+AUTOML = Kind(
+    "AutoML",
+    "automl-job",
+    "automl",
+    "/aws/sagemaker/TrainingJobs",
+    "SageMaker AutoML Job State Change",
+    lambda request: [request["OutputDataConfig"]["S3OutputPath"]],
+)
 
 
 @dataclass
@@ -111,13 +130,15 @@ def _work(job: Job, run: Run) -> None:
     folder = STATE.folder / job.kind.resource / job.name
     try:
         fault = STATE.faults.take_job(job.kind.fault, job.name)
-        if fault:
+        if fault and fault.outcome != "Garbage":
             job.outcome = _play(fault, job, log)
         else:
             folder.mkdir(parents=True, exist_ok=True)
             job.started = now()
             with _fitting if job.kind is AUTOML else threading.Semaphore(1):
                 job.outcome = JobOutcome("Stopped", None, None) if job.stop.is_set() else run(job, folder, log)
+            if fault:
+                _spoil(job)
     except Exception as error:
         log(traceback.format_exc())
         job.outcome = JobOutcome("Failed", f"InternalServerError: {error}"[:1024], None)
@@ -145,7 +166,18 @@ def _play(fault: JobFault, job: Job, log: LogStream) -> JobOutcome:
     if fault.outcome == "NothingWritten":
         return JobOutcome("Completed")
     log(fault.reason)
-    return JobOutcome(fault.outcome, fault.reason if fault.outcome == "Failed" else None)
+    return JobOutcome("Failed", fault.reason) if fault.outcome == "Failed" else JobOutcome("Stopped")
+
+
+def _spoil(job: Job) -> None:
+    """Write over everything that the job wrote."""
+    s3 = sessions.client("s3")
+    for uri in job.kind.outputs(job.request):
+        bucket, prefix = parse(uri)
+        for found in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+            for item in found.get("Contents", []):
+                if job.started and item["LastModified"] >= job.started.replace(microsecond=0):
+                    s3.put_object(Bucket=bucket, Key=item["Key"], Body=GARBAGE)
 
 
 def find(kind: Kind, request: dict[str, Any]) -> Job:

@@ -21,7 +21,7 @@ from moto.stepfunctions.parser.asl.component.state.exec.execute_state import Exe
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service import StateTaskService
 
 from local import sessions
-from local.faults import JobFault, StateFault
+from local.faults import GARBAGE, JobFault, StateFault
 from local.sagemaker.state import STATE
 from local.stepfunctions import sdk_shapes
 
@@ -119,7 +119,7 @@ def _before_send(request: Any, event_name: str, **_: Any) -> AWSResponse | None:
     fault = play.fault
     if fault.error:
         return _refusal(service, request.url, fault)
-    if fault.outcome in ("Failed", "Stopped", "NothingWritten", "TimedOut"):
+    if fault.outcome in ("Failed", "Stopped", "NothingWritten", "Garbage", "TimedOut"):
         play.arranged = _arranged(operation, request, fault)
         if play.arranged is not None:
             STATE.faults.add(play.arranged)
@@ -208,10 +208,14 @@ def _end_query(query: dict[str, Any], fault: StateFault) -> None:
     if fault.outcome in ("Failed", "Stopped"):
         state = "FAILED" if fault.outcome == "Failed" else "CANCELLED"
         query["Status"] = {**query["Status"], "State": state, "StateChangeReason": fault.reason}
-    elif fault.outcome == "NothingWritten":
+    elif fault.outcome in ("NothingWritten", "Garbage"):
         bucket, _, key = query["ResultConfiguration"]["OutputLocation"].removeprefix("s3://").partition("/")
+        s3 = sessions.client("s3")
         with contextlib.suppress(Exception):
-            for name in (key, f"{key}.metadata"):
-                sessions.client("s3").delete_object(Bucket=bucket, Key=name)
+            if fault.outcome == "Garbage":
+                s3.put_object(Bucket=bucket, Key=key, Body=GARBAGE)
+            else:
+                for name in (key, f"{key}.metadata"):
+                    s3.delete_object(Bucket=bucket, Key=name)
     elif fault.outcome == "TimedOut":
         query["Status"] = {**query["Status"], "State": "RUNNING"}

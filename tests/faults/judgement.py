@@ -41,6 +41,8 @@ def _end(case: Case, way: Way, ending: Ending, how: str) -> Iterator[str]:
         yield f"it ended as {ending.status}"
     if case.kind.recovers and how != "recovered":
         yield f"it should end as it does without the fault ({good.status} {good.error}), but: {ending.status} {ending.error}: {ending.cause[:300]}"
+    if case.kind.spoils and ending.status != "FAILED":
+        yield "it ended well without what the state was to leave behind"
     if good.status == "FAILED" and task.follows_failure:
         # What is done about a failure, the mail included, must not change what the execution ends with.
         if how != "recovered" or not ending.cause.startswith(good.cause[:40]):

@@ -60,6 +60,11 @@ class Task:
         return self.operation.name in JOBS or self.operation.name in ("StartQueryExecution", "StartExecution")
 
     @property
+    def writes(self) -> bool:
+        """Whether what it starts leaves files behind."""
+        return self.starts and self.operation.name not in ("StartExecution", "CreateEndpoint", "UpdateEndpoint")
+
+    @property
     def reads_answer(self) -> bool:
         """Whether the state takes something from the answer of its call."""
         return "$states.result" in json.dumps(self.state)
@@ -105,6 +110,8 @@ class Kind:
     recovers: bool | None = None
     # What is missing may do for the state itself, and be missed by a later step, which then tells it.
     noticed_later: bool = False
+    # Without what the state is to leave behind no execution may end well.
+    spoils: bool = False
 
 
 ALWAYS = 99
@@ -120,12 +127,8 @@ KINDS = [
     # Nobody can stop an endpoint, only delete it.
     Kind("job stopped", {"outcome": "Stopped", **_BADLY}, lambda task: task.starts and "Endpoint" not in task.operation.name),
     Kind("task timeout", {"outcome": "TimedOut", "times": ALWAYS}),
-    Kind(
-        "nothing written",
-        {"outcome": "NothingWritten"},
-        lambda task: task.starts and task.operation.name != "StartExecution" and "Endpoint" not in task.operation.name,
-        noticed_later=True,
-    ),
+    Kind("nothing written", {"outcome": "NothingWritten"}, lambda task: task.writes, noticed_later=True, spoils=True),
+    Kind("garbage written", {"outcome": "Garbage"}, lambda task: task.writes, noticed_later=True, spoils=True),
     # A call that starts something answers with its name, which the API requires.
     Kind("malformed answer", {"outcome": "Malformed", "times": ALWAYS}, lambda task: task.reads_answer and not task.waits,
          noticed_later=True),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import tarfile
 import threading
@@ -50,7 +51,8 @@ class Bucket:
 
     def put_model(self, path: str, files: dict[str, str]) -> str:
         archive = io.BytesIO()
-        with tarfile.open(fileobj=archive, mode="w:gz") as tar:
+        # The same files make the same bytes: no time in the archive.
+        with gzip.GzipFile(fileobj=archive, mode="wb", mtime=0) as file, tarfile.open(fileobj=file, mode="w") as tar:
             for name, content in files.items():
                 entry = tarfile.TarInfo(name)
                 entry.size = len(content.encode())
