@@ -160,6 +160,7 @@ BEGINNINGS = [
     # One after the other: the first finds the target that a whole run registered, the second finds none.
     Beginning("deployment", "RemoveScalableTarget", {"package": {"settings": {"burstable": False}}}, own_role=True),
     Beginning("deployment", "RemoveScalableTarget", {"package": {"settings": {"burstable": True}}}, own_role=True),
+    Beginning("deployment", "PutScalingPolicy", {"visit": {"refused": 20}}, own_role=True),
     *(
         Beginning("interrupted", "ReadEvent", given={"detail": {**_EVENT, **detail}})
         for detail in (
