@@ -5,9 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.message import Message
 from functools import cache, cached_property
@@ -25,7 +23,7 @@ from tests.contract import machines
 FEWER = {"customer_id_end": 1000}
 BUSY = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
 POLL_SECONDS = 0.15
-_names = itertools.count(1)
+_numbers = itertools.count(1)
 Entries = list[dict[str, Any]]
 
 
@@ -150,13 +148,18 @@ class Stage:
         for path in self.faults.glob(f"{self.name}-*.yaml"):
             path.unlink()
         if entries:
-            path = self.faults / f"{self.name}-{next(_names):05d}.yaml"
+            path = self.faults / f"{self.name}-{next(_numbers):05d}.yaml"
             staging = path.with_suffix(".writing")
             staging.write_text(yaml.safe_dump(entries))
             staging.rename(path)
 
+    @staticmethod
+    def next_number() -> int:
+        """A number that nobody had before."""
+        return next(_numbers)
+
     def new_name(self) -> str:
-        return f"{self.name}-{next(_names):05d}"
+        return f"{self.name}-{next(_numbers):05d}"
 
     def play(self, machine: str, given: dict[str, Any], faults: Entries, name: str) -> Ending:
         """Run an execution under faults and wait until nothing of the stack runs any more."""
@@ -266,56 +269,6 @@ class Stage:
             CustomerMetadataProperties={**described["CustomerMetadataProperties"], **wishes},
         )["ModelPackageArn"]
 
-    def serve(self, version: str) -> None:
-        """Have a version serve, whatever serves now."""
-        endpoint, package = self.endpoint_now(), self.versions[version]
-        if (
-            endpoint
-            and endpoint["EndpointStatus"] == "InService"
-            and f"-v{package.rsplit('/')[-1]}-" in endpoint["EndpointConfigName"]
-            and len(self.autoscaling_now() or ()) == 3
-        ):
-            return
-        if endpoint and endpoint["EndpointStatus"] != "InService":
-            self.serve_nothing()
-        ending = self.play("deployment", {"model_package_arn": package}, [], self.new_name())
-        assert ending.status == "SUCCEEDED", (ending.error, ending.cause)
-
-    def serve_first(self) -> None:
-        """Have the first version serve, and nothing be left of earlier deployments."""
-        self.serve("first")
-        self._forget_deployments()
-
-    def _forget_deployments(self) -> None:
-        """Delete the models and configurations that do not serve, so that a deployment makes its own."""
-        sagemaker, serving = self.client("sagemaker"), (self.endpoint_now() or {}).get("EndpointConfigName")
-        configs = sagemaker.list_endpoint_configs(NameContains=f"{self.endpoint}-v", MaxResults=100)["EndpointConfigs"]
-        models = sagemaker.list_models(NameContains=f"{self.endpoint}-v", MaxResults=100)["Models"]
-        for name in {one["EndpointConfigName"] for one in configs} - {serving}:
-            sagemaker.delete_endpoint_config(EndpointConfigName=name)
-        for name in {one["ModelName"] for one in models} - {serving}:  # by the name of its configuration
-            sagemaker.delete_model(ModelName=name)
-
-    def serve_after_second(self) -> None:
-        """Have the first version serve and the second one's model and configuration left by its deployment before."""
-        self.serve("second")
-        self.serve("first")
-
-    def leave_old_deployments(self) -> None:
-        """Have the first version serve, and models and configurations of more deployments than are kept."""
-        self.serve("first")
-        sagemaker = self.client("sagemaker")
-        serving = (self.endpoint_now() or {})["EndpointConfigName"]
-        variants = sagemaker.describe_endpoint_config(EndpointConfigName=serving)["ProductionVariants"]
-        model = sagemaker.describe_model(ModelName=variants[0]["ModelName"])
-        for _ in range(int(self.parameter("KeptDeployments")) + 1):
-            name = f"{self.endpoint}-v0-{next(_names):08x}"
-            sagemaker.create_model(
-                ModelName=name, ExecutionRoleArn=model["ExecutionRoleArn"], Containers=model["Containers"]
-            )
-            variant = {**variants[0], "ModelName": name}
-            sagemaker.create_endpoint_config(EndpointConfigName=name, ProductionVariants=[variant])
-
     def parameter(self, name: str) -> str:
         """A parameter's value in the deployed stack, or its default in the template."""
         stack = self.client("cloudformation").describe_stacks(StackName=self.name)["Stacks"][0]
@@ -323,63 +276,6 @@ class Stage:
         return given.get(name) or str(
             packaging.read_template(paths.PROJECT / "template.yaml")["Parameters"][name]["Default"]
         )
-
-    def serve_anything(self) -> None:
-        endpoint = self.endpoint_now()
-        if endpoint is None or endpoint["EndpointStatus"] != "InService":
-            self.serve("first")
-
-    def serve_nothing(self) -> None:
-        """Have no endpoint, and nothing left of earlier deployments."""
-        self._delete_endpoint()
-        self._forget_deployments()
-
-    def _delete_endpoint(self) -> None:
-        if self.endpoint_now() is not None:
-            self.client("sagemaker").delete_endpoint(EndpointName=self.endpoint)
-            while self.endpoint_now() is not None:
-                time.sleep(0.05)
-
-    def fail_endpoint(self) -> None:
-        """Have an endpoint that did not come up."""
-        self.serve("first")
-        config = (self.endpoint_now() or {})["EndpointConfigName"]
-        self._delete_endpoint()
-        self.inject([{"service": "sagemaker", "job": "endpoint", "name": self.endpoint, "reason": "no container"}])
-        self.client("sagemaker").create_endpoint(EndpointName=self.endpoint, EndpointConfigName=config)
-        self.settle()
-
-    def aborted_run(self) -> dict[str, Any]:
-        """The event of a run that was stopped while its AutoML job ran: such a job runs."""
-        started = datetime.now(UTC) + timedelta(milliseconds=next(_names))
-        name = self.new_name()
-        arn = f"{self.machine_arns['training'].replace(':stateMachine:', ':execution:')}:{name}"
-        milliseconds = int(started.timestamp() * 1000)
-        started = datetime.fromtimestamp(milliseconds / 1000, UTC)
-        self.aborted_run_id = Execution(arn, name, started.isoformat()).run_id
-        job = f"automl-{self.aborted_run_id}"
-        self.inject([{"service": "sagemaker", "job": "automl", "name": job, "outcome": "InProgress"}])
-        sagemaker = self.client("sagemaker")
-        other = sagemaker.list_auto_ml_jobs(MaxResults=1, StatusEquals="Completed")["AutoMLJobSummaries"][0]
-        described = sagemaker.describe_auto_ml_job_v2(AutoMLJobName=other["AutoMLJobName"])
-        members = (
-            "AutoMLJobInputDataConfig",
-            "OutputDataConfig",
-            "AutoMLProblemTypeConfig",
-            "RoleArn",
-            "AutoMLJobObjective",
-        )
-        sagemaker.create_auto_ml_job_v2(AutoMLJobName=job, **{member: described[member] for member in members})
-        return {
-            "detail": {
-                "executionArn": arn,
-                "stateMachineArn": self.machine_arns["training"],
-                "status": "ABORTED",
-                "startDate": milliseconds,
-                "input": "{}",
-                "cause": "the wrong customers",
-            }
-        }
 
 
 @cache
@@ -395,41 +291,3 @@ def _client(server: Server, service: str) -> Any:
     if key not in _clients:
         _clients[key] = laptop.client(server, service)
     return _clients[key]
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """A way to run a machine: how things are before, and what the execution is given."""
-
-    name: str
-    machine: str
-    prepare: Callable[[Stage], Any]
-    given: Callable[[Stage, Any], dict[str, Any]]
-    # What befalls the machine's first call of an operation.
-    faults: tuple[tuple[str, dict[str, Any]], ...] = field(default=(), compare=False)
-
-
-def _version(name: str) -> Callable[[Stage, Any], dict[str, Any]]:
-    return lambda stage, _: {"model_package_arn": stage.versions[name]}
-
-
-# Of several that come to a state the first is taken: those that do least go first.
-SCENARIOS = [
-    Scenario("a run that waits for approval", "training", Stage.serve_anything,
-             lambda *_: {**FEWER, "model_approval_status": "PendingManualApproval"}),
-    Scenario("a run that deploys", "training", Stage.serve_anything, lambda *_: FEWER),
-    Scenario("a run with input that is refused", "training", Stage.serve_anything, lambda *_: {"nonsense": 1}),
-    Scenario("the newest version on a first endpoint", "deployment", Stage.serve_nothing, lambda *_: {}),
-    Scenario("another version on the endpoint", "deployment", Stage.serve_first, _version("second")),
-    Scenario("a version that was deployed before", "deployment", Stage.serve_after_second, _version("second")),
-    Scenario("a deployment after many others", "deployment", Stage.leave_old_deployments, _version("second")),
-    Scenario("a version that wants other instances", "deployment", Stage.serve_first, _version("larger")),
-    Scenario("a version without autoscaling", "deployment", Stage.serve_first, _version("unscaled")),
-    Scenario("a version on an endpoint that had failed", "deployment", Stage.fail_endpoint, _version("second")),
-    Scenario("a first endpoint that does not come up", "deployment", Stage.serve_nothing, _version("first"),
-             (("CreateEndpoint", {"outcome": "Failed", "reason": "no container answers"}),)),
-    Scenario("a version that wants other instances and is refused", "deployment", Stage.serve_first,
-             _version("larger"), (("UpdateEndpoint", {"error": "AccessDenied", "times": 99}),)),
-    Scenario("a version that nobody approved", "deployment", Stage.serve_anything, _version("pending")),
-    Scenario("an aborted run", "interrupted", Stage.aborted_run, lambda _, event: event),
-]  # fmt: skip

@@ -13,7 +13,8 @@ from typing import Any
 from local import paths
 from tests.contract import machines
 from tests.faults.kinds import KINDS, Case, Kind, Task, tasks
-from tests.faults.stage import SCENARIOS, Ending, Entries, Scenario, Stage
+from tests.faults.scenarios import SCENARIOS, Scenario
+from tests.faults.stage import Ending, Entries, Stage
 
 # A call that was made twice is told that what it makes is there: the execution may still end well. A denied call fails for sure.
 FIRST_TRIED = [kind for kind in KINDS if kind.name in ("answer lost, called again", "access denied")][::-1]
@@ -111,7 +112,7 @@ class Ways:
         rest = [kind for kind in KINDS if kind not in FIRST_TRIED and kind.entry.get("times") != 2]
         for way in self._ways(task, stage, (), rest):
             return replace(way, ending=self._ending(way, stage))
-        raise Unreached(f"No execution comes to {task}: add a scenario that does to tests/faults/stage.py")
+        raise Unreached(f"No execution comes to {task}: add a scenario that does to tests/faults/scenarios.py")
 
     def _ways(self, task: Task, stage: Stage, looked: tuple[Task, ...], rest: Iterable[Kind] = ()) -> Iterator[Way]:
         """All ways that were found to lead to a state by the kinds tried first, then by the `rest`, if that is asked for."""
