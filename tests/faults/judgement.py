@@ -64,7 +64,7 @@ def _mails(case: Case, way: Way, ending: Ending, stage: Stage, how: str) -> Iter
     if case.task.sends_mail and wanted == {1}:
         if case.kind.name in ("answer lost", "answer lost, called again"):
             wanted = {1, 2}  # SNS takes no token: rather twice than not at all
-        elif case.kind.name not in ("throttled twice", "task timeout"):
+        elif not case.kind.recovers and case.kind.name != "task timeout":
             wanted = {0}  # it cannot be sent
     if len(told) not in wanted:
         yield f"{len(told)} mails tell a failure, not {sorted(wanted)}: {[subject for subject, _ in told]}"

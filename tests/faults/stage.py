@@ -22,7 +22,7 @@ from tests.contract import machines
 
 FEWER = {"customer_id_end": 1000}
 BUSY = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
-POLL_SECONDS = 0.15
+POLL_SECONDS = 0.3
 _numbers = itertools.count(1)
 Entries = list[dict[str, Any]]
 

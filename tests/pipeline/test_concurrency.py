@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+
+from tests.processes import until
 
 from .conftest import Cloud
 
@@ -128,13 +129,6 @@ def _status(cloud: Cloud) -> str:
         return "None"
 
 
-def _until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def _two_versions(cloud: Cloud) -> tuple[str, str]:
     """Approved versions, the older one first. Both may serve side by side with what other tests left."""
     approved = [item["ModelPackageArn"] for item in cloud.packages() if item["ModelApprovalStatus"] == "Approved"]
@@ -155,7 +149,7 @@ def test_deployments_of_two_versions_at_once_agree(cloud: Cloud, runs: list[Any]
     older, newer = _two_versions(cloud)
     if not there:
         cloud.client("sagemaker").delete_endpoint(EndpointName=ENDPOINT)
-        _until(lambda: _status(cloud) == "None")
+        assert until(lambda: _status(cloud) == "None")
     executions = [_deploy(cloud, package) for package in (older, newer, older, newer)]
     assert {_outcome(cloud, execution) for execution in executions} <= {"Deployed", "AlreadyServing", "Superseded"}
     endpoint = cloud.client("sagemaker").describe_endpoint(EndpointName=ENDPOINT)

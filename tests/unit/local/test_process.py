@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import boto3
-import psutil
 import pytest
 
 from local import address, deploy, paths, process
+from local.state import StateDirectory, StateError
+from tests.processes import running_in, until
 
 SAMPLE = Path(__file__).parent / "sample" / "template.yaml"
 
@@ -23,26 +24,6 @@ SAMPLE = Path(__file__).parent / "sample" / "template.yaml"
 def _s3(server: process.Server) -> Any:
     session = boto3.Session(address.ACCESS_KEY, address.SECRET_KEY, region_name=address.REGION)
     return session.client("s3", endpoint_url=server.endpoint_url)
-
-
-def _until(condition: Any, seconds: float = 15.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.05)
-    return True
-
-
-def _running_in(folder: Path) -> list[int]:
-    found = []
-    for candidate in psutil.process_iter():
-        try:
-            if str(folder) in " ".join(candidate.cmdline()) or str(folder) in " ".join(candidate.environ().values()):
-                found.append(candidate.pid)
-        except psutil.Error:
-            continue
-    return [pid for pid in found if pid != os.getpid()]
 
 
 def test_busy_port_names_its_user(tmp_path: Path) -> None:
@@ -67,6 +48,15 @@ def test_foreign_files_are_not_removed(tmp_path: Path) -> None:
     assert precious.read_text() == "mine"
 
 
+def test_a_disk_that_is_nearly_full_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=12_345_678))
+    with pytest.raises(StateError, match=r"Only 12 MB free on the disk of .*state; a run needs 1 GB.*--state"):
+        StateDirectory.acquire(tmp_path / "state", 1)
+    monkeypatch.undo()
+    StateDirectory.acquire(tmp_path / "state", 1).release()  # nothing holds it
+
+
 def test_two_servers_share_nothing(server: process.Server, tmp_path: Path) -> None:
     with process.running(state=tmp_path / "state") as other:
         _s3(other).create_bucket(Bucket="only-here", CreateBucketConfiguration={"LocationConstraint": address.REGION})
@@ -82,11 +72,11 @@ def test_objects_stay_as_plain_files_and_processes_end(tmp_path: Path) -> None:
             FunctionName=stack.outputs["Function"], Payload=b"{}"
         )
         _s3(running).put_object(Bucket="sample-data", Key="runs/1/a.json", Body=b"{}")
-        assert len(_running_in(state)) >= 2  # the server and the function's environment
+        assert len(running_in(state)) >= 2  # the server and the function's environment
     assert (state / "s3" / address.ACCOUNT_ID / "sample-data" / "runs" / "1" / "a.json").read_bytes() == b"{}"
     assert not list(state.rglob("*.meta.json"))
     assert {entry.name for entry in state.iterdir()} == {"server.lock", "s3", "outbox", "logs"}
-    assert _running_in(state) == []
+    assert running_in(state) == []
 
 
 def test_killed_server_is_cleaned_up_by_the_next(tmp_path: Path) -> None:
@@ -101,7 +91,7 @@ def test_killed_server_is_cleaned_up_by_the_next(tmp_path: Path) -> None:
     first.stop()
     with process.running(state=state) as second:
         assert _s3(second).list_buckets()["Buckets"] == []
-    assert _until(lambda: _running_in(state) == [])
+    assert until(lambda: running_in(state) == [])
 
 
 def test_server_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
@@ -110,7 +100,7 @@ def test_server_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
         f"process.start(state=Path({str(tmp_path / 'state')!r})); os.kill(os.getpid(), 9)"
     )
     subprocess.run([sys.executable, "-c", script], cwd=paths.PROJECT, stdout=subprocess.PIPE, check=False, timeout=120)
-    assert _until(lambda: _running_in(tmp_path / "state") == [])
+    assert until(lambda: running_in(tmp_path / "state") == [])
 
 
 def test_ctrl_c_stops_in_order(tmp_path: Path) -> None:

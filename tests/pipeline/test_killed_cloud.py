@@ -1,0 +1,42 @@
+"""A laptop cloud that is killed in the middle of a run leaves nothing that the next one stumbles over."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+from pathlib import Path
+
+from cli import laptop
+from local import paths, process
+from tests.pipeline.conftest import Cloud
+from tests.processes import running_in, until
+
+
+def _started(server: process.Server) -> Cloud:
+    ready = laptop.deploy_stack(server, lambda _: None)
+    laptop.load_telco(ready)
+    return Cloud(ready)
+
+
+def test_killed_while_it_trains_the_next_one_runs_as_if_nothing_had_been(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    killed = process.start(state=state, wait_scale=laptop.WAIT_SCALE, reuse=paths.REUSE)
+    cloud = _started(killed)
+    # Customers that nobody asked for before, so that the job computes instead of finding what it needs.
+    first = 1 + secrets.randbelow(3000)
+    execution = cloud.start(customer_id_start=first, customer_id_end=first + 900 + secrets.randbelow(100))
+    cloud.wait_for_state(execution, "WaitForAutoMLJob")
+    before = running_in(state)
+    assert len(before) > 1  # the server and what computes
+    os.killpg(killed._process.pid, signal.SIGKILL)
+    killed.stop()
+    with process.running(state=state, wait_scale=laptop.WAIT_SCALE, reuse=paths.REUSE) as server:
+        assert not set(before) & set(running_in(state))
+        cloud = _started(server)
+        assert cloud.run(customer_id_end=1000)["status"] == "SUCCEEDED"
+        machine = cloud.laptop.outputs["TrainingStateMachineArn"]
+        executions = cloud.client("stepfunctions").list_executions(stateMachineArn=machine)["executions"]
+        jobs = cloud.client("sagemaker").list_auto_ml_jobs()["AutoMLJobSummaries"]
+        assert (len(executions), len(jobs), len(cloud.packages())) == (1, 1, 1)
+    assert until(lambda: running_in(state) == [])
