@@ -72,6 +72,11 @@ class Task:
         return self.starts and self.operation.name not in ("StartExecution", "CreateEndpoint", "UpdateEndpoint")
 
     @property
+    def only_looks(self) -> bool:
+        """Whether its call changes nothing."""
+        return self.operation.name.startswith(("Describe", "List", "Get"))
+
+    @property
     def reads_answer(self) -> bool:
         """Whether the state takes something from the answer of its call."""
         return "$states.result" in json.dumps(self.state)
@@ -141,7 +146,8 @@ KINDS = [
     Kind("malformed answer", {"outcome": "Malformed", "times": ALWAYS}, lambda task: task.reads_answer and not task.waits,
          noticed_later=True),
     Kind("answer lost", {"outcome": "AnswerLost"}, recovers=True),
-    Kind("answer lost, called again", {"outcome": "SentTwice"}, recovers=True),
+    # Whoever only looks is answered the same the second time.
+    Kind("answer lost, called again", {"outcome": "SentTwice"}, lambda task: not task.only_looks, recovers=True),
 ]  # fmt: skip
 
 

@@ -87,13 +87,6 @@ class Cloud:
         return self.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All tests on this cloud belong to one process where there are several (pytest -n 2 --dist loadgroup)."""
-    for item in items:
-        if "cloud" in getattr(item, "fixturenames", ()) and item.path.parent.name == "pipeline":
-            item.add_marker(pytest.mark.xdist_group("pipeline"))
-
-
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     state = tmp_path_factory.mktemp("cloud") / "state"
