@@ -6,11 +6,13 @@ other with the same content. The first computation is always real; change one by
 
 Each entry is a tar file named `<key>-<digest of the file>.tar`: one that was damaged does not fit its name, is thrown
 away and computed anew. It is written beside its place and renamed, so that any number of processes may share a folder.
+Whoever needs what another one computes at that moment waits for it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import io
 import json
@@ -19,7 +21,7 @@ import re
 import sys
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -87,24 +89,44 @@ def run(found: str | None, results: dict[str, Path], log: Log, compute: Callable
     `results` are the files and folders that the computation leaves, by a name of their own. `compute` returns how it
     ended: only what ended with 0 is kept, as a failure is cheap to find again and a stopped job has computed nothing.
     """
-    if found is None:
+    if found is None or _folder is None:
         return compute(log)
-    lines = _restore(found, results)
-    if lines is not None:
-        log(f"[laptop] Computed before from the same content: {found}")
-        for line in lines:
+    with _alone(_folder / f"{found}.lock"):
+        lines = _restore(found, results)
+        if lines is not None:
+            log(f"[laptop] Computed before from the same content: {found}")
+            for line in lines:
+                log(line)
+            return 0
+        lines = []
+
+        def noted(line: str) -> None:
+            lines.append(line)
             log(line)
-        return 0
-    lines = []
 
-    def noted(line: str) -> None:
-        lines.append(line)
-        log(line)
+        end = compute(noted)
+        if end == 0:
+            _keep(found, results, lines)
+        return end
 
-    end = compute(noted)
-    if end == 0:
-        _keep(found, results, lines)
-    return end
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """One after the other, in this process and others. A process that ends, however it ends, lets go.
+
+    Who comes when the file has just gone need not wait: at worst something is computed twice.
+    """
+    try:
+        file = path.open("w")
+    except OSError:  # whatever is wrong with the disk, the job computes
+        yield
+        return
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)  # who waits has it open
 
 
 def _restore(found: str, results: dict[str, Path]) -> list[str] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -152,15 +153,33 @@ def test_folder_holds_no_more_than_it_may_and_forgets_what_is_oldest(tmp_path: P
         reuse.configure(None)
 
 
-def test_many_at_once_each_get_a_whole_result(tmp_path: Path, kept: Path) -> None:
+def test_many_at_once_compute_once_and_each_get_a_whole_result(tmp_path: Path, kept: Path) -> None:
+    computed: list[int] = []
+
     def once(number: int) -> str:
         result = tmp_path / f"result-{number}.txt"
-        reuse.run("0" * 64, {"result": result}, lambda _: None, lambda _: result.write_text("whole" * 9999) * 0)
+
+        def compute(_: object) -> int:
+            computed.append(number)
+            time.sleep(0.2)
+            return result.write_text("whole" * 9999) * 0
+
+        reuse.run("0" * 64, {"result": result}, lambda _: None, compute)
         return result.read_text()
 
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(once, range(40))) == {"whole" * 9999}
-    assert not list(kept.glob("*.writing"))
+    assert len(computed) == 1
+    assert [path.suffix for path in kept.iterdir()] == [".tar"]
+
+
+def test_whoever_waits_computes_if_the_other_one_fails(tmp_path: Path, kept: Path) -> None:
+    def once(number: int) -> int | str:
+        return reuse.run("0" * 64, {"result": tmp_path / "result"}, lambda _: None, lambda _: number)
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(once, [3, 4])) == [3, 4]
+    assert not list(kept.iterdir())
 
 
 def test_transform_is_reused_for_the_same_model_and_rows(bucket: Bucket, job: Job, kept: Path) -> None:
