@@ -87,9 +87,10 @@ class OperationFault(BaseModel):
 class StateFault(BaseModel):
     """A Task state whose call goes wrong.
 
-    AnswerLost: the call succeeded, the connection broke before its answer came. SentTwice: likewise, and the SDK called
-    again. TimedOut: the call succeeded, its answer or the end of its job comes too late. NothingWritten: the job says
-    Completed and wrote nothing. Garbage: likewise, and what it wrote cannot be read. Malformed: the answer lacks every member that the API calls optional.
+    AnswerLost: the call succeeded, the connection broke before its answer came. SentTwice: likewise, and the SDK
+    called again. TimedOut: the call succeeded, its answer or the end of its job comes too late. NothingWritten: the
+    job says Completed and wrote nothing. Garbage: likewise, and what it wrote cannot be read. Malformed: the answer
+    lacks every member that the API calls optional.
     """
 
     model_config = ConfigDict(extra="forbid")

@@ -89,10 +89,11 @@ def run(found: str | None, results: dict[str, Path], log: Log, compute: Callable
     `results` are the files and folders that the computation leaves, by a name of their own. `compute` returns how it
     ended: only what ended with 0 is kept, as a failure is cheap to find again and a stopped job has computed nothing.
     """
-    if found is None or _folder is None:
+    folder = _folder
+    if found is None or folder is None:
         return compute(log)
-    with _alone(_folder / f"{found}.lock"):
-        lines = _restore(found, results)
+    with _alone(folder / f"{found}.lock"):
+        lines = _restore(folder, found, results)
         if lines is not None:
             log(f"[laptop] Computed before from the same content: {found}")
             for line in lines:
@@ -106,7 +107,7 @@ def run(found: str | None, results: dict[str, Path], log: Log, compute: Callable
 
         end = compute(noted)
         if end == 0:
-            _keep(found, results, lines)
+            _keep(folder, found, results, lines)
         return end
 
 
@@ -129,11 +130,9 @@ def _alone(path: Path) -> Iterator[None]:
             path.unlink(missing_ok=True)  # who waits has it open
 
 
-def _restore(found: str, results: dict[str, Path]) -> list[str] | None:
+def _restore(folder: Path, found: str, results: dict[str, Path]) -> list[str] | None:
     """Puts what is kept in its places and returns the log's lines; None if nothing whole is there."""
-    if _folder is None:
-        return None
-    for entry in sorted(_folder.glob(f"{found}-*.tar")):
+    for entry in sorted(folder.glob(f"{found}-*.tar")):
         try:
             content = entry.read_bytes()
         except OSError:
@@ -165,10 +164,8 @@ def _unpack(tar: tarfile.TarFile, results: dict[str, Path]) -> list[str]:
     return lines
 
 
-def _keep(found: str, results: dict[str, Path], lines: list[str]) -> None:
+def _keep(folder: Path, found: str, results: dict[str, Path], lines: list[str]) -> None:
     """Whatever goes wrong with the disk, the job has its result."""
-    if _folder is None:
-        return
     with contextlib.suppress(OSError):
         content = io.BytesIO()
         with tarfile.open(fileobj=content, mode="w") as tar:
@@ -180,10 +177,10 @@ def _keep(found: str, results: dict[str, Path], lines: list[str]) -> None:
                 if path.exists():
                     tar.add(path, arcname=name)
         body = content.getvalue()
-        with tempfile.NamedTemporaryFile(dir=_folder, suffix=".writing", delete=False) as file:
+        with tempfile.NamedTemporaryFile(dir=folder, suffix=".writing", delete=False) as file:
             file.write(body)
-        Path(file.name).rename(_folder / f"{found}-{hashlib.sha256(body).hexdigest()}.tar")
-        _make_room(_folder)
+        Path(file.name).rename(folder / f"{found}-{hashlib.sha256(body).hexdigest()}.tar")
+        _make_room(folder)
 
 
 def _make_room(folder: Path) -> None:

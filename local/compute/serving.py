@@ -26,6 +26,17 @@ _LOG_TAIL = 20
 _END_SECONDS = 0.5
 
 
+def contents_of(definitions: list[dict[str, Any]], s3: Any) -> tuple[list[Any], list[tuple[str, bytes | Path]]]:
+    """What a model's containers are made of, as `reuse.key` takes it: image and environment of each, and the archives.
+
+    Raises JobFailed if an archive cannot be read.
+    """
+    told = [[one["Image"], str(images.interpreter(one["Image"])), one.get("Environment") or {}] for one in definitions]
+    return told, [
+        (f"model {number}", storage.archive(s3, one["ModelDataUrl"])) for number, one in enumerate(definitions)
+    ]
+
+
 class ContainerFailed(Exception):
     """A container did not start, ended, or did not answer; the message is SageMaker's sentence about it."""
 

@@ -11,10 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from local.compute import images, reuse, storage
+from local.compute import reuse, storage
 from local.compute.outcome import JobFailed, JobOutcome, failed
 from local.compute.process import Log
-from local.compute.serving import Answer, ContainerChain, ContainerFailed
+from local.compute.serving import Answer, ContainerChain, ContainerFailed, contents_of
 
 DEFAULT_PAYLOAD_MB = 6
 DEFAULT_INVOCATION_SECONDS = 600
@@ -104,16 +104,9 @@ def _answer(
 
 def _key(plan: _Plan, definitions: list[dict[str, Any]], objects: Objects, s3: Any) -> str:
     """The key of what the job computes: containers by their image, environment and archive, and what they are asked."""
-    archives = [storage.archive(s3, definition["ModelDataUrl"]) for definition in definitions]
-    determines = {
-        "plan": plan.determines(),
-        "containers": [
-            [one["Image"], str(images.interpreter(one["Image"])), one["Environment"]] for one in definitions
-        ],
-    }
-    files = [*((f"model {number}", content) for number, content in enumerate(archives))]
-    files += [(relative, content) for _, relative, content in objects]
-    return reuse.key("transform", Path(sys.executable), determines, files)
+    told, archives = contents_of(definitions, s3)
+    files = [*archives, *((relative, body) for _, relative, body in objects)]
+    return reuse.key("transform", Path(sys.executable), {"plan": plan.determines(), "containers": told}, files)
 
 
 class _Plan:

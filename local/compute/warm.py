@@ -13,9 +13,9 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from local.compute import images, reuse, storage
+from local.compute import reuse
 from local.compute.process import Log
-from local.compute.serving import ContainerChain
+from local.compute.serving import ContainerChain, contents_of
 
 MOST = 8
 """So many chains wait at most; one holds about 300 MB, most of it shared with the others."""
@@ -91,8 +91,5 @@ def _end(chain: ContainerChain, folder: Path) -> None:
 
 
 def _key(definitions: list[dict[str, Any]], s3: Any) -> str:
-    told = [[one["Image"], str(images.interpreter(one["Image"])), one.get("Environment") or {}] for one in definitions]
-    archives: list[tuple[str, bytes | Path]] = [
-        (f"model {number}", storage.archive(s3, one["ModelDataUrl"])) for number, one in enumerate(definitions)
-    ]
+    told, archives = contents_of(definitions, s3)
     return reuse.key("serving", Path(sys.executable), told, archives)

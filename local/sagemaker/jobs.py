@@ -14,8 +14,8 @@ from typing import Any
 
 from local import sessions
 from local.api_model import ApiError
+from local.compute import storage
 from local.compute.outcome import AutoMLOutcome, JobOutcome
-from local.compute.storage import parse
 from local.faults import GARBAGE, JobFault
 from local.sagemaker import events
 from local.sagemaker.logs import LogStream
@@ -173,7 +173,7 @@ def _spoil(job: Job) -> None:
     """Write over everything that the job wrote."""
     s3 = sessions.client("s3")
     for uri in job.kind.outputs(job.request):
-        bucket, prefix = parse(uri)
+        bucket, prefix = storage.parse(uri)
         for found in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
             for item in found.get("Contents", []):
                 if job.started and item["LastModified"] >= job.started.replace(microsecond=0):

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import secrets
 import sys
 import tempfile
 import time
@@ -25,7 +24,7 @@ from cli import laptop
 from local import iam_roles, paths, process
 from local.stepfunctions import recording
 from tests.contract import machines, permissions, recordings
-from tests.pipeline.conftest import Cloud
+from tests.pipeline.conftest import Cloud, customers_not_asked_for_before
 
 _OWN_FILES = re.compile(re.escape(str(paths.PROJECT)) + r"(/\.local/packages/\w+)?")
 # A thousand customers train as all do, in less time.
@@ -214,12 +213,6 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _customers_not_asked_for_before() -> dict[str, int]:
-    """Input of a run whose jobs compute, instead of finding what they need, and so last long enough to be stopped."""
-    first = 1 + secrets.randbelow(3000)
-    return {"customer_id_start": first, "customer_id_end": first + 900 + secrets.randbelow(100)}
-
-
 class Recorder:
     """Executions on a laptop cloud, and what they left in the raw recording."""
 
@@ -258,7 +251,7 @@ class Recorder:
         """Runs that are stopped while a job of theirs runs, and what the stack does about it."""
         sagemaker = self._cloud.client("sagemaker")
         _say("a run that is stopped while it trains")
-        execution = self._cloud.start(**_customers_not_asked_for_before())
+        execution = self._cloud.start(**customers_not_asked_for_before())
         self._cloud.wait_for_state(execution, "WaitForAutoMLJob")
         self._states.stop_execution(executionArn=execution)
         self._cloud.interruption_of(execution)
@@ -267,7 +260,7 @@ class Recorder:
             lambda: sagemaker.list_transform_jobs(StatusEquals="InProgress")["TransformJobSummaries"],
         ):
             _say("a run that is stopped")
-            execution = self._cloud.start(**_customers_not_asked_for_before())
+            execution = self._cloud.start(**customers_not_asked_for_before())
             while not list_running():
                 if (described := self._states.describe_execution(executionArn=execution))["status"] != "RUNNING":
                     raise SystemExit(f"The run was over before it could be stopped: {described}")
@@ -279,7 +272,7 @@ class Recorder:
     def _stopped_by_the_machine(self) -> None:
         """A processing job that Step Functions has not stopped itself, as it may fail to."""
         sagemaker = self._cloud.client("sagemaker")
-        execution = self._cloud.start(**_customers_not_asked_for_before())
+        execution = self._cloud.start(**customers_not_asked_for_before())
         while not (running := sagemaker.list_processing_jobs(StatusEquals="InProgress")["ProcessingJobSummaries"]):
             if (described := self._states.describe_execution(executionArn=execution))["status"] != "RUNNING":
                 raise SystemExit(f"The run was over before its job could be stopped: {described}")

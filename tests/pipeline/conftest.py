@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -85,6 +86,12 @@ class Cloud:
     def object(self, uri: str) -> bytes:
         bucket, _, key = uri.removeprefix("s3://").partition("/")
         return self.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
+
+
+def customers_not_asked_for_before() -> dict[str, int]:
+    """Input of a run whose jobs compute, instead of finding what they need, and so last long enough to be stopped."""
+    first = 1 + secrets.randbelow(3000)
+    return {"customer_id_start": first, "customer_id_end": first + 900 + secrets.randbelow(100)}
 
 
 @pytest.fixture(scope="session")

@@ -149,7 +149,7 @@ def test_deployments_of_two_versions_at_once_agree(cloud: Cloud, runs: list[Any]
     older, newer = _two_versions(cloud)
     if not there:
         cloud.client("sagemaker").delete_endpoint(EndpointName=ENDPOINT)
-        assert until(lambda: _status(cloud) == "None")
+        assert until(lambda: _status(cloud) == "None", 60)
     executions = [_deploy(cloud, package) for package in (older, newer, older, newer)]
     assert {_outcome(cloud, execution) for execution in executions} <= {"Deployed", "AlreadyServing", "Superseded"}
     endpoint = cloud.client("sagemaker").describe_endpoint(EndpointName=ENDPOINT)

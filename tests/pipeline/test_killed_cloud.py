@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import secrets
 import signal
 from pathlib import Path
 
 from cli import laptop
 from local import paths, process
-from tests.pipeline.conftest import Cloud
+from tests.pipeline.conftest import Cloud, customers_not_asked_for_before
 from tests.processes import running_in, until
 
 
@@ -23,9 +22,7 @@ def test_killed_while_it_trains_the_next_one_runs_as_if_nothing_had_been(tmp_pat
     state = tmp_path / "state"
     killed = process.start(state=state, wait_scale=laptop.WAIT_SCALE, reuse=paths.REUSE)
     cloud = _started(killed)
-    # Customers that nobody asked for before, so that the job computes instead of finding what it needs.
-    first = 1 + secrets.randbelow(3000)
-    execution = cloud.start(customer_id_start=first, customer_id_end=first + 900 + secrets.randbelow(100))
+    execution = cloud.start(**customers_not_asked_for_before())
     cloud.wait_for_state(execution, "WaitForAutoMLJob")
     before = running_in(state)
     assert len(before) > 1  # the server and what computes

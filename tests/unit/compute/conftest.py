@@ -18,6 +18,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
+from local.compute import reuse
 from local.compute.serving import ContainerChain
 
 BUCKET = "compute-tests"
@@ -90,6 +91,15 @@ def bucket(s3_client: Any) -> Bucket:
 @pytest.fixture
 def job(s3_client: Any, tmp_path: Path) -> Job:
     return Job(s3_client, tmp_path)
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Iterator[Path]:
+    """The folder that results are kept in; what was computed is reused."""
+    folder = tmp_path / "kept"
+    reuse.configure(folder)
+    yield folder
+    reuse.configure(None)
 
 
 Chain = Callable[..., ContainerChain]

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from local.compute import processing
+from tests.processes import until
 
 from .conftest import SCIKIT_LEARN, Bucket, Job, telco, to_csv
 
@@ -142,7 +143,7 @@ def test_stop_ends_the_job_and_its_children(bucket: Bucket, job: Job, tmp_path: 
     outcomes: list[Any] = []
     thread = threading.Thread(target=lambda: outcomes.append(processing.run(request(bucket, script), **job.arguments)))
     thread.start()
-    wait_until(beat.exists)
+    assert until(beat.exists)
     job.stop.set()
     thread.join(20)
     assert [outcome.status for outcome in outcomes] == ["Stopped"]
@@ -194,10 +195,3 @@ def test_the_projects_own_script_prepares_telco(bucket: Bucket, job: Job) -> Non
     assert len(rows) == 800
     assert {row["churn"] for row in rows} == {"Yes", "No"}
     assert "out/preprocessing/model.tar.gz" in bucket.keys("out/preprocessing/")
-
-
-def wait_until(condition: Any, seconds: float = 15) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the awaited state did not come"
-        time.sleep(0.02)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -28,15 +28,6 @@ def model_fn(model_dir):
 def transform_fn(model, content, content_type, accept):
     return uuid.uuid4().hex, accept
 """
-
-
-@pytest.fixture
-def kept(tmp_path: Path) -> Iterator[Path]:
-    """The folder that results are kept in."""
-    folder = tmp_path / "kept"
-    reuse.configure(folder)
-    yield folder
-    reuse.configure(None)
 
 
 def processed(job: Job, given: dict[str, Any]) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from local.compute import reuse, warm
+from local.compute import warm
 from local.compute.serving import ContainerChain
 from local.compute.warm import WarmContainers
 
@@ -24,14 +23,6 @@ def transform_fn(model, content, content_type, accept):
     return f"{{os.getpid()}} {word}", accept
 """
 Start = Callable[..., ContainerChain]
-
-
-@pytest.fixture
-def kept(tmp_path: Path) -> Iterator[None]:
-    """Results are reused, which is what keeps containers warm."""
-    reuse.configure(tmp_path / "kept")
-    yield
-    reuse.configure(None)
 
 
 @pytest.fixture
