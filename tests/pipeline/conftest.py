@@ -72,6 +72,22 @@ class Cloud:
             assert time.monotonic() < deadline, f"Nobody took notice of {execution}"
             time.sleep(0.2)
 
+    def deployments(self) -> list[str]:
+        """ARNs of what the deployment machine has run and runs, newest first."""
+        listed = self.client("stepfunctions").list_executions(
+            stateMachineArn=self.laptop.outputs["DeploymentStateMachineArn"], maxResults=1000
+        )
+        return [row["executionArn"] for row in listed["executions"]]
+
+    def deployed_since(self, before: list[str], seconds: float = 60) -> None:
+        """Returns when a deployment that is not among those of before was started and none runs any more."""
+        deadline = time.monotonic() + seconds
+        while not (started := set(self.deployments()) - set(before)):
+            assert time.monotonic() < deadline, "No deployment was started"
+            time.sleep(0.2)
+        for execution in started:
+            self.ended(execution)
+
     def mails(self) -> list[Message]:
         return [message_from_bytes(path.read_bytes()) for path in sorted(self.laptop.server.outbox.glob("*.eml"))]
 
