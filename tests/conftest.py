@@ -12,6 +12,7 @@ __all__ = ["pytest_sessionstart", "pytest_terminal_summary"]
 SHARED = ("pipeline/endpoints", "unit/athena", "unit/local")
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in this hook, too
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With several processes (pytest -n 2 --dist loadgroup) nothing is set up in each that one can set up for all."""
     for item in items:
