@@ -16,8 +16,10 @@ from typing import Any
 
 logger = logging.getLogger("laptop.cloudwatch")
 TICK_SECONDS = 0.25
-# What an endpoint under load publishes in ten minutes is some 20 MB; AWS's 15 days would fill the memory.
+# What an endpoint under load publishes in ten minutes is some 20 MB; AWS's 15 days would fill the memory. Of minutes that
+# take a tenth of a second less is kept, as every new value has all those before looked through.
 KEPT_SECONDS = 600.0
+LEAST_KEPT_SECONDS = 60.0
 _BREACHES: dict[str, Callable[[float, float], bool]] = {
     "GreaterThanOrEqualToThreshold": operator.ge,
     "GreaterThanThreshold": operator.gt,
@@ -133,7 +135,7 @@ def _watch() -> None:
         time.sleep(TICK_SECONDS)
         try:
             cloudwatch._evaluate_all_alarms()
-            oldest = time.time() - KEPT_SECONDS
+            oldest = time.time() - max(KEPT_SECONDS * min(_pace, 1.0), LEAST_KEPT_SECONDS)
             for points in cloudwatch._metrics.values():
                 while points and points[0]["Timestamp"] < oldest:
                     del points[0]

@@ -1,7 +1,7 @@
 """Faults on demand: which state, operation or job fails, how, and how many times.
 
-A faults file is a YAML list; a folder of such files is read like one, and files that are put into it later count from
-then on. Each entry is a job that ends badly
+A faults file is a YAML list; a folder of such files is read like one: files that are put into it later count from
+then on, and those that are taken out count no more. Each entry is a job that ends badly
 
     - service: sagemaker
       job: transform            # processing, automl, transform or endpoint
@@ -120,7 +120,7 @@ class Faults:
 
     def __init__(self, entries: Sequence[Fault], folder: Path | None = None):
         self._entries, self._folder = list(entries), folder
-        self._seen: set[str] = set()
+        self._by_file: dict[str, list[Fault]] = {}
         self._lock = threading.Lock()
 
     def add(self, entry: Fault) -> None:
@@ -160,12 +160,13 @@ class Faults:
     def _take(self, fits: Any) -> Any:
         with self._lock:
             self._look_for_new_files()
-            for entry in self._entries:
-                if fits(entry):
-                    entry.times -= 1
-                    if entry.times == 0:
-                        self._entries.remove(entry)
-                    return entry
+            for entries in (self._entries, *self._by_file.values()):
+                for entry in entries:
+                    if fits(entry):
+                        entry.times -= 1
+                        if entry.times == 0:
+                            entries.remove(entry)
+                        return entry
         return None
 
     def _look_for_new_files(self) -> None:
@@ -175,14 +176,19 @@ class Faults:
             logger.error("Left out: %s", error)  # nobody waits for an answer who could be told
 
     def read_new_files(self) -> None:
-        """Adds what lies in the folder and was not there before. Raises OSError, ValueError."""
-        for path in sorted(self._folder.glob("*.yaml")) if self._folder else ():
-            if path.name not in self._seen:
-                self._seen.add(path.name)
+        """Adds what lies in the folder and was not there before, and drops what is not there now. Raises OSError, ValueError."""
+        if self._folder is None:
+            return
+        names = sorted(path.name for path in self._folder.glob("*.yaml"))
+        for gone in self._by_file.keys() - set(names):
+            del self._by_file[gone]
+        for name in names:
+            if name not in self._by_file:
+                self._by_file[name] = []  # what cannot be read is told once
                 try:
-                    self._entries += _read(path)
+                    self._by_file[name] = _read(self._folder / name)
                 except ValueError as error:
-                    raise ValueError(f"{path.name}: {error}") from None
+                    raise ValueError(f"{name}: {error}") from None
 
 
 def load(path: Path | None) -> Faults:

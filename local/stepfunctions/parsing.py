@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from functools import lru_cache
 from typing import Any
 
@@ -22,12 +23,13 @@ def install() -> None:
 
 
 def _parse(definition: str) -> tuple[Any, Any]:
-    tree = _tree(definition)
-    return Preprocessor().visit(tree), tree
+    program, tree = _read(definition)
+    return deepcopy(program), tree
 
 
 @lru_cache(maxsize=64)
-def _tree(definition: str) -> Any:
+def _read(definition: str) -> tuple[Any, Any]:
+    """The program, which nobody has run, and the tree that it was made of."""
     parser = ASLParser(CommonTokenStream(ASLLexer(InputStream(definition))))
     errors = SyntaxErrorListener()
     parser.removeErrorListeners()
@@ -35,4 +37,4 @@ def _tree(definition: str) -> Any:
     tree = parser.state_machine()
     if errors.errors:
         raise ASLParserException(errors=errors.errors)
-    return tree
+    return Preprocessor().visit(tree), tree

@@ -46,6 +46,14 @@ def test_files_that_are_put_into_a_folder_later_count_from_then_on(tmp_path: Pat
     assert rules.take_state("m", ["e"], "Three") is None
 
 
+def test_files_that_are_taken_out_of_a_folder_count_no_more(tmp_path: Path) -> None:
+    file = written(tmp_path / "one.yaml", "- {state: One, error: Throttled, times: 99}")
+    rules = faults.load(tmp_path)
+    assert rules.take_state("m", ["e"], "One")
+    file.unlink()
+    assert rules.take_state("m", ["e"], "One") is None
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
