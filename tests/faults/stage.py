@@ -194,9 +194,10 @@ class Stage:
         states = self.client("stepfunctions")
         described = states.describe_execution(executionArn=arn)
         run_id = Execution(arn, described["name"], described["startDate"].isoformat()).run_id
-        history = states.get_execution_history(executionArn=arn, maxResults=1000)["events"]
+        pages = states.get_paginator("get_execution_history").paginate(executionArn=arn, maxResults=1000)
+        history = [event for page in pages for event in page["events"]]
         found = [(mail["Subject"], str(mail.get_payload())) for mail in self.mails()[mails:]]
-        children = self._children(arn, before) if machine == "training" else []
+        children = self._children(run_id, before) if machine == "training" else []
         return Ending(
             arn=arn,
             status=described["status"],
@@ -212,15 +213,14 @@ class Stage:
             children=children,
         )  # fmt: skip
 
-    def _children(self, arn: str, before: World) -> list[Ending]:
-        """The deployments that an execution started."""
+    def _children(self, run_id: str, before: World) -> list[Ending]:
+        """The deployments that a run started; they are called by its id."""
         states = self.client("stepfunctions")
         listed = states.list_executions(stateMachineArn=self.machine_arns["deployment"], maxResults=10)["executions"]
-        described = [states.describe_execution(executionArn=one["executionArn"]) for one in listed]
         return [
             self._ending(one["executionArn"], "deployment", before, len(self.mails()))
-            for one in described
-            if json.loads(one["input"]).get("started_by") == arn
+            for one in listed
+            if one["name"].startswith(f"deploy-{run_id}-")
         ]
 
     def _jobs_running(self, run_id: str, seconds: float = 5) -> list[str]:
