@@ -80,7 +80,7 @@ class Cloud:
         return [row["executionArn"] for row in listed["executions"]]
 
     def deployed_since(self, before: list[str], seconds: float = 60) -> None:
-        """Returns when a deployment that is not among those of before was started and none runs any more."""
+        """Returns when a deployment that is not among those of before was started, and has ended."""
         deadline = time.monotonic() + seconds
         while not (started := set(self.deployments()) - set(before)):
             assert time.monotonic() < deadline, "No deployment was started"
