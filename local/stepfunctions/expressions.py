@@ -20,7 +20,6 @@ from moto.stepfunctions.parser.asl.jsonata.jsonata import extract_jsonata_variab
 
 from local.stepfunctions import recording
 
-NULL_VALUE = Utils.NULL_VALUE
 # AWS ends an expression that takes longer. Here two cores may be training at the same time.
 LONGEST_EVALUATION_MILLISECONDS = 20_000
 
@@ -48,9 +47,9 @@ def _bindings(env: Environment) -> dict[str, Any]:
 
 def evaluate(expression: str, bindings: dict[str, Any]) -> Any:
     """The value of a JSONata expression (without its `{% %}`). Raises if it fails or yields nothing."""
-    values = {name: NULL_VALUE if value is None else value for name, value in bindings.items()}
+    values = {name: Utils.NULL_VALUE if value is None else value for name, value in bindings.items()}
     value = _prepared(expression).evaluate(None, values)
-    if value is None:  # where null is NULL_VALUE
+    if value is None:  # a null would be Utils.NULL_VALUE
         raise ValueError("the expression returned nothing (undefined)")
     return Utils.convert_nulls(value)
 

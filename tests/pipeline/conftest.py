@@ -15,6 +15,7 @@ import pytest
 
 from cli import laptop
 from local import paths, process
+from tests.processes import until
 
 
 @dataclass
@@ -81,11 +82,8 @@ class Cloud:
 
     def deployed_since(self, before: list[str], seconds: float = 60) -> None:
         """Returns when a deployment that is not among those of before was started, and has ended."""
-        deadline = time.monotonic() + seconds
-        while not (started := set(self.deployments()) - set(before)):
-            assert time.monotonic() < deadline, "No deployment was started"
-            time.sleep(0.2)
-        for execution in started:
+        assert until(lambda: set(self.deployments()) - set(before), seconds), "No deployment was started"
+        for execution in set(self.deployments()) - set(before):
             self.ended(execution)
 
     def mails(self) -> list[Message]:
