@@ -52,7 +52,7 @@ $(IMAGE)/.installed: processing/image-requirements.txt processing/toolkit-requir
 demo: setup ## the whole pipeline on this machine: make demo ARGS="--csv my.csv --target sold --id-column id"
 	@$(BIN)/automl demo $(ARGS)
 
-test: setup $(JSONATA)/node_modules/.package-lock.json ## unit, contract and pipeline tests, and the fault matrix: 14 minutes on two cores
+test: setup $(JSONATA)/node_modules/.package-lock.json ## unit, contract and pipeline tests, and the fault matrix: a quarter of an hour on two cores
 	@$(PYTEST) --ignore $(CONCURRENCY) $(ARGS) tests
 
 faults: setup ## every fault of every Task state, and twenty runs at once: a table of what comes of each
