@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 from tests.faults.table import pytest_sessionstart, pytest_terminal_summary
@@ -10,6 +12,12 @@ __all__ = ["pytest_sessionstart", "pytest_terminal_summary"]
 
 # Folders whose tests share a laptop cloud. Elsewhere a file's tests share what the file sets up.
 SHARED = ("pipeline/endpoints", "unit/athena", "unit/local")
+
+
+def pytest_configure() -> None:
+    """Ctrl-C means the same however the suite was started: a script's `&` has it ignored, by every command tests start, too."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups in this hook, too
