@@ -389,7 +389,7 @@ class OptimisedAthena(_Optimised):
         return (
             f"Athena.{code}"
             if code in ("TooManyRequestsException", "InternalServerException")
-            else "Athena.AthenaException"
+            else "Athena.AmazonAthenaException"  # the optimised integration is built on the AWS SDK for Java 1
         )
 
     def _service_in_causes(self) -> str:

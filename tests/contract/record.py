@@ -145,12 +145,18 @@ BEGINNINGS = [
     Beginning(
         "deployment",
         "EndpointStatus",
-        {"endpoint": {"status": "InService", "config": "other", "reason": "unhealthy"}, "visit": {"requested": True}},
+        {
+            "endpoint": {"status": "InService", "config": "other", "reason": "unhealthy"},
+            "visit": {"requested": True, "previous": "other"},
+        },
     ),
     Beginning(
         "deployment",
         "EndpointStatus",
-        {"endpoint": {"status": "InService", "config": "other", "reason": ""}, "visit": {"requested": True}},
+        {
+            "endpoint": {"status": "InService", "config": "other", "reason": ""},
+            "visit": {"requested": True, "previous": "another"},
+        },
     ),
     Beginning(
         "deployment",

@@ -44,7 +44,10 @@ def test_task_has_timeout_retry_and_catch(machine: str, name: str) -> None:
     assert any("States.ALL" in rule["ErrorEquals"] for rule in task["Catch"])
     for rule in task["Retry"]:
         assert rule["MaxAttempts"] > 0
-        assert rule["MaxDelaySeconds"] >= rule["IntervalSeconds"]
+        # No option that repeats a default of the language, or that no attempt reaches.
+        assert rule.get("BackoffRate") != 2
+        longest = rule["IntervalSeconds"] * rule.get("BackoffRate", 2) ** (rule["MaxAttempts"] - 1)
+        assert rule["IntervalSeconds"] <= rule.get("MaxDelaySeconds", longest) <= longest
         assert rule["JitterStrategy"] == "FULL"
 
 
