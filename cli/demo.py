@@ -95,7 +95,10 @@ def _run(server: process.Server, request: Request, result: Result, console: Cons
     for note in request.notes:
         console.print(f"  note    {note}", markup=False)
     with clock.line("Stack deployed") as spinner:
-        cloud = laptop.deploy_stack(server, spinner.update)
+        threshold = request.given.get("accuracy_threshold")
+        # A run may only raise the stack's threshold, and here the stack is the person's own.
+        parameters = {} if threshold is None else {"AccuracyThreshold": str(threshold)}
+        cloud = laptop.deploy_stack(server, spinner.update, **parameters)
     given = dict(request.given)
     if request.table is None or request.csv is None:
         with clock.line(f"{telco.ROWS:,} customers loaded"):

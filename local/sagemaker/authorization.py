@@ -42,13 +42,16 @@ def install() -> None:
 
 
 def _context(service: str, body: bytes) -> dict[str, Any]:
-    """Condition keys of Application Auto Scaling, in lower case as MiniStack's evaluator looks them up."""
-    if service != "application-autoscaling":
+    """Condition keys of the request, in lower case as MiniStack's evaluator looks them up."""
+    if service not in SERVICES:
         return {}
     try:
         request = json.loads(body or b"{}")
     except ValueError:
         return {}
+    if service == "sagemaker":
+        status = request.get("ModelApprovalStatus") if isinstance(request, dict) else None
+        return {"sagemaker:modelapprovalstatus": status} if status else {}
     keys = {"service-namespace": "ServiceNamespace", "scalable-dimension": "ScalableDimension"}
     return {f"{service}:{key}": request[member] for key, member in keys.items() if member in request}
 

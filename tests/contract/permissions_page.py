@@ -23,6 +23,14 @@ their permissions.
 _ARN = re.compile(r"arn:\$\{AWS::Partition\}:([\w-]+):(?:\$\{AWS::Region\})?:(?:\$\{AWS::AccountId\})?:")
 
 
+_OPERATORS = {
+    "StringEquals": "is",
+    "Bool": "is",
+    "StringNotEquals": "is not",
+    "ForAnyValue:StringNotEquals": "holds another than",
+}
+
+
 def page() -> str:
     """The page as the template has it now."""
     text = _TEMPLATE.read_text(encoding="utf-8")
@@ -48,7 +56,7 @@ def _section(name: str, about: str, policies: list[dict[str, Any]], text: str) -
     for policy in policies:
         for statement in policy["PolicyDocument"]["Statement"]:
             cells = (
-                _words(statement["Sid"]),
+                ("**Denied**: " if statement["Effect"] == "Deny" else "") + _words(statement["Sid"]),
                 "<br>".join(f"`{action}`" for action in _listed(statement["Action"])),
                 "<br>".join(f"`{_shown(resource)}`" for resource in _listed(statement["Resource"]))
                 + _condition(statement),
@@ -78,7 +86,7 @@ def _account(trust: dict[str, Any]) -> str:
 
 def _condition(statement: dict[str, Any]) -> str:
     return "".join(
-        f"<br>if `{key}` {'is' if operator in ('StringEquals', 'Bool') else 'is like'} "
+        f"<br>if `{key}` {_OPERATORS.get(operator, 'is like')} "
         + " or ".join(f"`{_shown(value)}`" for value in _listed(values))
         for operator, keys in statement.get("Condition", {}).items()
         for key, values in keys.items()
@@ -90,6 +98,8 @@ def _listed(value: Any) -> list[Any]:
         _, yes, no = value["Fn::If"]
         if isinstance(yes, list):
             return [*yes, *no]
+    if isinstance(value, dict) and "Fn::Split" in value:
+        return [value["Fn::Split"][1]]
     return value if isinstance(value, list) else [value]
 
 

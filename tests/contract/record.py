@@ -237,7 +237,7 @@ class Recorder:
         self._run("Deployed", **FEWER)
         self._ended(self._begin(AGAIN, 999))
         self._run("Deployed", target_attribute_name="monthly_charges", problem_type="Regression",
-                  objective_metric_name="RMSE", accuracy_threshold=0.1, max_candidates=2, **FEWER)  # fmt: skip
+                  objective_metric_name="RMSE", max_candidates=2, **FEWER)  # fmt: skip
         waiting = self._run("PendingApproval", model_approval_status="PendingManualApproval",
                             inference_instance_type="ml.c5.xlarge", **FEWER)  # fmt: skip
         other = self._run("PendingApproval", model_approval_status="PendingManualApproval", enable_autoscaling=False,

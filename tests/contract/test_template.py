@@ -60,6 +60,24 @@ def test_roles_are_passed_to_one_service_only() -> None:
     assert all(statement["Condition"]["StringEquals"]["iam:PassedToService"] for statement in passing)
 
 
+def test_manual_approval_and_instance_types_hold_also_against_a_changed_machine() -> None:
+    denied = {
+        name: (resource["Condition"], resource["Properties"]["Roles"], statement["Action"], statement["Condition"])
+        for name, resource in RESOURCES.items()
+        if resource["Type"] == "AWS::IAM::Policy"
+        for statement in resource["Properties"]["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Deny"
+    }
+    training, deployment = {"Ref": "TrainingRole"}, {"Ref": "DeploymentRole"}
+    assert denied["ApprovalLimit"] == (
+        "ManualApproval",
+        [training],
+        "sagemaker:CreateModelPackage",
+        {"StringNotEquals": {"sagemaker:ModelApprovalStatus": "PendingManualApproval"}},
+    )
+    assert denied["InstanceTypeLimit"][:2] == ("LimitInstanceTypes", [training, deployment])
+
+
 def test_every_region_with_an_image_is_listed_once() -> None:
     listed = TEMPLATE["Rules"]["RegionHasImage"]["Assertions"][0]["Assert"]["Fn::Contains"][0]
     assert sorted(listed) == sorted(TEMPLATE["Mappings"]["ScikitLearnImage"])

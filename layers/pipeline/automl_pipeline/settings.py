@@ -24,6 +24,7 @@ _NAME = r"^[a-z0-9](-*[a-z0-9]){0,%d}$"
 _INSTANCE = r"^ml\.[a-z0-9-]+\.[a-z0-9]+$"
 _SEGMENT = r"[a-zA-Z0-9_-]+"
 _IDS = r"^%s-[0-9a-f]{8,17}(,%s-[0-9a-f]{8,17}){0,%d}$"
+_GROUP = r"[a-zA-Z0-9]([_-]*[a-zA-Z0-9]){0,63}"
 _TAG = r"[A-Za-z0-9 _.:/+@-]{1,128}=[A-Za-z0-9 _.:/+@-]{0,256}"
 
 Whole = Annotated[int, Field(strict=True)]
@@ -72,8 +73,18 @@ DEPLOY_TIME = frozenset(
         "network_isolation",
         "kms_key_arn",
         "resource_tags",
+        "allowed_instance_types",
+        "allowed_feature_groups",
     ]
 )
+# Values from the loosest to the strictest: a run may move to the right of what was deployed, never to the left.
+_STRICTNESS: Mapping[str, tuple[str, ...]] = {
+    "model_approval_status": ("Approved", "PendingManualApproval"),
+    "beat_baseline": ("Off", "Warn", "Require"),
+    "champion": ("Off", "Report", "Require"),
+    "data_checks": ("Warn", "Require"),
+}
+_INSTANCE_TYPES = ("processing_instance_type", "transform_instance_type", "inference_instance_type")
 
 
 class InvalidInput(Exception):
@@ -92,7 +103,7 @@ class Settings(BaseModel):
     project_name: Annotated[str, StringConstraints(strict=True, pattern=_NAME % 35)] = "classification-model-automl"
     region: Annotated[str, StringConstraints(strict=True, pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")] = "us-west-2"
     bucket: Bucket
-    prefix: Annotated[str, StringConstraints(strict=True, pattern=rf"^{_SEGMENT}(/{_SEGMENT})*$", max_length=200)] = (
+    prefix: Annotated[str, StringConstraints(strict=True, pattern=rf"^{_SEGMENT}(/{_SEGMENT})*$", max_length=150)] = (
         "mlops/automl_training"
     )
     pipeline_name: Annotated[str, StringConstraints(strict=True, pattern=_NAME % 60)] = (
@@ -167,6 +178,19 @@ class Settings(BaseModel):
     resource_tags: (
         Annotated[str, StringConstraints(strict=True, pattern=rf"^{_TAG}(,{_TAG}){{0,19}}$", max_length=1000)] | None
     ) = None
+    # What a run may choose from, with commas between; None allows everything.
+    allowed_instance_types: (
+        Annotated[
+            str,
+            StringConstraints(
+                strict=True, pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+(,ml\.[a-z0-9-]+\.[a-z0-9]+)*$", max_length=500
+            ),
+        ]
+        | None
+    ) = None
+    allowed_feature_groups: (
+        Annotated[str, StringConstraints(strict=True, pattern=rf"^{_GROUP}(,{_GROUP})*$", max_length=700)] | None
+    ) = None
 
 
 def deployed(environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
@@ -227,10 +251,45 @@ def resolve(given: Any, defaults: Mapping[str, Any]) -> Settings:
         for name, value in known.items()
         if name in DEPLOY_TIME and name not in wrong and defaults and value != defaults.get(name)
     ]
-    problems += _contradictions({**{n: f.default for n, f in Settings.model_fields.items()}, **merged}, wrong)
+    values = {**{n: f.default for n, f in Settings.model_fields.items()}, **merged}
+    problems += _loosened(values, defaults, wrong) + _contradictions(values, wrong)
     if problems or settings is None:
         raise InvalidInput(problems)
     return settings
+
+
+def _loosened(values: Mapping[str, Any], defaults: Mapping[str, Any], wrong: set[str]) -> list[str]:
+    """Where a run would weaken what the stack was deployed with: who may start runs does not thereby decide on it."""
+
+    def comparable(name: str) -> bool:
+        return name not in wrong and defaults.get(name) is not None
+
+    problems = []
+    for name, order in _STRICTNESS.items():
+        if comparable(name) and order.index(values[name]) < order.index(defaults[name]):
+            problems.append(
+                f"{name}: the stack was deployed with {defaults[name]}, which a run cannot loosen to {values[name]}. "
+                "Leave it out, or deploy the stack with another value."
+            )
+    for name, word, sign in (("accuracy_threshold", "raise", 1), ("autoscaling_max_capacity", "lower", -1)):
+        if comparable(name) and sign * values[name] < sign * defaults[name]:
+            problems.append(
+                f"{name}: the stack was deployed with {wording.show(defaults[name])}, which a run may only {word}, "
+                f"got {wording.show(values[name])}. Leave it out, or deploy the stack with another value."
+            )
+    for allowed, parameter, names in (
+        ("allowed_instance_types", "AllowedInstanceTypes", _INSTANCE_TYPES),
+        ("allowed_feature_groups", "AllowedFeatureGroups", ("feature_group_name",)),
+    ):
+        if comparable(allowed):
+            choice = str(defaults[allowed]).split(",")
+            problems += [
+                f"{name}: the stack does not allow {wording.show(values[name])}. Use one of {', '.join(choice)}, "
+                f"or deploy the stack with another {parameter}."
+                for name in names
+                if name not in wrong and values[name] not in choice
+            ]
+    return problems
 
 
 def _contradictions(values: Mapping[str, Any], wrong: set[str]) -> list[str]:

@@ -18,7 +18,7 @@ _MEANINGS = {
     "endpoint_name": "1 to 44 lower-case letters, digits and hyphens",
     "bucket": "a bucket name: 3 to 63 lower-case letters, digits, dots and hyphens",
     "feature_store_bucket": "a bucket name: 3 to 63 lower-case letters, digits, dots and hyphens",
-    "prefix": "folders of letters, digits, hyphens and underscores, with slashes between them only, 200 characters in all",
+    "prefix": "folders of letters, digits, hyphens and underscores, with slashes between them only, 150 characters in all",
     "feature_group_name": "1 to 64 letters, digits, hyphens and underscores",
     "target_attribute_name": "a feature's name: 1 to 64 letters, digits, hyphens and underscores",
     "processing_instance_type": "an instance type such as ml.m5.xlarge",
@@ -33,6 +33,8 @@ _MEANINGS = {
     "security_group_ids": "1 to 5 security groups with commas between them (sg-0123abcd,sg-4567cdef)",
     "kms_key_arn": "a key's ARN (arn:aws:kms:REGION:123456789012:key/ID)",
     "resource_tags": "1 to 20 tags with commas between them (project=churn,stage=prod), 1000 characters in all",
+    "allowed_instance_types": "instance types with commas between them (ml.m5.large,ml.m5.xlarge), 500 characters in all",
+    "allowed_feature_groups": "feature groups with commas between them, 700 characters in all",
 }
 
 # What a value must be, by the name that pydantic has for its not being that.

@@ -9,6 +9,7 @@ import pytest
 import yaml
 from automl_pipeline import run_layout, settings
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from local import api_model
@@ -51,7 +52,7 @@ def test_configuration_file_is_a_valid_input() -> None:
         ({"feature_group_name": "x\x7f\n\x1b[31m"}, r'"x\u007f\n\u001b[31m" is not 1 to 64 letters'),
         ({"target_attribute_name": "\ud800"}, r'"\ud800" is not a feature'),
         ({"prefix": "a/../b"}, "is not folders of letters"),
-        ({"prefix": "a" * 201}, "200 characters in all"),
+        ({"prefix": "a" * 151}, "150 characters in all"),
         ({"region": "us-west-٢"}, "is not a region"),
         ({"role_arn": "arn:aws:iam::123456789012:role/é"}, "is not a role's ARN"),
         ({"notification_email": "a@b.c\nBcc: x@y.z"}, "is not an e-mail address"),
@@ -63,6 +64,85 @@ def test_what_is_wrong_is_said(asked: Any, said: str) -> None:
     with pytest.raises(settings.InvalidInput) as refused:
         settings.resolve(asked, DEPLOYED)
     assert said in str(refused.value)
+
+
+STRICT = {
+    **DEPLOYED,
+    "model_approval_status": "PendingManualApproval",
+    "accuracy_threshold": 0.8,
+    "autoscaling_max_capacity": 3,
+    "allowed_instance_types": "ml.m5.large,ml.m5.xlarge",
+    "allowed_feature_groups": "churn,mlops_poc_churn_classification_feature",
+}
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (
+            {"model_approval_status": "Approved"},
+            "model_approval_status: the stack was deployed with PendingManualApproval, which a run cannot loosen to "
+            "Approved. Leave it out, or deploy the stack with another value.",
+        ),
+        (
+            {"accuracy_threshold": -1000},
+            "accuracy_threshold: the stack was deployed with 0.8, which a run may only raise, got -1000. "
+            "Leave it out, or deploy the stack with another value.",
+        ),
+        (
+            {"autoscaling_max_capacity": 4},
+            "autoscaling_max_capacity: the stack was deployed with 3, which a run may only lower, got 4. "
+            "Leave it out, or deploy the stack with another value.",
+        ),
+        (
+            {"inference_instance_type": "ml.p4d.24xlarge"},
+            'inference_instance_type: the stack does not allow "ml.p4d.24xlarge". Use one of ml.m5.large, '
+            "ml.m5.xlarge, or deploy the stack with another AllowedInstanceTypes.",
+        ),
+        (
+            {"feature_group_name": "salaries"},
+            'feature_group_name: the stack does not allow "salaries". Use one of churn, '
+            "mlops_poc_churn_classification_feature, or deploy the stack with another AllowedFeatureGroups.",
+        ),
+    ],
+)
+def test_a_run_cannot_loosen_what_was_deployed(asked: dict[str, Any], said: str) -> None:
+    with pytest.raises(settings.InvalidInput) as refused:
+        settings.resolve(asked, STRICT)
+    assert refused.value.problems == [said]
+
+
+def test_all_that_a_run_would_loosen_is_reported_with_its_other_problems() -> None:
+    asked = {
+        "model_approval_status": "Approved",
+        "accuracy_threshold": 0.1,
+        "autoscaling_max_capacity": 4,
+        "processing_instance_type": "ml.p4d.24xlarge",
+        "feature_group_name": "salaries",
+        "allowed_instance_types": "ml.p4d.24xlarge",
+        "nonsense": 1,
+    }
+    with pytest.raises(settings.InvalidInput) as refused:
+        settings.resolve(asked, STRICT)
+    assert len(refused.value.problems) == len(asked)
+
+
+def test_a_run_may_tighten_what_was_deployed() -> None:
+    tighter = {"accuracy_threshold": 0.9, "autoscaling_max_capacity": 2, "feature_group_name": "churn"}
+    chosen = settings.resolve({**tighter, "processing_instance_type": "ml.m5.large"}, STRICT)
+    assert (chosen.accuracy_threshold, chosen.autoscaling_max_capacity) == (0.9, 2)
+    assert chosen.model_approval_status == "PendingManualApproval"
+    loose = {**DEPLOYED, "model_approval_status": "Approved"}
+    assert settings.resolve({"model_approval_status": "PendingManualApproval"}, loose).model_approval_status == (
+        "PendingManualApproval"
+    )
+
+
+def test_values_of_the_registry_hold_the_longest_place_of_a_run() -> None:
+    """CustomerMetadataProperties takes 256 characters a value."""
+    run = described(prefix="p" * 150, bucket="b" * 63)
+    assert len(run["prefix_uri"]) <= 256
+    assert len(max(run["uris"].values(), key=len)) <= 1024
 
 
 def nested(depth: int) -> Any:
@@ -129,6 +209,7 @@ JSON = st.recursive(
 )
 
 
+@hypothesis_settings(deadline=None)  # the machine may be busy
 @given(
     st.dictionaries(st.sampled_from(list(settings.Settings.model_fields)) | st.text(max_size=20), JSON, max_size=4)
     | JSON
