@@ -5,30 +5,45 @@ from __future__ import annotations
 import signal
 import sys
 import webbrowser
-from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from botocore.exceptions import BotoCoreError, ClientError
-from rich.console import Console
-from rich.text import Text
+
+from cli import config_commands, run_commands, stack_commands
+from cli.run_commands import follow
+from cli.terminal import answer, connected, console, errors, failed, say, stopped, with_stack
 
 if TYPE_CHECKING:
     from cli.stack import Stack
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 local = typer.Typer(no_args_is_help=True)
-app.add_typer(local, name="local", help="The laptop cloud: the same AWS APIs on this machine.")
-console = Console(highlight=False, soft_wrap=True)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+app.add_typer(local, name="local", help="The local cloud: the same AWS APIs on this machine.")
 
-StackName = Annotated[str, typer.Option("--stack-name", help="The deployed stack.")]
 Version = Annotated[int, typer.Argument(min=1, help="Version of the model in the registry.")]
 Faults = Annotated[Path | None, typer.Option(help="YAML file of faults to inject (format: docs/laptop.md).")]
 Watch = Annotated[bool, typer.Option("--watch", help="Show the steps until it has ended.")]
-STACK = "automl-pipeline"
 NOTHING_PREDICTED = "Stopped; nothing was predicted."
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        console.print(f"automl {metadata.version('automl-pipeline')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _automl(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Train, deploy and operate models with the AutoML pipeline, on AWS or, with AWS_ENDPOINT_URL set, on this machine.
+
+    Exit codes: 0 done, 1 refused or failed, 2 wrong command line, 130 Ctrl-C.
+    """
 
 
 @app.command()
@@ -46,8 +61,8 @@ def demo(
     max_runtime: Annotated[int | None, typer.Option(help="Longest time of one training job, in seconds.")] = None,
     faults: Faults = None,
     summary: Annotated[Path | None, typer.Option(help="Write what came out as JSON.")] = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the laptop cloud; 0 takes a free one.")] = 0,
-    keep: Annotated[bool, typer.Option("--keep", help="Leave the laptop cloud serving until Ctrl-C.")] = False,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the local cloud; 0 takes a free one.")] = 0,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the local cloud serving until Ctrl-C.")] = False,
 ) -> None:
     """Run the whole pipeline on this machine, with no AWS account."""
     from cli import demo as demonstration
@@ -60,9 +75,9 @@ def demo(
     try:
         succeeded = demonstration.run(options, console)
     except (Refused, demonstration.DemoFailed) as error:
-        raise _failed(str(error)) from None
+        raise failed(str(error)) from None
     except KeyboardInterrupt:
-        raise _stopped("Stopped; nothing is left running.") from None
+        raise stopped("Stopped; nothing is left running.") from None
     if not succeeded:
         raise typer.Exit(1)
 
@@ -71,24 +86,20 @@ def demo(
 def up(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to serve on.")] = 4566, faults: Faults = None
 ) -> None:
-    """Serve the laptop cloud until Ctrl-C, with the stack deployed and IBM's Telco customers loaded."""
+    """Serve the local cloud until Ctrl-C, with the stack deployed and IBM's Telco customers loaded."""
     from cli import up as serving
 
     _stop_in_order_when_terminated()
     try:
         serving.serve(port, faults, console)
     except serving.CannotServe as error:
-        raise _failed(str(error)) from None
+        raise failed(str(error)) from None
     except KeyboardInterrupt:
         errors.print("Stopped; nothing is left running.")
 
 
-@local.callback()
-def _local() -> None:
-    """The laptop cloud: the same AWS APIs on this machine."""
-
-
 @app.command()
+@connected
 def start(
     config: Annotated[Path | None, typer.Option(help="YAML file of settings (config/pipeline_config.yaml).")] = None,
     given: Annotated[
@@ -96,38 +107,57 @@ def start(
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the execution; one is made up if left out.")] = None,
     watch: Watch = False,
-    stack_name: StackName = STACK,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check the settings against the stack; start nothing.")
+    ] = False,
 ) -> None:
-    """Start a run, on AWS or, with AWS_ENDPOINT_URL set, on the laptop cloud."""
+    """Start a run, on AWS or, with AWS_ENDPOINT_URL set, on the local cloud.
+
+    Example: automl start --input '{"accuracy_threshold": 0.8}' --watch
+    """
     from cli import runs
     from cli.stack import Refused
 
     try:
         values = runs.read_input(config, given, name)
     except Refused as error:
-        raise _failed(str(error)) from None
-    _with_stack(stack_name, lambda stack: _started(runs.start(values, stack, name), watch))
+        raise failed(str(error)) from None
+
+    def work(stack: Stack) -> None:
+        if not dry_run:
+            follow(runs.start(values, stack, name), watch)
+            return
+        changed = runs.changes(values, stack)
+        answer(
+            {"input": values, "changes": {key: {"deployed": old, "run": new} for key, (old, new) in changed.items()}},
+            lambda: say(
+                *(f"  {key}: {new} (deployed: {old})" for key, (old, new) in changed.items()),
+                "The settings are right. Nothing was started.",
+            ),
+        )
+
+    with_stack(work)
 
 
 @app.command("watch")
+@connected
 def watch_command(
     execution: Annotated[
-        str | None, typer.Argument(help="ARN or name of an execution; the newest if left out.")
+        str | None, typer.Argument(help="Run id, execution name or ARN; the newest if left out.")
     ] = None,
     deployment: Annotated[bool, typer.Option("--deployment", help="A deployment instead of a run.")] = False,
-    stack_name: StackName = STACK,
 ) -> None:
-    """Show the steps of a run until it has ended."""
+    """Show the steps of a run until it has ended. Ctrl-C ends the watch, not the run.
+
+    Example: automl watch 20261123-231053-b8653242
+    """
     from cli import runs
 
-    def work(stack: Stack) -> None:
-        found = runs.arn_of(execution, stack, deployment=deployment) if execution else None
-        _started(found or runs.newest(stack, deployment=deployment), True)
-
-    _with_stack(stack_name, work)
+    with_stack(lambda stack: follow(runs.arn_of(execution, stack, deployment=deployment), True, deployment=deployment))
 
 
 @app.command()
+@connected(as_json=False)
 def predict(
     input_csv: Annotated[Path, typer.Option("--input-csv", help="CSV with a header, UTF-8; of any size.")],
     output: Annotated[
@@ -143,7 +173,6 @@ def predict(
             "--start-over", help="Begin again at the first row where input or model have changed, also on the way."
         ),
     ] = False,
-    stack_name: StackName = STACK,
 ) -> None:
     """Predict the rows of a CSV file with the endpoint. After a break the same command goes on."""
     from cli import predict as predictions
@@ -152,16 +181,17 @@ def predict(
     _stop_in_order_when_terminated()
     try:
         request = predictions.read_request(input_csv, output, run_id, endpoint_name, start_over=start_over)
-        _with_stack(stack_name, lambda stack: predictions.run(request, stack, console), NOTHING_PREDICTED)
+        with_stack(lambda stack: predictions.run(request, stack, console), NOTHING_PREDICTED)
     except Refused as error:
-        raise _failed(str(error)) from None
-    except predictions.Stopped as stopped:
-        raise _stopped(str(stopped)) from None
+        raise failed(str(error)) from None
+    except predictions.Stopped as ended:
+        raise stopped(str(ended)) from None
     except KeyboardInterrupt:
-        raise _stopped(NOTHING_PREDICTED) from None
+        raise stopped(NOTHING_PREDICTED) from None
 
 
 @app.command()
+@connected
 def report(
     run_id: Annotated[
         str | None, typer.Argument(help="Id of a run; the newest that was evaluated if left out.")
@@ -170,9 +200,11 @@ def report(
         Path | None, typer.Option(help="Download evaluation.json and report.html into this folder.")
     ] = None,
     show: Annotated[bool, typer.Option("--open", help="Open the report in a browser.")] = False,
-    stack_name: StackName = STACK,
 ) -> None:
-    """Show how a run's model did on rows it never saw, and where its report is."""
+    """Show how a run's model did on rows it never saw, and where its report is.
+
+    Example: automl report --open
+    """
     from cli import report as evaluations
     from cli import results
 
@@ -192,42 +224,53 @@ def report(
         if show and files:
             webbrowser.open(files[-1].resolve().as_uri())
 
-    _with_stack(stack_name, work)
+    with_stack(work)
 
 
 @app.command()
-def approve(version: Version, stack_name: StackName = STACK) -> None:
-    """Approve a version of the model, which deploys it if it is the newest approved one."""
+@connected
+def approve(version: Version) -> None:
+    """Approve a version of the model, which deploys it if it is the newest approved one.
+
+    Example: automl approve 3
+    """
     from cli import registry
 
-    _with_stack(stack_name, lambda stack: _say(registry.approve(version, stack)))
+    with_stack(lambda stack: _sentences(registry.approve(version, stack)))
 
 
 @app.command()
+@connected
 def reject(
     version: Version,
     reason: Annotated[str | None, typer.Option(help="Why; it is kept with the version.")] = None,
-    stack_name: StackName = STACK,
 ) -> None:
-    """Reject a version of the model, so that it is never deployed."""
+    """Reject a version of the model, so that it is never deployed.
+
+    Example: automl reject 3 --reason "trained on the wrong month"
+    """
     from cli import registry
 
-    _with_stack(stack_name, lambda stack: _say(registry.reject(version, stack, reason)))
+    with_stack(lambda stack: _sentences(registry.reject(version, stack, reason)))
 
 
 @app.command()
+@connected
 def deploy(
     version: Annotated[int | None, typer.Option(min=1, help="An approved version; the newest if left out.")] = None,
     watch: Watch = False,
-    stack_name: StackName = STACK,
 ) -> None:
-    """Put an approved version on the endpoint, also an earlier one."""
+    """Put an approved version on the endpoint, also an earlier one.
+
+    Example: automl deploy --version 2 --watch
+    """
     from cli import registry
 
-    _with_stack(stack_name, lambda stack: _started(registry.deploy(version, stack), watch))
+    with_stack(lambda stack: follow(registry.deploy(version, stack), watch, deployment=True))
 
 
 @app.command()
+@connected
 def cleanup(
     endpoint: Annotated[
         bool, typer.Option("--endpoint", help="The endpoint, its autoscaling, configurations and models.")
@@ -242,9 +285,11 @@ def cleanup(
         bool, typer.Option("--all", help="All of these, and everything else under the stack's prefix.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Remove without asking.")] = False,
-    stack_name: StackName = STACK,
 ) -> None:
-    """Remove what runs and deployments left. Shows what first, and asks."""
+    """Remove what runs and deployments left. Shows what first, and asks.
+
+    Example: automl cleanup --runs --keep 5
+    """
     from cli import cleanup as leftovers
 
     wanted = leftovers.Wanted(endpoint, registry, runs, everything, keep, older_than)
@@ -256,9 +301,9 @@ def cleanup(
         if found.steps and _agreed(yes):
             left = leftovers.carry_out(found, lambda text: console.print(text, markup=False))
             if left:
-                raise _failed("\n".join(["Left, call cleanup again when it is mended:", *left]))
+                raise failed("\n".join(["Left, call cleanup again when it is mended:", *left]))
 
-    _with_stack(stack_name, work)
+    with_stack(work)
 
 
 def _agreed(yes: bool) -> bool:
@@ -274,56 +319,18 @@ def _agreed(yes: bool) -> bool:
     return agreed
 
 
-def _started(execution: str, watch: bool) -> None:
-    """Name an execution and, if asked, show it to its end. Exit code 1 if it does not succeed."""
-    console.print(execution, markup=False)
-    if not watch:
-        return
-    from cli import results, watching
-    from cli.stack import client
-
-    finished = watching.follow(client("stepfunctions"), execution, console, sagemaker=client("sagemaker"))
-    results.show(finished, console)
-    if finished.status != "SUCCEEDED":
-        raise typer.Exit(1)
-
-
-def _with_stack(
-    name: str, work: Callable[[Stack], None], stopped: str = "No longer watched; what was started goes on."
-) -> None:
-    """Do something with the deployed stack; what AWS refuses becomes one clear message. `stopped`: said at Ctrl-C."""
-    from cli import stack
-
-    try:
-        work(stack.find(name))
-    except stack.Refused as error:
-        raise _failed(str(error)) from None
-    except (ClientError, BotoCoreError) as error:
-        raise _failed(stack.explained(error)) from None
-    except KeyboardInterrupt:
-        raise _stopped(stopped) from None
-
-
-def _say(sentences: list[str]) -> None:
-    for sentence in sentences:
-        console.print(sentence, markup=False)
-
-
-def _failed(message: str) -> typer.Exit:
-    lines = message.splitlines()
-    errors.print(Text.assemble(("Error: ", "red"), "\n       ".join(lines)))
-    return typer.Exit(1)
-
-
-def _stopped(message: str) -> typer.Exit:
-    errors.print(message)
-    return typer.Exit(130)
+def _sentences(sentences: list[str]) -> None:
+    answer({"messages": sentences}, lambda: say(*sentences))
 
 
 def _stop_in_order_when_terminated() -> None:
     """SIGTERM, as a supervisor sends it, ends in the same order as Ctrl-C."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
+
+run_commands.register(app)
+stack_commands.register(app)
+app.add_typer(config_commands.app, name="config")
 
 if __name__ == "__main__":
     sys.exit(app())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -86,6 +87,27 @@ def serving_version(sagemaker: Any, stack: Stack) -> int | None:
     package = containers[0].get("ModelPackageName", "")
     same_group = f":model-package/{stack.outputs['ModelPackageGroupName']}/" in package
     return int(package.rsplit("/", 1)[1]) if same_group else None
+
+
+def listed(stack: Stack) -> list[dict[str, Any]]:
+    """The newest versions, newest first: version, approval, when and by which run, and whether it serves."""
+    sagemaker = client("sagemaker")
+    serving = serving_version(sagemaker, stack)
+    found = []
+    for row in _rows(sagemaker, stack):
+        package = sagemaker.describe_model_package(ModelPackageName=row["ModelPackageArn"])
+        found.append(
+            {
+                "version": row["ModelPackageVersion"],
+                "approval": row["ModelApprovalStatus"],
+                "reason": package.get("ApprovalDescription"),
+                "created": row["CreationTime"].astimezone(UTC),
+                "run_id": package.get("CustomerMetadataProperties", {}).get("run_id"),
+                "serves": row["ModelPackageVersion"] == serving,
+                "arn": row["ModelPackageArn"],
+            }
+        )
+    return found
 
 
 def _describe(sagemaker: Any, version: int, stack: Stack) -> dict[str, Any]:

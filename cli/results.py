@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -74,7 +75,12 @@ def _results(output: Mapping[str, Any]) -> list[str]:
         ("Model version", output.get("model_package_arn")),
         ("Endpoint", endpoint and f"{endpoint['name']} ({endpoint['status']})"),
         ("Autoscaling", output.get("autoscaling")),
-        ("Known row", output.get("smoke_test")),
+        ("Known row", _rounded(output.get("smoke_test"))),
         ("Artifacts", output.get("run_prefix")),
     )
     return [f"{name}: {value}" for name, value in lines if value]
+
+
+def _rounded(text: str | None) -> str | None:
+    """A text with its long decimal fractions rounded for people."""
+    return text and re.sub(r"-?\d+\.\d{5,}(e-?\d+)?", lambda number: f"{float(number[0]):.4g}", text)

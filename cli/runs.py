@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import yaml
 from automl_pipeline import settings
+from automl_pipeline.run_layout import Execution
 
 from cli.stack import Refused, Stack, client
 
+_RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
 _NAME = re.compile(r"[0-9A-Za-z_-]{1,80}")
 
 
@@ -34,8 +38,11 @@ def read_input(config: Path | None, given: str | None, name: str | None) -> dict
     return values
 
 
-def start(values: dict[str, Any], stack: Stack, name: str | None = None) -> str:
-    """Start a run. Returns the execution's ARN. Raises Refused for what does not go with what is deployed."""
+def changes(values: dict[str, Any], stack: Stack) -> dict[str, tuple[Any, Any]]:
+    """What a run with these settings would change: by key, the deployed value and the run's.
+
+    Raises Refused for what does not go with what is deployed.
+    """
     defaults = stack.defaults()
     # What else was deployed is known to PrepareRun alone, which checks all of it again.
     known = {key: value for key, value in values.items() if key in defaults or key not in settings.DEPLOY_TIME}
@@ -43,43 +50,69 @@ def start(values: dict[str, Any], stack: Stack, name: str | None = None) -> str:
         settings.resolve(known, defaults)
     except settings.InvalidInput as error:
         raise Refused(str(error)) from None
+    return {key: (defaults.get(key), value) for key, value in known.items() if value != defaults.get(key)}
+
+
+def start(values: dict[str, Any], stack: Stack, name: str | None = None) -> str:
+    """Start a run. Returns the execution's ARN. Raises Refused for what does not go with what is deployed."""
+    changes(values, stack)
     states = client("stepfunctions")
+    machine, text = stack.outputs["TrainingStateMachineArn"], json.dumps(values)
     try:
-        started = states.start_execution(
-            stateMachineArn=stack.outputs["TrainingStateMachineArn"],
-            input=json.dumps(values),
-            **({"name": name} if name else {}),
-        )
+        return states.start_execution(stateMachineArn=machine, input=text, **({"name": name} if name else {}))[
+            "executionArn"
+        ]
     except states.exceptions.ExecutionAlreadyExists:
-        raise Refused(f"There was a run named {name} already, with another input. Choose another --name.") from None
-    return started["executionArn"]
-
-
-def newest(stack: Stack, *, deployment: bool = False) -> str:
-    """The ARN of the newest run, or of the newest deployment. Raises Refused if there is none."""
-    machine = stack.outputs["DeploymentStateMachineArn" if deployment else "TrainingStateMachineArn"]
-    executions = client("stepfunctions").list_executions(stateMachineArn=machine, maxResults=1)["executions"]
-    if not executions:
+        # With the same input, Step Functions answers with the running execution; ended ones are refused all the same.
+        # https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html
+        before = states.describe_execution(executionArn=f"{machine.replace(':stateMachine:', ':execution:')}:{name}")
+        same = json.loads(before.get("input", "null")) == values
+        ended = "has ended" if before["status"] != "RUNNING" else "is running"
         raise Refused(
-            "Nothing was deployed yet: automl deploy" if deployment else "No run was started yet: automl start"
-        )
-    return executions[0]["executionArn"]
+            f"A run named {name} {ended}, with {'the same' if same else 'another'} input. Choose another --name"
+            f"{f', or repeat it under a new name: automl retry {name}' if same else ''}."
+        ) from None
 
 
-def arn_of(execution: str, stack: Stack, *, deployment: bool = False) -> str:
-    """The ARN of an execution that is named by its ARN or its name. Raises Refused if there is none of that name."""
+def run_id_of(arn: str, started: datetime) -> str:
+    """The id of a run, as PrepareRun forms it from the execution's ARN and start time."""
+    return Execution(arn=arn, name=arn.rsplit(":", 1)[1], start_time=started.isoformat()).run_id
+
+
+def listed(stack: Stack, *, deployment: bool = False, status: str | None = None) -> Iterator[dict[str, Any]]:
+    """ListExecutions' rows, newest first, as many as are taken."""
+    machine = stack.outputs["DeploymentStateMachineArn" if deployment else "TrainingStateMachineArn"]
+    chosen = {"statusFilter": status} if status else {}
+    pages = client("stepfunctions").get_paginator("list_executions").paginate(stateMachineArn=machine, **chosen)
+    return (row for page in pages for row in page["executions"])
+
+
+def arn_of(reference: str | None, stack: Stack, *, deployment: bool = False) -> str:
+    """The ARN of the execution of this run id, execution name or ARN; None is the newest. Raises Refused."""
+    if reference is None:
+        newest = next(listed(stack, deployment=deployment), None)
+        if newest is None:
+            raise Refused(
+                "Nothing was deployed yet: automl deploy" if deployment else "No run was started yet: automl start"
+            )
+        return newest["executionArn"]
+    if _RUN_ID.fullmatch(reference) and not deployment:
+        for row in listed(stack):
+            run_id = run_id_of(row["executionArn"], row["startDate"])
+            if run_id == reference:
+                return row["executionArn"]
+            if run_id[:15] < reference[:15]:  # ids sort by time, and older ones follow
+                break
     machine = stack.outputs["DeploymentStateMachineArn" if deployment else "TrainingStateMachineArn"]
     arn = (
-        execution if execution.startswith("arn:") else f"{machine.replace(':stateMachine:', ':execution:')}:{execution}"
+        reference if reference.startswith("arn:") else f"{machine.replace(':stateMachine:', ':execution:')}:{reference}"
     )
     states = client("stepfunctions")
     try:
         states.describe_execution(executionArn=arn)
     except (states.exceptions.ExecutionDoesNotExist, states.exceptions.InvalidArn):
-        raise Refused(
-            f"There is no execution {execution}. `automl watch` without a name shows the newest; "
-            f"aws stepfunctions list-executions --state-machine-arn {machine} lists them."
-        ) from None
+        listing = f"aws stepfunctions list-executions --state-machine-arn {machine}" if deployment else "automl runs"
+        raise Refused(f"There is no execution {reference}. To list them: {listing}") from None
     return arn
 
 

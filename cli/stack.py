@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import tomllib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -17,6 +19,9 @@ from botocore.exceptions import (
     NoRegionError,
     TokenRetrievalError,
 )
+
+SAMCONFIG = Path(__file__).parents[1] / "samconfig.toml"
+LOCAL_STACK = "automl-pipeline"
 
 _NEEDED = (
     "TrainingStateMachineArn",
@@ -59,6 +64,22 @@ class Stack:
 def client(service: str, config: Config | None = None) -> Any:
     """A boto3 client with the person's credentials. boto3 itself reads AWS_DEFAULT_REGION only, the AWS CLI both."""
     return boto3.client(service, region_name=os.environ.get("AWS_REGION") or None, config=config)  # pyright: ignore[reportCallIssue, reportArgumentType]
+
+
+def remembered() -> str:
+    """The stack that a person who names none means: the local cloud's, else the one that `make deploy` asked for.
+
+    AWS_REGION is set to that stack's Region where the person has set none.
+    """
+    if os.environ.get("AWS_ENDPOINT_URL") or not SAMCONFIG.is_file():
+        return LOCAL_STACK
+    known = tomllib.loads(SAMCONFIG.read_text(encoding="utf-8")).get("default", {}).get("deploy", {})
+    parameters = known.get("parameters", {})
+    if "region" not in parameters:  # nobody has answered make deploy's questions here
+        return LOCAL_STACK
+    if not os.environ.get("AWS_DEFAULT_REGION"):
+        os.environ.setdefault("AWS_REGION", parameters["region"])
+    return parameters["stack_name"]
 
 
 def find(name: str) -> Stack:

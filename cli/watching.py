@@ -91,7 +91,7 @@ class _Lines:
 
     def __init__(self, console: Console):
         self._console = console
-        self._spinner = console.status("starting")
+        self._spinner = console.status("waiting for the first step")
         self._begun = self._done = 0
         self._automl = ""
 

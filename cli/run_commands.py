@@ -1,0 +1,237 @@
+"""Commands about runs: list, show, logs, stop, retry, compare."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+from rich import box
+from rich.table import Table
+
+from cli.terminal import answer, connected, console, errors, json_wanted, say, stopped, typed, with_stack
+
+if TYPE_CHECKING:
+    from cli.stack import Stack
+
+RunReference = Annotated[
+    str | None, typer.Argument(metavar="[RUN]", help="Run id, execution name or ARN; the newest if left out.")
+]
+Status = Literal["RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED", "PENDING_REDRIVE"]
+LogStep = Literal["PrepareRun", "PreprocessData", "AutoMLTraining", "EvaluateModel", "Machine"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the application."""
+    for command in (runs, show, logs, stop, retry, compare):
+        app.command()(connected(command))
+
+
+def runs(
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most this many.")] = 20,
+    status: Annotated[Status | None, typer.Option(help="Only runs of this status.")] = None,
+) -> None:
+    """List the newest runs with outcome, metric, version and duration.
+
+    Example: automl runs --status FAILED --json
+    """
+    from cli import executions
+
+    def work(stack: Stack) -> None:
+        found = executions.newest(stack, limit, status)
+        rows = [
+            (
+                run.run_id,
+                run.status,
+                run.outcome or "",
+                f"{run.metric[0]} {run.metric[1]:.4f}" if run.metric else "",
+                str(run.version or ""),
+                duration(run.seconds),
+            )
+            for run in found
+        ]
+        header = ("run", "status", "outcome", "metric", "version", "duration")
+        answer(
+            [run.document() for run in found],
+            lambda: table(header, rows) if rows else say("No run was started yet: automl start"),
+        )
+
+    with_stack(work)
+
+
+def show(run: RunReference = None) -> None:
+    """Show a run: its steps with their times, and what it came to.
+
+    Example: automl show 20261123-231053-b8653242
+    """
+    from cli import executions, results
+
+    def work(stack: Stack) -> None:
+        found = executions.details(stack, run)
+
+        def display() -> None:
+            say(
+                f"Run {found.run.run_id} {found.run.status}, {duration(found.run.seconds)}",
+                f"Started {found.run.started:%Y-%m-%d %H:%M:%S %Z} as {found.run.execution_arn}",
+                *(f"Input {key}: {value}" for key, value in found.given.items()),
+            )
+            for step in found.finished.steps:
+                mark = "failed " if step.failed else "done   " if step.ended else "running"
+                say(f"  {mark} {step.name:<28} {step.seconds(datetime.now(UTC)):6.1f} s")
+            if found.run.status != "RUNNING":
+                results.show(found.finished, console)
+
+        answer(found.document(), display)
+
+    with_stack(work)
+
+
+def logs(
+    run: RunReference = None,
+    step: Annotated[LogStep | None, typer.Option(help="Only this step; Machine: errors of the machine.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Wait for more until the run has ended.")] = False,
+) -> None:
+    """Print the log lines of a run's jobs and functions. With --json, one object a line.
+
+    Example: automl logs --step PreprocessData --follow
+    """
+    from cli import logs as log_lines
+
+    def work(stack: Stack) -> None:
+        count = 0
+        for line in log_lines.lines(stack, run, step, follow=follow):
+            count += 1
+            if json_wanted():
+                _json_line({"time": line.at.isoformat(), "step": line.step, "group": line.group, "message": line.text})
+            else:
+                say(f"{line.at:%H:%M:%S} {line.step:<15} {line.text}")
+        if not count:
+            errors.print("No log lines. Functions and jobs write some; a query and the model registry do not.")
+
+    with_stack(work, "No longer followed; the run goes on.")
+
+
+def stop(run: RunReference = None) -> None:
+    """Stop a run and its jobs.
+
+    Example: automl stop 20261123-231053-b8653242
+    """
+    from cli import executions
+
+    def work(stack: Stack) -> None:
+        found = executions.stop(stack, run)
+        answer(
+            {"run_id": found.run_id, "execution_arn": found.execution_arn},
+            lambda: say(f"Run {found.run_id} is stopped; its jobs are being stopped too."),
+        )
+
+    with_stack(work)
+
+
+def retry(
+    run: RunReference = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Show the steps until it has ended.")] = False,
+) -> None:
+    """Start a new run with the input of an earlier one.
+
+    Example: automl retry 20261123-231053-b8653242 --watch
+    """
+    from cli import executions
+
+    with_stack(lambda stack: follow(executions.retry(stack, run), watch))
+
+
+def compare(
+    first: Annotated[str, typer.Argument(metavar="RUN", help="Run id, execution name or ARN.")],
+    second: Annotated[str, typer.Argument(metavar="RUN", help="The run to compare it with.")],
+) -> None:
+    """Compare two runs: settings that differ, and the metrics side by side.
+
+    Example: automl compare 20261123-231053-b8653242 20261124-081502-1f0c22aa
+    """
+    from cli import executions
+
+    def work(stack: Stack) -> None:
+        found = [executions.details(stack, reference) for reference in (first, second)]
+        ids = [item.run.run_id for item in found]
+        settings = _beside(*(item.settings for item in found), only_different=True)
+        metrics = _beside(*(item.metrics for item in found), only_different=False)
+
+        def display() -> None:
+            for title, values in (("setting", settings), ("metric", metrics)):
+                rows = [(name, *(_value(value) for value in pair)) for name, pair in values.items()]
+                if rows:
+                    table((title, *ids), rows)
+                else:
+                    say("The settings are the same." if title == "setting" else "Neither run was evaluated.")
+
+        answer({"runs": ids, "settings": settings, "metrics": metrics}, display)
+
+    with_stack(work)
+
+
+def follow(execution: str, watch: bool, *, deployment: bool = False) -> None:
+    """Name an execution and, if asked, show it to its end. Exit code 1 if it does not succeed."""
+    from cli import results, watching
+    from cli.stack import client
+
+    if not watch:
+        answer({"execution_arn": execution}, lambda: say(execution))
+        return
+    output = errors if json_wanted() else console
+    output.print(execution, markup=False)
+    name = execution.rsplit(":", 1)[1]
+    try:
+        finished = watching.follow(client("stepfunctions"), execution, output, sagemaker=client("sagemaker"))
+    except KeyboardInterrupt:
+        again = typed(f"watch {'--deployment ' if deployment else ''}{name}")
+        stop_it = "" if deployment else f"\nTo stop the run: {typed(f'stop {name}')}"
+        raise stopped(f"No longer watched; what was started goes on. To watch it again: {again}{stop_it}") from None
+    document = {
+        "execution_arn": execution,
+        "status": finished.status,
+        "output": finished.output,
+        "failed_step": finished.failed_step,
+        "error": finished.error,
+        "cause": finished.cause,
+    }
+    answer(document, lambda: results.show(finished, console))
+    if finished.status != "SUCCEEDED":
+        raise typer.Exit(1)
+
+
+def duration(seconds: float) -> str:
+    """A duration for people: 42 s, 12 min, 3 h 05 min."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02} min"
+
+
+def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    """A table in a terminal; elsewhere the same in columns of plain text, one line a row."""
+    if console.is_terminal:
+        shown = Table(*header, box=box.SIMPLE_HEAD)
+        for row in rows:
+            shown.add_row(*row)
+        console.print(shown)
+        return
+    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
+    for row in [header, *rows]:
+        say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _beside(one: dict[str, Any], other: dict[str, Any], *, only_different: bool) -> dict[str, list[Any]]:
+    names = dict.fromkeys([*one, *other])
+    pairs = {name: [one.get(name), other.get(name)] for name in names}
+    return {name: pair for name, pair in pairs.items() if not only_different or pair[0] != pair[1]}
+
+
+def _value(value: Any) -> str:
+    return f"{value:.4f}" if isinstance(value, float) else "-" if value is None else str(value)
+
+
+def _json_line(document: dict[str, str]) -> None:
+    import json
+
+    typer.echo(json.dumps(document))

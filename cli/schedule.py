@@ -1,0 +1,72 @@
+"""The schedule that starts runs by themselves: an EventBridge Scheduler schedule of the stack."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from cli.stack import Refused, Stack, client
+
+# https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
+_EXPRESSION = re.compile(
+    r"cron\(\S+( \S+){5}\)|rate\([1-9][0-9]* (minute|hour|day)s?\)|at\(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\)"
+)
+_EXAMPLES = "Write it like 'cron(0 6 ? * MON *)', 'rate(7 days)' or 'at(2027-01-31T06:00:00)'."
+# UpdateSchedule replaces all of a schedule: what is left out goes back to its default.
+# https://docs.aws.amazon.com/scheduler/latest/APIReference/API_UpdateSchedule.html
+_KEPT = (
+    "Name",
+    "GroupName",
+    "ScheduleExpression",
+    "ScheduleExpressionTimezone",
+    "FlexibleTimeWindow",
+    "Target",
+    "State",
+    "Description",
+    "StartDate",
+    "EndDate",
+    "KmsKeyArn",
+    "ActionAfterCompletion",
+)
+
+
+def read(stack: Stack) -> dict[str, Any]:
+    """GetSchedule's answer for the stack's schedule."""
+    formation = client("cloudformation")
+    found = formation.describe_stack_resource(StackName=stack.name, LogicalResourceId="Schedule")
+    return client("scheduler").get_schedule(Name=found["StackResourceDetail"]["PhysicalResourceId"])
+
+
+def change(stack: Stack, **changes: str) -> dict[str, Any]:
+    """Change State, ScheduleExpression or ScheduleExpressionTimezone. Returns the schedule. Raises Refused."""
+    expression = changes.get("ScheduleExpression")
+    if expression is not None and not _EXPRESSION.fullmatch(expression):
+        raise Refused(f"{expression!r} is no schedule. {_EXAMPLES}")
+    before = read(stack)
+    try:
+        client("scheduler").update_schedule(**{name: before[name] for name in _KEPT if name in before} | changes)
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ValidationException":
+            raise
+        raise Refused(f"{error.response['Error']['Message']} {_EXAMPLES}") from None
+    return read(stack)
+
+
+def document(schedule: dict[str, Any]) -> dict[str, Any]:
+    """The schedule as JSON."""
+    return {
+        "name": schedule["Name"],
+        "state": schedule["State"],
+        "expression": schedule["ScheduleExpression"],
+        "timezone": schedule.get("ScheduleExpressionTimezone", "UTC"),
+        "input": schedule["Target"].get("Input", "{}"),
+    }
+
+
+def in_words(schedule: dict[str, Any]) -> str:
+    """The schedule in one line."""
+    known = document(schedule)
+    state = "on" if known["state"] == "ENABLED" else "off"
+    return f"Schedule: {state}, {known['expression']} {known['timezone']}"
