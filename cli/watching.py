@@ -1,6 +1,7 @@
 """Follows an execution and shows each step with its time.
 
-In a terminal the running step is a moving line; elsewhere every event is one line of plain text.
+In a terminal the running step is a moving line, with the steps to come under it; elsewhere every event is one line of
+plain text.
 """
 
 from __future__ import annotations
@@ -12,13 +13,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NotConnectedError
 from rich.console import Console
+from rich.text import Text
 
-from cli.steps import Event, Step, assigned, current_state, steps_in
+from cli.steps import STEPS, Event, Step, assigned, current_state, steps_in
 
 _POLL_SECONDS = 0.3
 _POLL_SECONDS_AWS = 5.0
+# Looks that may fail one after the other before the connection counts as lost: five minutes on AWS.
+_PATIENCE = 60
+_SMALLER_IS_BETTER = ("MSE", "MAE", "RMSE")
 
 
 @dataclass
@@ -59,15 +65,29 @@ def follow(
     """
     pause = _POLL_SECONDS_AWS if "amazonaws" in states.meta.endpoint_url else _POLL_SECONDS
     events: list[Event] = []
+    lost = 0
     with _Lines(console) as lines:
         while True:
             if check:
                 check()
-            # The status first: whatever the history lacks then, the execution still runs.
-            described = states.describe_execution(executionArn=execution_arn)
-            events += _events_after(states, execution_arn, events[-1]["id"] if events else 0)
+            try:
+                # The status first: whatever the history lacks then, the execution still runs.
+                described = states.describe_execution(executionArn=execution_arn)
+                events += _events_after(states, execution_arn, events[-1]["id"] if events else 0)
+                automl = _automl_status(sagemaker, events)
+                lost = 0
+            except (
+                NotConnectedError,
+                HTTPClientError,
+            ):  # no answer, as opposed to a refusal; before the first answer it is the address
+                lost += 1
+                if not events or lost > _PATIENCE:
+                    raise
+                lines.lost()
+                time.sleep(pause)
+                continue
             status = described["status"]
-            lines.update(events, automl=_automl_status(sagemaker, events))
+            lines.update(events, automl=automl)
             if status != "RUNNING":
                 output = json.loads(described["output"]) if status == "SUCCEEDED" else None
                 return Finished(execution_arn, status, output, described.get("error"), described.get("cause"), events)
@@ -117,21 +137,51 @@ class _Lines:
             self._plain(f"  status  AutoMLTraining: {automl}")
         self._automl = automl
         if steps and steps[-1].ended is None:
-            doing = automl or current_state(events)
-            what = f" · {doing}" if doing and doing != steps[-1].name else ""
-            self._spinner.update(f"{steps[-1].name} {steps[-1].seconds(datetime.now(UTC)):.0f} s{what}")
+            self._spinner.update(_moving(steps, automl or current_state(events)))
+
+    def lost(self) -> None:
+        """Say that the connection is lost and tried again."""
+        self._spinner.update("connection lost, trying again; the run goes on")
 
     def _plain(self, line: str) -> None:
         if not self._console.is_terminal:
             self._console.print(line)
 
 
+def _moving(steps: list[Step], doing: str) -> Text:
+    """What moves in a terminal: the running step, the time in all, and the steps still to come."""
+    now, step = datetime.now(UTC), steps[-1]
+    what = f" · {doing}" if doing and doing != step.name else ""
+    in_all = (now - steps[0].began).total_seconds()
+    line = f"{step.name} {step.seconds(now):.0f} s{what} · {in_all:.0f} s in all"
+    # A deployment has one step; a run goes through all of them, unless a gate or a failure ends it.
+    to_come = STEPS[STEPS.index(step.name) + 1 :] if steps[0].name == STEPS[0] else ()
+    return Text.assemble(line, *((f"\n  to come {name}", "dim") for name in to_come))
+
+
 def _automl_status(sagemaker: Any, events: list[Event]) -> str:
+    """The AutoML job's own status, and the candidates so far with the best metric."""
     steps = steps_in(events)
     if sagemaker is None or not steps or steps[-1].name != "AutoMLTraining" or steps[-1].ended:
         return ""
     job = assigned(events).get("run", {}).get("names", {}).get("automl_job")
+    if not job:
+        return ""
     try:
-        return sagemaker.describe_auto_ml_job_v2(AutoMLJobName=job)["AutoMLJobSecondaryStatus"] if job else ""
+        status = sagemaker.describe_auto_ml_job_v2(AutoMLJobName=job)["AutoMLJobSecondaryStatus"]
+        pages = sagemaker.get_paginator("list_candidates_for_auto_ml_job").paginate(AutoMLJobName=job)
+        return status + candidates_in_words([item for page in pages for item in page["Candidates"]])
     except ClientError:  # not there yet, or not allowed to this person: the step's own time is shown all the same
         return ""
+
+
+def candidates_in_words(candidates: list[dict[str, Any]]) -> str:
+    """How many of Autopilot's candidates are trained and the best metric; empty before the first."""
+    metrics = [
+        found["FinalAutoMLJobObjectiveMetric"] for found in candidates if "FinalAutoMLJobObjectiveMetric" in found
+    ]
+    if not metrics:
+        return ""
+    name = metrics[0]["MetricName"]
+    best = (min if name in _SMALLER_IS_BETTER else max)(metric["Value"] for metric in metrics)
+    return f", {len(metrics)} candidate{'s' if len(metrics) > 1 else ''}, best {name} {best:.4f}"

@@ -7,9 +7,11 @@ import types
 from typing import Any
 
 import pytest
+from botocore.exceptions import EndpointConnectionError
 from rich.console import Console
 
 from cli import results, watching
+from cli.steps import STEPS, steps_in
 
 
 class Playback:
@@ -95,3 +97,47 @@ def test_failure_tells_step_error_and_cause(failed: Any) -> None:
     results.show(failed.finished(), Console(file=shown, highlight=False, soft_wrap=True))
     for part in ("Step:  DataSource", "Error: DataSourceFailed", "can't find a FeatureGroup with name nobody"):
         assert part in shown.getvalue()
+
+
+class Flaky(Playback):
+    """The connection is lost for some looks after the first."""
+
+    losses = 3
+
+    def describe_execution(self, executionArn: str) -> dict[str, Any]:
+        if self._seen and self.losses:
+            self.losses -= 1
+            raise EndpointConnectionError(endpoint_url="https://states.us-west-2.amazonaws.com")
+        return super().describe_execution(executionArn)
+
+
+def test_watch_goes_on_after_a_lost_connection(monkeypatch: pytest.MonkeyPatch, deployed: Any) -> None:
+    monkeypatch.setattr(watching, "_POLL_SECONDS", 0)
+    finished = watching.follow(Flaky(deployed, 5), "arn", Console(file=io.StringIO()))
+    assert (finished.status, finished.events) == ("SUCCEEDED", deployed.events)
+
+
+def test_connection_that_stays_lost_ends_the_watch(monkeypatch: pytest.MonkeyPatch, deployed: Any) -> None:
+    monkeypatch.setattr(watching, "_POLL_SECONDS", 0)
+    states = Flaky(deployed, 5)
+    states.losses = 1000
+    with pytest.raises(EndpointConnectionError):
+        watching.follow(states, "arn", Console(file=io.StringIO()))
+    assert states.losses == 1000 - watching._PATIENCE - 1
+
+
+def test_moving_line_shows_the_steps_to_come(deployed: Any) -> None:
+    entered = [i for i, event in enumerate(deployed.events) if "stateEnteredEventDetails" in event]
+    steps = next(steps for i in entered if (steps := steps_in(deployed.events[: i + 1]))[-1].name == "AutoMLTraining")
+    first, *to_come = watching._moving(steps, "TrainingModels").plain.splitlines()
+    assert first.startswith("AutoMLTraining ")
+    assert "· TrainingModels ·" in first
+    assert first.endswith("s in all")
+    assert tuple(line.split()[-1] for line in to_come) == STEPS[4:]
+
+
+@pytest.mark.parametrize(("metric", "best"), [("Accuracy", "0.9000"), ("RMSE", "0.1000")])
+def test_candidates_are_counted_with_the_best_metric(metric: str, best: str) -> None:
+    done = [{"FinalAutoMLJobObjectiveMetric": {"MetricName": metric, "Value": value}} for value in (0.1, 0.9)]
+    assert watching.candidates_in_words([*done, {}]) == f", 2 candidates, best {metric} {best}"
+    assert watching.candidates_in_words([{}]) == ""
