@@ -20,7 +20,7 @@ CONCURRENCY := tests/pipeline/test_concurrency.py
 .PHONY: help setup demo test faults test-all bench lint build deploy lock clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z./-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 setup: $(VENV)/.installed $(IMAGE)/.installed ## install what the project needs into .venv
 
@@ -97,6 +97,10 @@ $(CHECKOV): $(VENV)/.installed
 	@echo "Installing checkov ..."
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .local/checkov
 	@$(BIN)/uv pip install --quiet --python .local/checkov/bin/python checkov==3.3.30
+
+.PHONY: docs/commands.md
+docs/commands.md: setup ## the reference of the commands, from their own help
+	@$(BIN)/python -m typer cli.main utils docs --name automl --title Commands --output $@
 
 lock: $(VENV)/.installed ## resolve the versions in pyproject.toml again
 	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \

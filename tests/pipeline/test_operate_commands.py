@@ -1,0 +1,110 @@
+"""The commands that operate a stack, typed against a running local cloud."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from .conftest import Cloud
+
+Automl = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def automl(cloud: Cloud) -> Automl:
+    environment = {"PATH": os.environ["PATH"], "HOME": os.devnull, **cloud.laptop.server.environment()}
+
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "cli.main", *map(str, arguments)]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def told(automl: Automl) -> Callable[..., Any]:
+    """What a command answers as JSON."""
+
+    def run(*arguments: object) -> Any:
+        result = automl(*arguments, "--json")
+        assert result.returncode == 0, result.stderr
+        return json.loads(result.stdout)
+
+    return run
+
+
+@pytest.fixture
+def running(cloud: Cloud) -> Iterator[str]:
+    """A run that has named its jobs and is at work."""
+    execution = cloud.start(max_candidates=2)
+    cloud.wait_for_state(execution, "PreprocessData")
+    yield execution
+    cloud.ended(execution)
+
+
+def test_run_is_found_by_the_id_that_it_gave_itself(told: Callable[..., Any], deployed: dict[str, Any]) -> None:
+    shown = told("show", deployed["run_id"])
+    assert shown["output"]["run_id"] == deployed["run_id"] == shown["run_id"]
+    listed = {run["run_id"]: run for run in told("runs", "--limit", 200)}
+    assert listed[deployed["run_id"]]["outcome"] == "Deployed"
+    assert listed[deployed["run_id"]]["metric"] == {"accuracy": deployed["metrics"]["accuracy"]}
+
+
+def test_status_and_versions_agree_on_what_serves(told: Callable[..., Any], deployed: dict[str, Any]) -> None:
+    status, versions = told("status"), told("versions")
+    assert status["endpoint"]["status"] == "InService"
+    assert [row["version"] for row in versions if row["serves"]] == [status["endpoint"]["version"]]
+    assert {alarm["state"] for alarm in status["alarms"]} <= {"OK", "ALARM", "INSUFFICIENT_DATA"}
+    assert status["last_run"]["run_id"] >= deployed["run_id"]
+
+
+def test_logs_are_those_of_the_run_and_of_the_step(automl: Automl, cloud: Cloud, deployed: dict[str, Any]) -> None:
+    shown = automl("logs", deployed["run_id"], "--json")
+    assert shown.returncode == 0, shown.stderr
+    lines = [json.loads(line) for line in shown.stdout.splitlines()]
+    assert {"PrepareRun", "PreprocessData", "EvaluateModel"} <= {line["step"] for line in lines}
+    prepared = [line for line in lines if "Run prepared" in line["message"]]
+    assert [deployed["run_id"] in line["message"] for line in prepared] == [True]
+    step = automl("logs", deployed["run_id"], "--step", "PreprocessData").stdout
+    assert "rows to train on" in step
+    assert "PrepareRun" not in step
+
+
+def test_stop_ends_the_run_and_retry_repeats_its_input(
+    automl: Automl, told: Callable[..., Any], cloud: Cloud, running: str
+) -> None:
+    stopped = told("stop", running.rsplit(":", 1)[1])
+    assert stopped["execution_arn"] == running
+    assert cloud.ended(running)["status"] == "ABORTED"
+    again = automl("stop", stopped["run_id"])
+    assert (again.returncode, "has ended already (ABORTED)" in again.stderr) == (1, True)
+    retried = told("retry", stopped["run_id"])["execution_arn"]
+    try:
+        assert json.loads(cloud.client("stepfunctions").describe_execution(executionArn=retried)["input"]) == {
+            "max_candidates": 2
+        }
+    finally:
+        automl("stop", retried)
+        cloud.ended(retried)
+
+
+def test_schedule_keeps_its_target_whatever_is_changed(told: Callable[..., Any], cloud: Cloud) -> None:
+    before = told("schedule", "show")
+    scheduler = cloud.client("scheduler")
+    target = scheduler.get_schedule(Name=before["name"])["Target"]
+    try:
+        # In 2050, so that nothing starts while other tests use this cloud.
+        changed = told("schedule", "set", "at(2050-01-31T06:00:00)", "--timezone", "Europe/Berlin")
+        assert (changed["expression"], changed["timezone"]) == ("at(2050-01-31T06:00:00)", "Europe/Berlin")
+        assert told("schedule", "on")["state"] == "ENABLED"
+        assert told("schedule", "off")["state"] == "DISABLED"
+        assert scheduler.get_schedule(Name=before["name"])["Target"] == target
+    finally:
+        told("schedule", "set", before["expression"], "--timezone", before["timezone"])
+    assert told("schedule", "show") == before
