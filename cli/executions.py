@@ -12,6 +12,7 @@ from typing import Any
 from cli import runs
 from cli.stack import Refused, Stack, client
 from cli.steps import assigned, steps_in
+from cli.terminal import typed
 from cli.watching import Finished
 
 
@@ -162,5 +163,5 @@ def retry(stack: Stack, reference: str | None) -> str:
     described = states.describe_execution(executionArn=arn)
     run = of(described)
     if run.status == "RUNNING":
-        raise Refused(f"Run {run.run_id} is still running. Stop it first: automl stop {run.run_id}")
+        raise Refused(f"Run {run.run_id} is still running. Stop it first: {typed(f'stop {run.run_id}')}")
     return runs.start(json.loads(described.get("input") or "{}"), stack)

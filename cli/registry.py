@@ -9,6 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from cli.stack import Refused, Stack, client
+from cli.terminal import typed
 
 
 def approve(version: int, stack: Stack) -> list[str]:
@@ -19,17 +20,19 @@ def approve(version: int, stack: Stack) -> list[str]:
     sagemaker = client("sagemaker")
     package = _describe(sagemaker, version, stack)
     if package["ModelApprovalStatus"] == "Approved":
-        return [f"Version {version} is approved already. To put it on the endpoint: automl deploy --version {version}"]
+        return [
+            f"Version {version} is approved already. To put it on the endpoint: {typed(f'deploy --version {version}')}"
+        ]
     sagemaker.update_model_package(ModelPackageArn=package["ModelPackageArn"], ModelApprovalStatus="Approved")
     said = [f"Version {version} is approved."]
     newest = _newest_approved(sagemaker, stack)
     if newest > version:
         said.append(
             f"Version {newest} is newer and approved, so the endpoint keeps to it. "
-            f"To put version {version} there: automl deploy --version {version}"
+            f"To put version {version} there: {typed(f'deploy --version {version}')}"
         )
     else:
-        said.append("Its deployment starts by itself. To see it: automl watch --deployment")
+        said.append(f"Its deployment starts by itself. To see it: {typed('watch --deployment')}")
     return said
 
 
@@ -48,7 +51,7 @@ def reject(version: int, stack: Stack, reason: str | None = None) -> list[str]:
     )
     said = [f"Version {version} is rejected."]
     if serving_version(sagemaker, stack) == version:
-        said.append("It serves on the endpoint and goes on serving until another is deployed: automl deploy")
+        said.append(f"It serves on the endpoint and goes on serving until another is deployed: {typed('deploy')}")
     return said
 
 
@@ -64,7 +67,7 @@ def deploy(version: int | None, stack: Stack) -> str:
         status = package["ModelApprovalStatus"]
         if status != "Approved":
             raise Refused(
-                f"Version {version} is {status}, and only approved ones are deployed: automl approve {version}"
+                f"Version {version} is {status}, and only approved ones are deployed: {typed(f'approve {version}')}"
             )
         given["model_package_arn"] = package["ModelPackageArn"]
     elif not _newest_approved(sagemaker, stack):
@@ -132,7 +135,7 @@ def _versions(sagemaker: Any, stack: Stack) -> str:
     group = stack.outputs["ModelPackageGroupName"]
     rows = _rows(sagemaker, stack)
     if not rows:
-        return f"Model package group {group} has no version yet; a run that reaches its threshold registers one: automl start"
+        return f"Model package group {group} has no version yet; a run that reaches its threshold registers one: {typed('start')}"
     known = ", ".join(f"{row['ModelPackageVersion']} ({row['ModelApprovalStatus']})" for row in rows[:10])
     return f"{group} has: {known}{', …' if len(rows) > 10 else ''}."
 

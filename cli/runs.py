@@ -14,6 +14,7 @@ from automl_pipeline import settings
 from automl_pipeline.run_layout import Execution
 
 from cli.stack import Refused, Stack, client
+from cli.terminal import typed
 
 _RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
 _NAME = re.compile(r"[0-9A-Za-z_-]{1,80}")
@@ -68,9 +69,10 @@ def start(values: dict[str, Any], stack: Stack, name: str | None = None) -> str:
         before = states.describe_execution(executionArn=f"{machine.replace(':stateMachine:', ':execution:')}:{name}")
         same = json.loads(before.get("input", "null")) == values
         ended = "has ended" if before["status"] != "RUNNING" else "is running"
+        repeat = f", or repeat it under a new name: {typed(f'retry {name}')}"
         raise Refused(
             f"A run named {name} {ended}, with {'the same' if same else 'another'} input. Choose another --name"
-            f"{f', or repeat it under a new name: automl retry {name}' if same else ''}."
+            f"{repeat if same else ''}."
         ) from None
 
 
@@ -93,7 +95,9 @@ def arn_of(reference: str | None, stack: Stack, *, deployment: bool = False) -> 
         newest = next(listed(stack, deployment=deployment), None)
         if newest is None:
             raise Refused(
-                "Nothing was deployed yet: automl deploy" if deployment else "No run was started yet: automl start"
+                f"Nothing was deployed yet: {typed('deploy')}"
+                if deployment
+                else f"No run was started yet: {typed('start')}"
             )
         return newest["executionArn"]
     if _RUN_ID.fullmatch(reference) and not deployment:
@@ -111,9 +115,20 @@ def arn_of(reference: str | None, stack: Stack, *, deployment: bool = False) -> 
     try:
         states.describe_execution(executionArn=arn)
     except (states.exceptions.ExecutionDoesNotExist, states.exceptions.InvalidArn):
-        listing = f"aws stepfunctions list-executions --state-machine-arn {machine}" if deployment else "automl runs"
+        listing = f"aws stepfunctions list-executions --state-machine-arn {machine}" if deployment else typed("runs")
         raise Refused(f"There is no execution {reference}. To list them: {listing}") from None
     return arn
+
+
+def id_of(reference: str, stack: Stack) -> str:
+    """The id of the run of this run id, execution name or ARN. Raises Refused if there is no such execution.
+
+    An id is taken as it is: what a run wrote outlives what Step Functions knows of it, which is 90 days.
+    """
+    if _RUN_ID.fullmatch(reference):
+        return reference
+    arn = arn_of(reference, stack)
+    return run_id_of(arn, client("stepfunctions").describe_execution(executionArn=arn)["startDate"])
 
 
 def _neutral(values: dict[str, Any]) -> dict[str, Any]:

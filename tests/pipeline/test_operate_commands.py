@@ -56,6 +56,13 @@ def test_run_is_found_by_the_id_that_it_gave_itself(told: Callable[..., Any], de
     assert listed[deployed["run_id"]]["metric"] == {"accuracy": deployed["metrics"]["accuracy"]}
 
 
+def test_report_is_found_by_the_name_of_the_execution(told: Callable[..., Any], deployed: dict[str, Any]) -> None:
+    name = told("show", deployed["run_id"])["execution_arn"].rsplit(":", 1)[1]
+    shown = told("report", name)
+    assert shown["run_id"] == deployed["run_id"]
+    assert shown["evaluation"]["accuracy"] == deployed["metrics"]["accuracy"]
+
+
 def test_status_and_versions_agree_on_what_serves(told: Callable[..., Any], deployed: dict[str, Any]) -> None:
     status, versions = told("status"), told("versions")
     assert status["endpoint"]["status"] == "InService"
