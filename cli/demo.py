@@ -25,8 +25,8 @@ class DemoFailed(Exception):
     """The demo cannot go on; the message says why and what to do."""
 
 
-def run(options: Options, console: Console) -> bool:
-    """The whole demo. Returns whether the run succeeded.
+def run(options: Options, console: Console, *, show_timing: bool = False) -> bool:
+    """The whole demo. Returns whether the run succeeded. `show_timing`: also where its time went.
 
     Raises demo_request.Refused before anything is started if it was asked wrongly, and DemoFailed. Whatever happens,
     the laptop cloud is stopped and the summary written.
@@ -39,7 +39,10 @@ def run(options: Options, console: Console) -> bool:
             server = process.start(port=options.port, state=STATE, faults=options.faults, wait_scale=laptop.WAIT_SCALE)
         try:
             cloud = _run(server, request, result, console, clock)
-            _tell(result, cloud, console, clock)
+            _tell(result, cloud, console)
+            if show_timing and result.finished:
+                _tell_timing(result.finished, cloud, console, clock)
+            _tell_what_next(result, options, console)
             if options.keep:
                 _keep(result, options, server, console)
         finally:
@@ -156,7 +159,7 @@ def _in_words(answer: dict[str, Any]) -> str:
     return f"{answer['label']}, probability {answer['probability']:.3f}" if "probability" in answer else answer["label"]
 
 
-def _tell(result: Result, cloud: laptop.Laptop, console: Console, clock: _Clock) -> None:
+def _tell(result: Result, cloud: laptop.Laptop, console: Console) -> None:
     finished = result.finished
     if finished is None:
         return
@@ -169,6 +172,9 @@ def _tell(result: Result, cloud: laptop.Laptop, console: Console, clock: _Clock)
         console.print(f"On this machine: {_short(folder)}/", markup=False)
     for mail in _mails(cloud.server):
         console.print(f"Mail: {_short(Path(mail))}", markup=False)
+
+
+def _tell_timing(finished: Finished, cloud: laptop.Laptop, console: Console, clock: _Clock) -> None:
     computed = timing.computed(finished, cloud.client)
     whole, run = clock.total(), sum(step.seconds(step.ended) for step in finished.steps if step.ended)
     work = sum(seconds for _, seconds in computed)
@@ -177,6 +183,20 @@ def _tell(result: Result, cloud: laptop.Laptop, console: Console, clock: _Clock)
         f"Time: {whole:.1f} s, of which {work:.1f} s computed: {_listed(computed) or 'nothing'}", markup=False
     )
     console.print(f"      and {whole - work:.1f} s around it: {_listed(own)}", markup=False)
+
+
+def _tell_what_next(result: Result, options: Options, console: Console) -> None:
+    """The commands that lead on from here, as they are typed in the project's folder."""
+    if result.status != "SUCCEEDED":
+        console.print("\nWhat next: the cause is above; docs/runbook.md says what to do about each.")
+        return
+    console.print("\nWhat next:")
+    for command, what in (
+        *([] if options.csv else [('make demo ARGS="--csv my.csv --target sold --id-column id"', "your own table")]),
+        (".venv/bin/automl local up", "keep a local cloud, to start, watch and approve runs on it"),
+        ("make deploy", "the same on AWS; it asks what it needs"),
+    ):
+        console.print(f"  {command:<62} {what}", markup=False)
 
 
 def _listed(parts: list[tuple[str, float]]) -> str:

@@ -63,8 +63,12 @@ def demo(
     summary: Annotated[Path | None, typer.Option(help="Write what came out as JSON.")] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the local cloud; 0 takes a free one.")] = 0,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the local cloud serving until Ctrl-C.")] = False,
+    timing: Annotated[bool, typer.Option("--timing", help="Show where the time went.")] = False,
 ) -> None:
-    """Run the whole pipeline on this machine, with no AWS account."""
+    """Run the whole pipeline on this machine, with no AWS account.
+
+    Example: automl demo --csv my.csv --target sold --id-column id
+    """
     from cli import demo as demonstration
     from cli.demo_request import Options, Refused
 
@@ -73,7 +77,7 @@ def demo(
         csv, target, id_column, problem_type, objective, threshold, max_runtime, faults, summary, port, keep
     )
     try:
-        succeeded = demonstration.run(options, console)
+        succeeded = demonstration.run(options, console, show_timing=timing)
     except (Refused, demonstration.DemoFailed) as error:
         raise failed(str(error)) from None
     except KeyboardInterrupt:
@@ -143,7 +147,7 @@ def start(
 @connected
 def watch_command(
     execution: Annotated[
-        str | None, typer.Argument(help="Run id, execution name or ARN; the newest if left out.")
+        str | None, typer.Argument(metavar="[RUN]", help="Run id, execution name or ARN; the newest if left out.")
     ] = None,
     deployment: Annotated[bool, typer.Option("--deployment", help="A deployment instead of a run.")] = False,
 ) -> None:
@@ -193,8 +197,11 @@ def predict(
 @app.command()
 @connected
 def report(
-    run_id: Annotated[
-        str | None, typer.Argument(help="Id of a run; the newest that was evaluated if left out.")
+    run: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[RUN]", help="Run id, execution name or ARN; the newest that was evaluated if left out."
+        ),
     ] = None,
     output: Annotated[
         Path | None, typer.Option(help="Download evaluation.json and report.html into this folder.")
@@ -206,21 +213,25 @@ def report(
     Example: automl report --open
     """
     from cli import report as evaluations
-    from cli import results
+    from cli import results, runs
 
     def work(stack: Stack) -> None:
-        found = evaluations.find(stack, run_id)
-        console.print(f"Run {found.run_id}, {found.document['rows']:,} held-out rows", markup=False)
-        results.show_metrics(found.metrics, console)
-        console.print(found.gate, markup=False)
-        console.print(f"Evaluation: {found.place}evaluation.json", markup=False)
-        console.print(
-            f"Report: {found.place}report.html" if found.has_report else "Report: none in this run", markup=False
-        )
+        found = evaluations.find(stack, runs.id_of(run, stack) if run else None)
         folder = output or (Path("automl-report") / found.run_id if show else None)
         files = evaluations.fetch(found, folder) if folder else []
-        for file in files:
-            console.print(f"Downloaded: {file}", markup=False)
+
+        def display() -> None:
+            say(f"Run {found.run_id}, {found.document['rows']:,} held-out rows")
+            results.show_metrics(found.metrics, console)
+            say(
+                found.gate,
+                f"Evaluation: {found.place}evaluation.json",
+                f"Report: {found.place}report.html" if found.has_report else "Report: none in this run",
+                *(f"Downloaded: {file}" for file in files),
+            )
+
+        document = {"run_id": found.run_id, "place": found.place, "files": files, "evaluation": found.document}
+        answer(document, display)
         if show and files:
             webbrowser.open(files[-1].resolve().as_uri())
 
@@ -270,7 +281,7 @@ def deploy(
 
 
 @app.command()
-@connected
+@connected(as_json=False)
 def cleanup(
     endpoint: Annotated[
         bool, typer.Option("--endpoint", help="The endpoint, its autoscaling, configurations and models.")
