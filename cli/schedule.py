@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from cli import next_start
 from cli.stack import Refused, Stack, client
 
 # https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
@@ -55,12 +57,15 @@ def change(stack: Stack, **changes: str) -> dict[str, Any]:
 
 
 def document(schedule: dict[str, Any]) -> dict[str, Any]:
-    """The schedule as JSON."""
+    """The schedule as JSON. `next` is when it starts its next run, null if it is off or that cannot be known."""
+    expression, timezone = schedule["ScheduleExpression"], schedule.get("ScheduleExpressionTimezone", "UTC")
+    coming = next_start.after(datetime.now(UTC), expression, timezone) if schedule["State"] == "ENABLED" else None
     return {
         "name": schedule["Name"],
         "state": schedule["State"],
-        "expression": schedule["ScheduleExpression"],
-        "timezone": schedule.get("ScheduleExpressionTimezone", "UTC"),
+        "expression": expression,
+        "timezone": timezone,
+        "next": coming.isoformat() if coming else None,
         "input": schedule["Target"].get("Input", "{}"),
     }
 
@@ -69,4 +74,5 @@ def in_words(schedule: dict[str, Any]) -> str:
     """The schedule in one line."""
     known = document(schedule)
     state = "on" if known["state"] == "ENABLED" else "off"
-    return f"Schedule: {state}, {known['expression']} {known['timezone']}"
+    coming = f", next start {datetime.fromisoformat(known['next']):%Y-%m-%d %H:%M} UTC" if known["next"] else ""
+    return f"Schedule: {state}, {known['expression']} {known['timezone']}{coming}"
