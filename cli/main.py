@@ -221,7 +221,8 @@ def report(
         files = evaluations.fetch(found, folder) if folder else []
 
         def display() -> None:
-            say(f"Run {found.run_id}, {found.document['rows']:,} held-out rows")
+            rows = found.document["rows"]
+            say(f"Run {found.run_id}, {rows:,} held-out row{'' if rows == 1 else 's'}")
             results.show_metrics(found.metrics, console)
             say(
                 found.gate,

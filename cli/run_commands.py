@@ -6,8 +6,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from rich import box
-from rich.table import Table
 
 from cli.terminal import answer, connected, console, errors, json_wanted, say, stopped, typed, with_stack
 
@@ -209,16 +207,11 @@ def duration(seconds: float) -> str:
 
 
 def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    """A table in a terminal; elsewhere the same in columns of plain text, one line a row."""
-    if console.is_terminal:
-        shown = Table(*header, box=box.SIMPLE_HEAD)
-        for row in rows:
-            shown.add_row(*row)
-        console.print(shown)
-        return
+    """Columns of plain text, one line a row: ids stay whole, to be copied, however narrow the terminal is."""
     widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
     for row in [header, *rows]:
-        say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        console.print(line, markup=False, style="bold" if row is header else None)
 
 
 def _beside(one: dict[str, Any], other: dict[str, Any], *, only_different: bool) -> dict[str, list[Any]]:
