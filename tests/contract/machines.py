@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-NAMES = ("training", "deployment", "interrupted")
+NAMES = ("training", "deployment", "failure")
 _FOLDER = Path(__file__).parents[2] / "statemachine"
 _PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 

@@ -29,8 +29,6 @@ from tests.pipeline.conftest import Cloud, customers_not_asked_for_before
 _OWN_FILES = re.compile(re.escape(str(paths.PROJECT)) + r"(/\.local/packages/\w+)?")
 # A thousand customers train as all do, in less time.
 FEWER = {"customer_id_end": 1000}
-# Variables that no whole run here leaves, and that some task's Catch reads.
-LEFT_BY_FAILURES = {"training": {"group_error": {"Error": "SageMaker.SageMakerException", "Cause": "not today"}}}
 CAUSES = {
     "transform": {"TransformJobName": "t", "TransformJobStatus": "Failed", "FailureReason": "no more disk"},
     "query": {"QueryExecution": {"Status": {"State": "FAILED", "StateChangeReason": "SYNTAX_ERROR: line 1:8"}}},
@@ -61,15 +59,14 @@ _EVENT = {
     "cause": None,
 }
 
-# A run once more from its first job on, as if no create call had been answered: it finds all that it made.
-AGAIN = Beginning(
-    "training",
-    "ProcessingJobRefused",
-    {"failure": {"error": "SageMaker.AmazonSageMakerException", "cause": "it already exists"}},
-    own_role=True,
-)
+_REPORTED = {
+    "execution": "arn:aws:states:us-west-2:000000000000:execution:training:one",
+    "started": "2026-11-25T07:00:00.123Z",
+}
 # What single tasks need that no whole run leaves.
 GIVEN_TO_TASKS = {
+    "StopProcessingJob": {"jobs": ["one"]},
+    "StopTransformJob": {"jobs": ["one"]},
     "RestoreScalableTarget": {"released": {"targets": [{"low": 1, "high": 5}], "policies": [1000]}},
     "DeleteOldConfig": {"old": ["one", "two"]},
     "DeleteOldModel": {"old": ["one", "two"]},
@@ -99,26 +96,16 @@ BEGINNINGS = [
     Beginning("training", "AutoMLJobStatus", {"automl": {"status": "Completed", "containers": []}}),
     Beginning("training", "AutoMLJobStatus", {"automl": {"status": "Stopped", "containers": []}}),
     *(
-        Beginning("training", "ExplainFailure", {"failure": {"step": "EvaluateModel", "error": "x", "cause": cause}})
-        for cause in ["", "  ", *(json.dumps(cause) for cause in CAUSES.values())]
-    ),
-    *(
-        Beginning("training", "ExplainFailure", {"failure": {"step": "DeployEndpoint", "error": error, "cause": cause}})
-        for error, cause in (
-            ("States.TaskFailed", json.dumps({"Status": "ABORTED"})),
-            ("States.TaskFailed", json.dumps({"Status": "TIMED_OUT", "Cause": "the wrong version"})),
-            ("States.Timeout", ""),
+        Beginning(
+            "failure", "ReadFailure", given={**_REPORTED, "failure": {"state": state, "error": error, "cause": cause}}
         )
-    ),
-    *(
-        Beginning("training", f"{kind}JobStatus", {variable: {"status": status, "reason": "no more disk"}})
-        for kind, variable in (("Processing", "processing"), ("Transform", "transform"))
-        for status in ("Failed", "InProgress")
-    ),
-    *(
-        Beginning("training", f"{kind}JobRefused", {"failure": {"error": error, "cause": "it already exists"}})
-        for kind in ("Processing", "Transform")
-        for error in ("States.TaskFailed", "States.Timeout")
+        for state, error, cause in (
+            *(("TransformTestData", "x", cause) for cause in ["", "  ", *map(json.dumps, CAUSES.values())]),
+            ("DeployEndpoint", "States.TaskFailed", json.dumps({"Status": "ABORTED"})),
+            ("DeployEndpoint", "States.TaskFailed", json.dumps({"Status": "TIMED_OUT", "Cause": "the wrong version"})),
+            ("DeployEndpoint", "States.Timeout", ""),
+            ("deployment", "EndpointFailed", "no container answers"),
+        )
     ),
     Beginning("deployment", "CheckApproved", {"package": {"approval": "Rejected"}}),
     *(
@@ -175,7 +162,7 @@ BEGINNINGS = [
     Beginning("deployment", "RemoveScalableTarget", {"package": {"settings": {"burstable": True}}}, own_role=True),
     Beginning("deployment", "PutScalingPolicy", {"visit": {"refused": 20}}, own_role=True),
     *(
-        Beginning("interrupted", "ReadEvent", given={"detail": {**_EVENT, **detail}})
+        Beginning("failure", "ReadFailure", given={"detail": {**_EVENT, **detail}})
         for detail in (
             {},
             {"stateMachineArn": "deployment", "input": None},
@@ -184,11 +171,14 @@ BEGINNINGS = [
             {"cause": "the wrong customers"},
             {"status": "FAILED", "error": "States.QueryEvaluationError", "cause": "a member is missing"},
             {"status": "FAILED", "error": "States.Runtime"},
+            {
+                "status": "FAILED",
+                "error": "FailureNotReported",
+                "cause": json.dumps({"state": "CreateModel", "error": "x", "cause": "y"}),
+            },
         )
     ),
-    Beginning("interrupted", "NotTold"),
     # What whole runs need only when something goes wrong, under the machines' own roles. The endpoint goes last.
-    Beginning("training", "StopAutoMLJob", own_role=True),
     Beginning("deployment", "RemoveFailedEndpoint", {"notify": False}, own_role=True),
 ]
 
@@ -235,7 +225,6 @@ class Recorder:
     def whole_runs(self) -> None:
         """Runs of the training machine, and with them of the deployment machine, that end in each way."""
         self._run("Deployed", **FEWER)
-        self._ended(self._begin(AGAIN, 999))
         self._run("Deployed", target_attribute_name="monthly_charges", problem_type="Regression",
                   objective_metric_name="RMSE", max_candidates=2, **FEWER)  # fmt: skip
         waiting = self._run("PendingApproval", model_approval_status="PendingManualApproval",
@@ -261,31 +250,31 @@ class Recorder:
         self._cloud.wait_for_state(execution, "WaitForAutoMLJob")
         self._states.stop_execution(executionArn=execution)
         self._cloud.interruption_of(execution)
-        for list_running in (
-            lambda: sagemaker.list_processing_jobs(StatusEquals="InProgress")["ProcessingJobSummaries"],
-            lambda: sagemaker.list_transform_jobs(StatusEquals="InProgress")["TransformJobSummaries"],
-        ):
+        for kind in ("Processing", "Transform"):
             _say("a run that is stopped")
-            execution = self._cloud.start(**customers_not_asked_for_before())
-            while not list_running():
-                if (described := self._states.describe_execution(executionArn=execution))["status"] != "RUNNING":
-                    raise SystemExit(f"The run was over before it could be stopped: {described}")
-                time.sleep(0.02)
+            execution, _ = self._run_with_job(kind)
             self._states.stop_execution(executionArn=execution, cause="the wrong customers")
             self._cloud.interruption_of(execution)
-        self._stopped_by_the_machine()
+            # A job that Step Functions has not stopped itself, as it may fail to.
+            execution, job = self._run_with_job(kind)
+            left = {"jobs": [job], "stopped": []}
+            self._ended(
+                self._begin(
+                    Beginning("failure", f"Stop{kind}Job", left, own_role=True), 998 if kind == "Processing" else 999
+                )
+            )
+            self._cloud.ended(execution)
 
-    def _stopped_by_the_machine(self) -> None:
-        """A processing job that Step Functions has not stopped itself, as it may fail to."""
+    def _run_with_job(self, kind: str) -> tuple[str, str]:
+        """A run whose `kind` of job runs now, and the job's name."""
         sagemaker = self._cloud.client("sagemaker")
+        listing = sagemaker.list_processing_jobs if kind == "Processing" else sagemaker.list_transform_jobs
         execution = self._cloud.start(**customers_not_asked_for_before())
-        while not (running := sagemaker.list_processing_jobs(StatusEquals="InProgress")["ProcessingJobSummaries"]):
+        while not (running := listing(StatusEquals="InProgress")[f"{kind}JobSummaries"]):
             if (described := self._states.describe_execution(executionArn=execution))["status"] != "RUNNING":
-                raise SystemExit(f"The run was over before its job could be stopped: {described}")
+                raise SystemExit(f"The run was over before its job ran: {described}")
             time.sleep(0.02)
-        ended = {"ended": {"job": running[0]["ProcessingJobName"], "training": True}, "stopped": []}
-        self._ended(self._begin(Beginning("interrupted", "StopProcessingJob", ended, own_role=True), 998))
-        self._cloud.ended(execution)
+        return execution, running[0][f"{kind}JobName"]
 
     def _deployments(self, waiting: str) -> None:
         sagemaker = self._cloud.client("sagemaker")
@@ -396,7 +385,7 @@ class Recorder:
 
     def _variables(self, machine: str) -> dict[str, Any]:
         """What executions of the deployed machine left in its variables."""
-        left: dict[str, Any] = dict(LEFT_BY_FAILURES.get(machine, {}))
+        left: dict[str, Any] = {}
         own = self._arns[machine].rsplit(":", 1)[1]
         for line in self._lines(machine):
             if line["bindings"]["states"]["context"]["StateMachine"]["Name"] == own:

@@ -66,7 +66,7 @@ def test_every_misspelled_read_is_noticed(machine: str) -> None:
     assert overlooked == []
 
 
-# The machine for interrupted executions reads the event alone, no answer of a task.
+# The failure machine reads its input and lists of jobs alone, no answer of a task.
 @pytest.mark.parametrize("machine", ("training", "deployment"))
 def test_misspelled_read_is_named_with_its_state(machine: str) -> None:
     definition = copy.deepcopy(recordings.deployed(machine))

@@ -61,7 +61,12 @@ REVIEWED = {
     ),
     ("AutoMLRole", "PassItselfToItsJobs"): ({"iam:PassRole"}, _AUTOPILOT),
     ("TrainingRole", "ExtractFeatures"): ({"athena:StopQueryExecution"}, _SYNC),
-    ("TrainingRole", "FollowDeployment"): ({"states:StopExecution"}, _SYNC),
+    ("TrainingRole", "FollowNestedExecutions"): ({"states:StopExecution"}, _SYNC),
+    ("DeploymentRole", "FollowFailureReport"): ({"states:StopExecution"}, _SYNC),
+    ("DeploymentRole", "FollowNestedExecutions"): (
+        {"events:PutTargets", "events:PutRule", "events:DescribeRule"},
+        _SYNC,
+    ),
     ("TrainingRole", "TellSyncJobsAreDone"): ({"events:PutTargets", "events:PutRule", "events:DescribeRule"}, _SYNC),
     ("TrainingRole", "NameTheCatalog"): ({"athena:GetDataCatalog"}, _ATHENA),
     ("TrainingRole", "FindOfflineTable"): ({"glue:GetPartitions"}, _ATHENA),

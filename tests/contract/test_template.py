@@ -100,7 +100,7 @@ def test_what_no_state_can_tell_is_mailed_and_what_a_mail_told_is_not_told_again
     topic = {"Fn::If": ["CreateTopic", {"Ref": "FailureTopic"}, {"Ref": "SnsTopicArn"}]}
     for name, resource in RESOURCES.items():
         if resource["Type"] == "AWS::CloudWatch::Alarm":
-            # A failed run tells itself, one that was aborted or timed out is told by the machine for interrupted ones.
+            # A failed run tells itself, one that was aborted or timed out is reported by the failure machine.
             watched = [dimension["Value"] for dimension in resource["Properties"]["Dimensions"]]
             told_by_machine = watched[0] in ({"Ref": "TrainingStateMachine"}, {"Ref": "DeploymentStateMachine"})
             assert (json.dumps(topic) in json.dumps(resource["Properties"]["AlarmActions"])) != told_by_machine, name

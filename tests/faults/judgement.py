@@ -45,7 +45,9 @@ def _end(case: Case, way: Way, ending: Ending, how: str) -> Iterator[str]:
         yield "it ended well without what the state was to leave behind"
     if good.status == "FAILED" and task.follows_failure:
         # What is done about a failure, the mail included, must not change what the execution ends with.
-        if how != "recovered" or not ending.cause.startswith(good.cause[:40]):
+        # Where the failure machine cannot be started, the execution's error has EventBridge start it.
+        handed_over = task.reports_failure and ending.error == "FailureNotReported" and not case.kind.recovers
+        if not handed_over and (how != "recovered" or not ending.cause.startswith(good.cause[:40])):
             yield f"the first failure is hidden: {ending.error}: {ending.cause[:300]} in place of {good.error}: {good.cause[:300]}"
     elif how == "recovered" and not case.kind.recovers and _must_show(case, good):
         yield "it went on as if nothing had been"
@@ -60,7 +62,10 @@ def _must_show(case: Case, good: Ending) -> bool:
 
 def _mails(case: Case, way: Way, ending: Ending, stage: Stage, how: str) -> Iterator[str]:
     told = ending.failures_told
-    wanted = {1} if ending.status == "FAILED" or case.task.machine == "interrupted" else {0}
+    wanted = {1} if ending.status == "FAILED" or case.task.machine == "failure" else {0}
+    if case.task.reports_failure and not case.kind.recovers:
+        # The failure machine itself was stopped or failed: its alarm reports that. Started unheard, it runs twice.
+        wanted = {"job failed": {0}, "job stopped": {0, 1}, "task timeout": {1, 2}}.get(case.kind.name, wanted)
     if case.task.sends_mail and wanted == {1}:
         if case.kind.name in ("answer lost", "answer lost, called again"):
             wanted = {1, 2}  # SNS takes no token: rather twice than not at all
@@ -76,15 +81,15 @@ def _mails(case: Case, way: Way, ending: Ending, stage: Stage, how: str) -> Iter
 
 def _mends_in_vain(case: Case) -> bool:
     """Whether the state is to put something right after a failure, and cannot."""
-    mends = case.task.follows_failure and not case.task.sends_mail
+    mends = case.task.follows_failure and not case.task.sends_mail and not case.task.reports_failure
     return mends and not case.kind.recovers and not case.kind.noticed_later
 
 
 def _mail(case: Case, ending: Ending, stage: Stage, how: str, subject: str, text: str) -> Iterator[str]:
     step = case.task.step
-    if ending.arn not in text and case.task.machine != "interrupted":
+    if ending.arn not in text and case.task.machine != "failure":
         yield f"the mail is not about this execution: {text}"
-    if step in ("Failure", "Interrupted"):
+    if step == "Failure":
         step = ""
     elif case.kind.noticed_later:
         if ending.error and case.task.machine == "training" and ending.error != f"{subject.rpartition('] ')[2]}Failed":
@@ -105,7 +110,7 @@ def _mail(case: Case, ending: Ending, stage: Stage, how: str, subject: str, text
         and REASON not in text
     ):
         yield f"the mail does not tell the job's own reason: {said}"
-    if case.task.machine != "interrupted":
+    if case.task.machine != "failure":
         group = re.search(r"log group (\S+)", text)
         if not group:
             yield f"the mail names no log group: {text}"
@@ -120,7 +125,7 @@ def _exists(stage: Stage, group: str) -> bool:
 
 def _left_running(case: Case, ending: Ending) -> Iterator[str]:
     # Whoever may not stop a job cannot have stopped it; the mail of the failure names the job.
-    cannot = case.task.operation.name.startswith("Stop") and case.kind.recovers is None
+    cannot = case.task.operation.name.startswith(("Stop", "List")) and case.kind.recovers is None
     if ending.running and not cannot:
         yield f"jobs still run: {ending.running}"
 

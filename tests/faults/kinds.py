@@ -55,6 +55,11 @@ class Task:
         return self.service == "sns"
 
     @property
+    def reports_failure(self) -> bool:
+        """Whether it starts the failure machine."""
+        return "FailureStateMachineArn" in str(self.state["Arguments"])
+
+    @property
     def starts(self) -> bool:
         """Whether it starts something that ends by itself, well or badly."""
         return self.operation.name in JOBS or self.operation.name in ("StartQueryExecution", "StartExecution")
@@ -94,13 +99,13 @@ class Task:
     @property
     def follows_failure(self) -> bool:
         """Whether the execution has failed already when the state is entered: no way from there leads to a good end."""
-        return self._always_fails(self.state["Next"])
+        return "Next" in self.state and self._always_fails(self.state["Next"])
 
     def _always_fails(self, name: str) -> bool:
         states, seen, ahead = machines.source(self.machine)["States"], set[str](), [name]
         while ahead:
             here = ahead.pop()
-            if states[here]["Type"] == "Succeed":
+            if states[here]["Type"] == "Succeed" or states[here].get("End"):
                 return False
             if here not in seen:
                 seen.add(here)

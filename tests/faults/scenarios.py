@@ -133,6 +133,31 @@ def aborted_run(stage: Stage) -> dict[str, Any]:
         "AutoMLJobObjective",
     )
     sagemaker.create_auto_ml_job_v2(AutoMLJobName=job, **{member: described[member] for member in members})
+    return _aborted(stage, arn, milliseconds)
+
+
+def aborted_run_with_jobs(stage: Stage) -> dict[str, Any]:
+    """Likewise, with a processing job and a transform job that nobody waits for any more."""
+    event = aborted_run(stage)
+    sagemaker, name = stage.client("sagemaker"), f"{stage.name}-{stage.aborted_run_id}-0"
+    stage.inject(
+        [
+            {"service": "sagemaker", "job": job, "name": name, "outcome": "InProgress"}
+            for job in ("processing", "transform")
+        ]
+    )
+    done = sagemaker.list_processing_jobs(NameContains=stage.name, StatusEquals="Completed")["ProcessingJobSummaries"]
+    described = sagemaker.describe_processing_job(ProcessingJobName=done[0]["ProcessingJobName"])
+    members = ("ProcessingInputs", "ProcessingOutputConfig", "ProcessingResources", "AppSpecification", "RoleArn")
+    sagemaker.create_processing_job(ProcessingJobName=name, **{member: described[member] for member in members})
+    done = sagemaker.list_transform_jobs(NameContains=stage.name, StatusEquals="Completed")["TransformJobSummaries"]
+    described = sagemaker.describe_transform_job(TransformJobName=done[0]["TransformJobName"])
+    members = ("ModelName", "TransformInput", "TransformOutput", "TransformResources")
+    sagemaker.create_transform_job(TransformJobName=name, **{member: described[member] for member in members})
+    return event
+
+
+def _aborted(stage: Stage, arn: str, milliseconds: int) -> dict[str, Any]:
     return {
         "detail": {
             "executionArn": arn,
@@ -167,5 +192,6 @@ SCENARIOS = [
     Scenario("a version that wants other instances and is refused", "deployment", serve_first,
              _version("larger"), (("UpdateEndpoint", {"error": "AccessDenied", "times": 99}),)),
     Scenario("a version that nobody approved", "deployment", serve_anything, _version("pending")),
-    Scenario("an aborted run", "interrupted", aborted_run, lambda _, event: event),
+    Scenario("an aborted run", "failure", aborted_run, lambda _, event: event),
+    Scenario("an aborted run with jobs", "failure", aborted_run_with_jobs, lambda _, event: event),
 ]  # fmt: skip

@@ -51,7 +51,7 @@ class Way:
         entries += [{**entry, "state": self._caller(operation)} for operation, entry in self.scenario.faults]
         given = self.scenario.given(stage, prepared)
         ending = stage.play(self.scenario.machine, given, [{**entry, "execution": name} for entry in entries], name)
-        if self.scenario.machine == "interrupted":
+        if self.scenario.machine == "failure":
             ending.run_id, ending.running = stage.aborted_run_id, stage._jobs_running(stage.aborted_run_id)
         return ending
 

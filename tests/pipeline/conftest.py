@@ -61,14 +61,14 @@ class Cloud:
             time.sleep(0.1)
 
     def interruption_of(self, execution: str, seconds: float = 60) -> dict[str, Any]:
-        """What the machine for interrupted executions answered about this one, or how it failed."""
+        """What the failure machine answered about an execution that EventBridge reported to it, or how it failed."""
         deadline = time.monotonic() + seconds
         states = self.client("stepfunctions")
-        machine = self.laptop.outputs["InterruptedStateMachineArn"]
+        machine = self.laptop.outputs["FailureStateMachineArn"]
         while True:
             for listed in states.list_executions(stateMachineArn=machine, maxResults=100)["executions"]:
                 described = states.describe_execution(executionArn=listed["executionArn"])
-                if json.loads(described["input"])["detail"]["executionArn"] == execution:
+                if json.loads(described["input"]).get("detail", {}).get("executionArn") == execution:
                     return self.ended(listed["executionArn"])
             assert time.monotonic() < deadline, f"Nobody took notice of {execution}"
             time.sleep(0.2)

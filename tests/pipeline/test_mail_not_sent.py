@@ -28,7 +28,7 @@ def may_not_publish(cloud: Cloud) -> Iterator[None]:
     """The roles of the machines, denied to send mails."""
     iam, states = cloud.client("iam"), cloud.client("stepfunctions")
     kept = []
-    for machine in ("Training", "Deployment"):
+    for machine in ("Training", "Failure"):
         arn = cloud.laptop.outputs[f"{machine}StateMachineArn"]
         role = states.describe_state_machine(stateMachineArn=arn)["roleArn"].rpartition("/")[2]
         [policy] = iam.list_role_policies(RoleName=role)["PolicyNames"]
