@@ -244,7 +244,6 @@ class Recorder:
 
     def interrupted_runs(self) -> None:
         """Runs that are stopped while a job of theirs runs, and what the stack does about it."""
-        sagemaker = self._cloud.client("sagemaker")
         _say("a run that is stopped while it trains")
         execution = self._cloud.start(**customers_not_asked_for_before())
         self._cloud.wait_for_state(execution, "WaitForAutoMLJob")
