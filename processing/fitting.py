@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any, Sequence
 
@@ -19,6 +20,9 @@ LEAST_TRAINING_ROWS = 500
 LEAST_OF_A_CLASS = 5
 # More classes than these, all of them numbers, are taken for a quantity.
 MOST_NUMBERED_CLASSES = 20
+# Every integer up to here has a double of its own.
+LARGEST_EXACT_INTEGER = 2**53
+INTEGER = re.compile(r"[+-]?[0-9]+")
 # Gradient boosting keeps the target in single precision, which ends at 3.4e38.
 LARGEST_QUANTITY = 1e38
 
@@ -109,6 +113,44 @@ def _check_classes(targets: numpy.ndarray, labels: list[str], target: str, probl
             f"{LEAST_OF_A_CLASS} are needed to be in training and test. Add rows of it, merge it with another class, or "
             "leave its rows out."
         )
+    _check_class_names(labels, target)
+
+
+def _check_class_names(labels: list[str], target: str) -> None:
+    """Raises UnusableData for classes that Autopilot, which infers types when it reads CSV, could not tell apart."""
+    for label in labels:
+        if any(mark in label for mark in ',"\r\n'):
+            raise UnusableData(
+                f"Class {_shown(label)} of target column {target!r} holds a comma, a double quote or a line break, which "
+                "does not survive in the CSV that the model answers with. Rename the class."
+            )
+    senses = [_sense(label) for label in labels]
+    if None in senses:  # one text among them, and all of them are read as texts
+        return
+    if all(number(label) is not None for label in labels):
+        large = [label for label in labels if INTEGER.fullmatch(label) and abs(int(label)) > LARGEST_EXACT_INTEGER]
+        if large:
+            raise UnusableData(
+                f"Class {_shown(large[0])} of target column {target!r} is an integer beyond 2^53, which a double cannot "
+                "hold exactly: Autopilot may confuse it with its neighbors. Put a letter in front of every class."
+            )
+    groups: dict[str | None, list[str]] = {}
+    for label, sense in zip(labels, senses):
+        groups.setdefault(sense, []).append(label)
+    for sense, alike in groups.items():
+        if len(alike) > 1:
+            raise UnusableData(
+                f"Classes {' and '.join(map(_shown, alike[:5]))} of target column {target!r} cannot be told apart: "
+                f"Autopilot reads each of them as {sense}. Use one spelling, or put a letter in front of every class."
+            )
+
+
+def _sense(label: str) -> str | None:
+    """What a reader of CSV that infers types takes the label for: a number or a boolean; None for a text."""
+    if label in ("True", "TRUE", "true", "False", "FALSE", "false"):
+        return label.capitalize()
+    value = number(label)
+    return None if value is None else repr(value + 0.0).removesuffix(".0")
 
 
 def check_features(features: Sequence[Feature], train: numpy.ndarray) -> None:

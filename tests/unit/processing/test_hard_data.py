@@ -54,9 +54,15 @@ def many_categories(_: pandas.DataFrame) -> pandas.DataFrame:
 TRAINS = {
     "line breaks, quotes and commas": Case(lambda frame: frame.assign(note=count(NASTY + " {}", 7))),
     "such a column name": Case(lambda frame: frame.rename(columns={"tenure_months": NASTY_NAME})),
-    "such classes": Case(lambda frame: frame.assign(churn=cycle(NASTY, "Größe, 10 €"))),
+    "such classes": Case(lambda frame: frame.assign(churn=cycle("Größe  10 €", "a'b; <c> 你好"))),
     "mixed-case names": Case(lambda frame: frame.rename(columns=str.title), target="Churn"),
     "targets missing": Case(lambda frame: frame.assign(churn=cycle("Yes", "No", None, " ", "No", "No"))),
+    "classes like numbers, told apart": Case(
+        lambda frame: frame.assign(churn=cycle("01", "1.10", "2")), problem=MULTICLASS
+    ),
+    "classes like numbers beside a text": Case(
+        lambda frame: frame.assign(churn=cycle("007", "7", "none of them")), problem=MULTICLASS
+    ),
     "625 rows": Case(lambda frame: frame.head(625)),
     "classes of five rows": Case(lambda frame: frame.assign(churn=count("class {}", 200)), problem=MULTICLASS),
     "columns of nothing": Case(lambda frame: frame.assign(null=None, blank="  ", infinite="-inf", same="x", seven=7)),
@@ -118,6 +124,34 @@ UNUSABLE = {
         Case(lambda frame: frame.assign(churn=cycle("a", "b", "x\ny"))),
         r"Target column 'churn' has 3 classes ('a', 'b', 'x\ny') and BinaryClassification takes 2; "
         "set problem_type to MulticlassClassification or mend the data.",
+    ),
+    "class with a comma": (
+        Case(lambda frame: frame.assign(churn=cycle("yes, soon", "no"))),
+        "Class 'yes, soon' of target column 'churn' holds a comma, a double quote or a line break, which does not survive "
+        "in the CSV that the model answers with. Rename the class.",
+    ),
+    "class with a quote": (
+        Case(lambda frame: frame.assign(churn=cycle('5" pipe', "no"))),
+        "Class '5\" pipe' of target column 'churn' holds a comma, a double quote or a line break, which does not survive "
+        "in the CSV that the model answers with. Rename the class.",
+    ),
+    **{
+        f"classes {a} and {b}": (
+            Case(lambda frame, a=a, b=b, other=other: frame.assign(churn=cycle(a, b, other)), problem=MULTICLASS),
+            f"Classes '{a}' and '{b}' of target column 'churn' cannot be told apart: Autopilot reads each of them as "
+            f"{sense}. Use one spelling, or put a letter in front of every class.",
+        )
+        for a, b, other, sense in (
+            ("007", "7", "8", "7"),
+            ("01", "1", "2", "1"),
+            ("1.1", "1.10", "2", "1.1"),
+            ("TRUE", "True", "False", "True"),
+        )
+    },
+    "classes beyond 2^53": (
+        Case(lambda frame: frame.assign(churn=cycle("9007199254740993", "5"))),
+        "Class '9007199254740993' of target column 'churn' is an integer beyond 2^53, which a double cannot hold exactly: "
+        "Autopilot may confuse it with its neighbors. Put a letter in front of every class.",
     ),
     "quantity for classes": (
         Case(lambda frame: frame, target="monthly_charges", problem=MULTICLASS),
