@@ -140,7 +140,10 @@ def _untrainable(table: csv_table.CsvTable, problem_type: str) -> list[str]:
         )
     if problem_type == REGRESSION:
         if values.dtype.kind not in "iuf":
-            problems.append(f"--problem-type Regression needs numbers, and {target!r} holds {str(values.iloc[0])!r}.")
+            odd, row = csv_table.first_without_number(table.frame[target])
+            problems.append(
+                f"--problem-type Regression needs numbers, and {target!r} holds {odd[:40]!r} in data row {row}."
+            )
         return problems
     if problem_type == BINARY and len(counts) > 2:
         problems.append(f"--problem-type BinaryClassification takes two classes, and {target!r} has {len(counts)}.")

@@ -9,9 +9,11 @@ import csv
 import difflib
 import io
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +22,10 @@ from local.feature_names import NameCollision, feature_names
 
 MIN_ROWS = 500  # Autopilot's own minimum
 MAX_FEATURES = 2500  # of a feature group
+
+MOST_VALUE_CHARACTERS = 6 * 1024 * 1024  # as `automl predict`: a longer value fits no request
+MOST_CLASSES = 100  # more are no classes, or too many to compare
+MOST_PROBLEMS = 5  # lines named before the rest is counted
 
 _SHOWN_NAMES = 20
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -62,7 +68,8 @@ def read_table(path: Path, target: str, id_column: str) -> CsvTable:
     if problems:
         raise InvalidTable([f"{path}: {problem}" for problem in problems])
     ids = frame[id_column].str.strip()
-    frame = with_types(frame.drop(columns=id_column).assign(**{id_column: ids})[list(frame.columns)], text=[id_column])
+    targets = _stripped(frame[target])  # as the processing job reads them
+    frame = with_types(frame.assign(**{id_column: ids, target: targets}), text=[id_column])
     return CsvTable(frame, target, id_column, warnings)
 
 
@@ -75,24 +82,65 @@ def with_types(frame: pd.DataFrame, text: Sequence[str] = ()) -> pd.DataFrame:
     return pd.DataFrame({name: frame[name] if name in text else _typed(frame[name]) for name in frame.columns})
 
 
+def first_without_number(values: Any) -> tuple[str, int]:
+    """The first value that keeps a column from being one of numbers, and its row (from 1); else the first value."""
+    present = values.dropna().astype(str)
+    present = present[[value.strip().casefold() not in _MISSING_NUMBERS for value in present]]
+    odd = [not _NUMBER.fullmatch(v) or bool(_PADDED.fullmatch(v)) or not np.isfinite(float(v)) for v in present]
+    label = present.index[odd.index(True) if True in odd else 0]
+    return str(present[label]), int(values.index.get_loc(label)) + 1
+
+
 def read_texts(content: str) -> pd.DataFrame:
     """CSV text → every value as it stands there; missing where nothing stands. Raises InvalidTable."""
-    header = next(csv.reader(io.StringIO(content)), [])
+    csv.field_size_limit(MOST_VALUE_CHARACTERS)
+    lines = csv.reader(io.StringIO(content, newline=""), strict=True)
+    header, rows = _strict_rows(lines)
     repeated = sorted({name for name in header if header.count(name) > 1})
     if repeated:
         raise InvalidTable([f"the header names {', '.join(map(repr, repeated))} more than once: rename one of each."])
     unnamed = [position for position, name in enumerate(header, start=1) if not name.strip()]
     if unnamed:
         raise InvalidTable([f"the header leaves column {', '.join(map(str, unnamed))} without a name: give it one."])
-    try:
-        frame = pd.read_csv(io.StringIO(content), dtype=str, keep_default_na=False, na_values=[""], index_col=False)
-    except (pd.errors.ParserError, pd.errors.ParserWarning) as error:
-        raise InvalidTable([f"is not a table: {str(error).strip()}. Every line needs one value for each column, and "
-                            "values that hold commas need double quotes."]) from None  # fmt: skip
     if len(header) == 1 and any(mark in header[0] for mark in ";\t|"):
         raise InvalidTable(["its header has one column only and looks separated by something else: "
                             "save the file with commas between the values."])  # fmt: skip
-    return frame
+    problems = [
+        f"line {line} has {len(cells)} {'value' if len(cells) == 1 else 'values'} and the header names {len(header)}: "
+        "every line needs one value for each column, and values that hold commas need double quotes."
+        for line, cells in rows
+        if len(cells) != len(header)
+    ]
+    if problems:
+        more = len(problems) - MOST_PROBLEMS
+        raise InvalidTable(problems[:MOST_PROBLEMS] + ([f"{more} more lines are like that."] if more > 0 else []))
+    columns = zip(*(cells for _, cells in rows), strict=True) if rows else ((),) * len(header)
+    return pd.DataFrame(
+        {
+            name: pd.Series([cell or None for cell in cells], dtype=object)
+            for name, cells in zip(header, columns, strict=True)
+        }
+    )
+
+
+def _strict_rows(reader: Any) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The header, and each row with the number of the line where it begins; empty lines are none. Raises InvalidTable."""
+    header: list[str] | None = None
+    rows: list[tuple[int, list[str]]] = []
+    line = 1
+    try:
+        for cells in reader:
+            if cells and header is None:
+                header = cells
+            elif cells:
+                rows.append((line, cells))
+            line = reader.line_num + 1
+    except csv.Error as error:
+        if "field larger" in str(error) or "unexpected end" in str(error):
+            raise InvalidTable([f"in the row that begins at line {line} a double quote is not closed."]) from None
+        raise InvalidTable([f"line {line} is not CSV ({error}): a double quote inside a quoted value is written twice, "
+                            "and a value that begins with one ends with one."]) from None  # fmt: skip
+    return header or [], rows
 
 
 def _read(path: Path) -> pd.DataFrame:
@@ -164,6 +212,7 @@ def _row_problems(frame: pd.DataFrame, target: str, id_column: str) -> tuple[lis
     if missing and missing < len(labels):
         warnings.append(f"{missing} rows have no value in target {target!r} and are left out of the training.")
     usable = labels.dropna()
+    warnings += _near_twins(usable, target)
     if usable.empty and len(labels):
         problems.append(f"target column {target!r} has no values.")
     elif len(usable) < MIN_ROWS:
@@ -172,6 +221,24 @@ def _row_problems(frame: pd.DataFrame, target: str, id_column: str) -> tuple[lis
     if usable.nunique() == 1:
         problems.append(f"target column {target!r} is {usable.iloc[0]!r} in every row: there is nothing to tell apart.")
     return problems, warnings
+
+
+def _near_twins(labels: pd.Series, target: str) -> list[str]:
+    """A warning for values that differ only in case, white space, punctuation or in how Unicode composes them."""
+    if labels.nunique() > MOST_CLASSES:
+        return []
+    groups: dict[str, list[str]] = {}
+    for label in sorted(labels.unique()):
+        letters = re.sub(r"[^\w+-]+", "", unicodedata.normalize("NFKC", label)).casefold()
+        if letters and not _NUMBER.fullmatch(label):
+            groups.setdefault(letters, []).append(label)
+    counts = labels.value_counts()
+    return [
+        f"{' and '.join(f'{label!r} ({counts[label]} rows)' for label in alike)} in target {target!r} look like one class "
+        "and are learned as several: use one spelling if they mean the same."
+        for alike in groups.values()
+        if len(alike) > 1
+    ]
 
 
 def _stripped(values: pd.Series) -> pd.Series:

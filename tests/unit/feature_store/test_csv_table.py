@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from local.csv_table import InvalidTable, read_table, read_texts, with_types
+from local.csv_table import InvalidTable, first_without_number, read_table, read_texts, with_types
 from local.feature_names import NameCollision, feature_name, feature_names
 
 Write = Callable[[str], Path]
@@ -68,7 +68,45 @@ def test_another_separator(write: Write) -> None:
 
 
 def test_lines_with_too_many_values(write: Write) -> None:
-    assert "is not a table" in problems(write(rows(3) + "1,2,3,4\n"))[0]
+    assert problems(write(rows(3) + "1,2,3,4\n")) == [
+        "line 5 has 4 values and the header names 3: every line needs one value for each column, and values that hold "
+        "commas need double quotes."
+    ]
+
+
+def test_lines_one_value_short_or_all_too_wide(write: Write) -> None:
+    assert problems(write(rows(3) + '"7\n7",2,no\n\n8,2\n'))[0].startswith("line 8 has 2 values")
+    wide = problems(write("id,amount,left\n" + "1,2,yes,zzz\n" * 9))
+    assert [line.split(" and ")[0] for line in wide[:5]] == [f"line {line} has 4 values" for line in range(2, 7)]
+    assert wide[5:] == ["4 more lines are like that."]
+
+
+@pytest.mark.parametrize("cell", ['"5" pipe"', '"a"b', '"" x'])
+def test_a_cell_with_stray_quotes(write: Write, cell: str) -> None:
+    assert problems(write(rows(3) + f"9,{cell},no\n"))[0].startswith("line 5 is not CSV")
+
+
+def test_a_quote_that_is_never_closed(write: Write) -> None:
+    assert problems(write(rows(3) + '9,"1,no\n8,1,no\n')) == [
+        "in the row that begins at line 5 a double quote is not closed."
+    ]
+
+
+@pytest.mark.parametrize("twin", ["Yes", "yes.", "YES", "yes\u00a0!"])
+def test_classes_that_look_alike_are_named(write: Write, twin: str) -> None:
+    table = read_table(write(rows(600, label=lambda i: twin if i == 7 else "yes" if i % 3 else "no")), "left", "id")
+    assert len(table.warnings) == 1
+    assert repr(twin) in table.warnings[0] and "'yes' (399 rows)" in table.warnings[0]
+
+
+def test_white_space_around_a_label_does_not_count(write: Write) -> None:
+    table = read_table(write(rows(600, label=lambda i: " yes" if i % 2 else "yes\t" if i % 3 else "no")), "left", "id")
+    assert set(table.frame["left"]) == {"yes", "no"}
+
+
+@pytest.mark.parametrize("odd", ["inf", "-Infinity", "1e999", "12 EUR", "007"])
+def test_the_value_that_is_no_number_is_the_one_named(odd: str) -> None:
+    assert first_without_number(pd.Series(["1.5", None, "NA", odd, "2"])) == (odd, 4)
 
 
 def test_all_problems_at_once(write: Write) -> None:
