@@ -23,7 +23,7 @@ local = typer.Typer(no_args_is_help=True)
 app.add_typer(local, name="local", help="The local cloud: the same AWS APIs on this machine.")
 
 Version = Annotated[int, typer.Argument(min=1, help="Version of the model in the registry.")]
-Faults = Annotated[Path | None, typer.Option(help="YAML file of faults to inject (format: docs/laptop.md).")]
+Faults = Annotated[Path | None, typer.Option(help="YAML file of faults to inject (format: docs/local-cloud.md).")]
 Watch = Annotated[bool, typer.Option("--watch", help="Show the steps until it has ended.")]
 NOTHING_PREDICTED = "Stopped; nothing was predicted."
 
