@@ -36,7 +36,7 @@ def way_of(name, processing, folder):
     def encode(body):
         # As the toolkit calls it, which hands over text.
         request = inference.input_fn(body.decode(), "text/csv")
-        return inference.output_fn(inference.predict_fn(request, encoder), "text/csv")[0]
+        return inference.output_fn(inference.predict_fn(request, encoder), "text/csv").get_data()
 
     return encode
 

@@ -68,8 +68,16 @@ def predict_fn(request: tuple[bytes, str], encoder: Encoder) -> Any:
 
 
 def output_fn(result: Any, accept: str | None) -> Any:
-    """CSV, whatever the client accepts: the next container, not the client, reads it. A refusal goes out as it is."""
-    return (result, CSV) if isinstance(result, bytes) else result
+    """CSV, whatever the client accepts: the next container, not the client, reads it. A refusal goes out as it is.
+
+    The content type must be exactly `text/csv`: SageMaker hands it on as it is, Autopilot's program compares it with
+    just that, and of a tuple the toolkit makes `text/csv; charset=utf-8` (Flask's `mimetype`).
+    """
+    if not isinstance(result, bytes):
+        return result
+    from werkzeug.wrappers import Response
+
+    return Response(result, content_type=CSV)
 
 
 def _refusal(sentence: str) -> Any:

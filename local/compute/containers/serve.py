@@ -6,7 +6,8 @@ and _worker.py in github.com/aws/sagemaker-containers; serving.py in github.com/
 - `transform_fn(model, content, content_type, accept)`, or `input_fn`, `predict_fn` and `output_fn`, not both;
 - content is text for exactly text/csv and application/json, bytes otherwise;
 - without an Accept header, or with */*, accept is SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT, or else application/json;
-- the answer is (content, type) or a Flask or Werkzeug response, with which alone a program can choose the status;
+- the answer is (content, type), of which Flask makes a response whose text types get `; charset=utf-8`, or a Flask or
+  Werkzeug response, with which alone a program can choose the status and the exact content type;
 - an exception of the program, of whatever class, is a 500 with a page that does not say what happened; the log does.
 """
 
@@ -59,6 +60,8 @@ def reply_of(result: Any, accept: str) -> Reply:
     if hasattr(result, "status_code") and hasattr(result, "get_data"):
         return Reply(result.status_code, result.get_data(), result.content_type or accept)
     content, content_type = result if isinstance(result, tuple) else (result, accept)
+    if content_type.startswith("text/") and "charset" not in content_type:
+        content_type += "; charset=utf-8"
     return Reply(200, content.encode() if isinstance(content, str) else bytes(content), content_type)
 
 

@@ -27,6 +27,7 @@ def transform_fn(model, content, content_type, accept):
     return json.dumps(seen), "application/json"
 """
 STEPS = """
+from werkzeug.wrappers import Response
 def model_fn(model_dir):
     return 10
 def input_fn(body, content_type):
@@ -34,7 +35,13 @@ def input_fn(body, content_type):
 def predict_fn(data, model):
     return [value * model for value in data]
 def output_fn(prediction, accept):
-    return ",".join(map(str, prediction)), "text/csv"
+    return Response(",".join(map(str, prediction)), content_type="text/csv")
+"""
+PAIR = """
+def model_fn(model_dir):
+    return None
+def transform_fn(model, content, content_type, accept):
+    return content, "text/csv"
 """
 REFUSES = """
 from werkzeug.wrappers import Response
@@ -56,6 +63,12 @@ def test_input_predict_and_output_functions_run_in_turn(chain: Chain) -> None:
     served.start()
     answer = served.invoke(b"1,2", "text/csv")
     assert (answer.status, answer.body, answer.content_type) == (200, b"10,20", "text/csv")
+
+
+def test_a_pair_of_content_and_type_gets_a_character_set_as_flask_gives_it(chain: Chain) -> None:
+    served = chain(PAIR)
+    served.start()
+    assert served.invoke(b"1,2", "text/csv").content_type == "text/csv; charset=utf-8"
 
 
 def test_transform_fn_gets_text_for_csv_and_bytes_for_other_types(chain: Chain) -> None:

@@ -20,7 +20,7 @@ preprocess.run(root, "churn", "BinaryClassification", ["customer_id"], 42)
 encoder = inference.model_fn(root + "/processing/output/preprocessing")
 rows = open(root + "/processing/output/evaluation_input/test.jsonl", "rb").read()
 request = inference.input_fn(rows, "application/jsonlines")
-answer, _ = inference.output_fn(inference.predict_fn(request, encoder), "text/csv")
+answer = inference.predict_fn(request, encoder)
 open(root + "/answers.csv", "wb").write(answer)
 """
 

@@ -184,8 +184,6 @@ def answered(body: bytes, kind: str, *, decoded: bool) -> tuple[int, str]:
     """Status and content as the toolkit gets them; it has decoded the body of some types."""
     content = body.decode("utf-8", "replace") if decoded else body
     result = inference.output_fn(inference.predict_fn(inference.input_fn(content, kind), MODEL), CSV)
-    if isinstance(result, tuple):
-        return 200, result[0].decode()
     return result.status_code, result.get_data(as_text=True)
 
 
