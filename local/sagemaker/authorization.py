@@ -85,6 +85,9 @@ def _resource(
     if named is None:
         return "*"
     kind, name = named
+    if operation == "ListModelPackages":
+        # The Service Authorization Reference has no other resource type for it.
+        return f"arn:aws:sagemaker:{region}:{account or ACCOUNT_ID}:model-package/{name.rpartition('/')[2].lower()}/*"
     return (
         name if name.startswith("arn:") else f"arn:aws:sagemaker:{region}:{account or ACCOUNT_ID}:{kind}/{name.lower()}"
     )

@@ -69,8 +69,16 @@ REVIEWED = {
     ),
     ("TrainingRole", "TellSyncJobsAreDone"): ({"events:PutTargets", "events:PutRule", "events:DescribeRule"}, _SYNC),
     ("TrainingRole", "NameTheCatalog"): ({"athena:GetDataCatalog"}, _ATHENA),
-    ("TrainingRole", "FindOfflineTable"): ({"glue:GetPartitions"}, _ATHENA),
+    ("TrainingRole", "FindOfflineTable"): (
+        {"glue:GetPartitions", "glue:GetPartition", "glue:BatchGetPartition"},
+        _ATHENA,
+    ),
     ("TrainingRole", "WriteQueryResult"): ({"s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"}, _ATHENA),
+    ("TrainingRole", "ResumeQueryResult"): ({"s3:ListBucketMultipartUploads"}, _ATHENA),
+    ("TrainingRole", "ReadRegisteredImages"): (
+        {"ecr:BatchGetImage", "ecr:DescribeImages"},
+        "The registry reads the images of a new version with its caller's permissions",
+    ),
     ("TrainingRole", "UseLakeFormation"): (
         {"lakeformation:GetDataAccess"},
         "Lake Formation asks it of Athena's caller where it governs the offline store; the laptop has none",
