@@ -22,11 +22,11 @@ def computed(finished: Finished, client: Callable[[str], Any]) -> list[tuple[str
     endpoint = ((finished.output or {}).get("endpoint") or {}).get("name")
     asked = (
         ("processing job", "ProcessingStartTime", "ProcessingEndTime",
-         lambda: sagemaker.describe_processing_job(ProcessingJobName=names["processing_job"])),
+         lambda: sagemaker.describe_processing_job(ProcessingJobName=names["processing_job"] + "-0")),
         ("AutoML job", "CreationTime", "EndTime",
          lambda: sagemaker.describe_auto_ml_job_v2(AutoMLJobName=names["automl_job"])),
         ("batch transform", "TransformStartTime", "TransformEndTime",
-         lambda: sagemaker.describe_transform_job(TransformJobName=names["transform_job"])),
+         lambda: sagemaker.describe_transform_job(TransformJobName=names["transform_job"] + "-0")),
         ("endpoint", "CreationTime", "LastModifiedTime",
          lambda: sagemaker.describe_endpoint(EndpointName=endpoint) if endpoint else {}),
     )  # fmt: skip

@@ -46,7 +46,8 @@ def _end(case: Case, way: Way, ending: Ending, how: str) -> Iterator[str]:
     if good.status == "FAILED" and task.follows_failure:
         # What is done about a failure, the mail included, must not change what the execution ends with.
         # Where the failure machine cannot be started, the execution's error has EventBridge start it.
-        handed_over = task.reports_failure and ending.error == "FailureNotReported" and not case.kind.recovers
+        # One that was stopped on its way leaves the failure unexplained.
+        handed_over = task.reports_failure and not case.kind.recovers
         if not handed_over and (how != "recovered" or not ending.cause.startswith(good.cause[:40])):
             yield f"the first failure is hidden: {ending.error}: {ending.cause[:300]} in place of {good.error}: {good.cause[:300]}"
     elif how == "recovered" and not case.kind.recovers and _must_show(case, good):

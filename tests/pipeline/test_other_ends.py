@@ -71,7 +71,9 @@ def test_processing_script_that_raises_fails_with_one_mail(cloud: Cloud, deploye
     subject, body = failure_mail(cloud, before)
     assert subject == "[SageMaker Pipeline Failed] PreprocessData"
     assert "/aws/sagemaker/ProcessingJobs" in body
-    job = body.split("Job: ", 1)[1].split("\n", 1)[0].strip()
+    run_id = body.split("Run: ", 1)[1].split(",", 1)[0].strip()
+    listed = cloud.client("sagemaker").list_processing_jobs(NameContains=run_id)["ProcessingJobSummaries"]
+    job = listed[0]["ProcessingJobName"]
     logs = cloud.client("logs").filter_log_events(logGroupName="/aws/sagemaker/ProcessingJobs", logStreamNamePrefix=job)
     assert any("out of paper" in event["message"] for event in logs["events"])
 
