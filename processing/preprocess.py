@@ -103,10 +103,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--target", required=True)
     parser.add_argument("--problem-type", required=True, choices=[BINARY, MULTICLASS, REGRESSION])
     parser.add_argument("--drop-columns", default="", help="comma-separated, besides the feature store's own")
+    parser.add_argument("--exclude-columns", action="append", default=[], help="comma-separated; may come again")
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--root", default=ROOT, help="where SageMaker mounts everything")
     options = parser.parse_args(arguments)
-    ignored = [name for name in options.drop_columns.split(",") if name]
+    ignored = [name for names in [options.drop_columns, *options.exclude_columns] for name in names.split(",") if name]
     try:
         run(options.root, options.target, options.problem_type, ignored, options.seed)
     except UnusableData as problem:

@@ -95,12 +95,25 @@ def describe(
         "uris": {name: f"s3://{bucket}/{key}" for name, key in {**keys, **folders}.items()},
         # Athena's execution parameters are texts of SQL literals.
         "query_parameters": [f"'CUST_{bound:06d}'" for bound in bounds if bound is not None],
+        "processing_arguments": _processing_arguments(settings),
         "client_token": f"{run_id}-{digest[8:19]}",  # 36 characters, the most a model package's token may have
         "images": {"preprocess": image},
         "roles": {"job": job_role, "automl": automl_role},
         **_tags(settings, stack, run_id),
         **_protection(settings),
     }
+
+
+def _processing_arguments(settings: Settings) -> list[str]:
+    """What the processing job is asked besides target and problem type, in the words of its command line.
+
+    SageMaker takes 100 arguments of at most 256 characters each
+    (docs.aws.amazon.com/sagemaker/latest/APIReference/API_AppSpecification.html): settings.py bounds what goes in.
+    Column names are lower case, as Athena's result has them.
+    """
+    excluded = [name.lower() for name in settings.exclude_columns]
+    # Names have at most 64 characters: three of them fit with their commas.
+    return [f"--exclude-columns={','.join(excluded[place : place + 3])}" for place in range(0, len(excluded), 3)]
 
 
 def _tags(settings: Settings, stack: str, run_id: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -139,6 +139,16 @@ class Settings(BaseModel):
     accuracy_threshold: Annotated[float, Field(strict=True, ge=-1000, le=1)] = 0.5
     model_approval_status: Literal["Approved", "PendingManualApproval"] = "Approved"
 
+    # The rows: what is left out, what F1 and its kind are about, how the test rows are chosen, what the checks may stop.
+    positive_class: (
+        Annotated[str, StringConstraints(strict=True, pattern=r"^[^\x00-\x1f\x7f]*$", min_length=1, max_length=200)]
+        | None
+    ) = None
+    exclude_columns: Annotated[list[FeatureName], Field(max_length=100)] = []
+    split: Literal["stratified", "time", "group"] = "stratified"
+    split_group_column: FeatureName | None = None
+    data_checks: Literal["Warn", "Require"] = "Warn"
+
     feature_group_name: FeatureName = "mlops_poc_churn_classification_feature"
     feature_store_bucket: Bucket | None = None
     customer_id_start: Annotated[Whole, Field(ge=1, le=999_999)] | None = 1
@@ -244,7 +254,8 @@ def resolve(given: Any, defaults: Mapping[str, Any]) -> Settings:
             name = str(detail["loc"][0])
             if name not in wrong:  # a union reports each of its members
                 wrong.add(name)
-                problems.append(wording.explain(name, merged.get(name), detail))
+                in_list = any(isinstance(place, int) for place in detail["loc"])
+                problems.append(wording.explain(name, detail["input"] if in_list else merged.get(name), detail))
     problems += [
         f"{name} is set when the stack is deployed (to {wording.show(defaults.get(name))}), not for one run: "
         "leave it out, or deploy again with another value."
@@ -328,8 +339,32 @@ def _contradictions(values: Mapping[str, Any], wrong: set[str]) -> list[str]:
         problems.append(
             f"max_runtime_sec ({each}, one training job) is more than automl_max_runtime_sec ({whole}, all of them)."
         )
+    problems += _contradictory_rows(values, usable)
     if usable("transform_instance_type") and BURSTABLE.match(values["transform_instance_type"]):
         problems.append(
             f"transform_instance_type: batch transform does not run on burstable instances ({values['transform_instance_type']}). Use ml.m5.large or larger."
         )
+    return problems
+
+
+def _contradictory_rows(values: Mapping[str, Any], usable: Callable[..., bool]) -> list[str]:
+    """Likewise, in the choice of rows and columns."""
+    problems, positive, excluded = [], values["positive_class"], values["exclude_columns"]
+    target, group, split = (values[name] for name in ("target_attribute_name", "split_group_column", "split"))
+    if usable("positive_class", "problem_type") and positive is not None and values["problem_type"] != _BINARY:
+        problems.append(
+            f"positive_class goes with {_BINARY}, and problem_type is {values['problem_type']}: leave it out."
+        )
+    if usable("split", "split_group_column") and (split == "group") != (group is not None):
+        problems.append(
+            "split: group needs split_group_column, the column whose rows must stay together."
+            if group is None
+            else f"split_group_column goes with split: group, and split is {split}."
+        )
+    if usable("split_group_column", "target_attribute_name") and group is not None and group.lower() == target.lower():
+        problems.append(
+            f"split_group_column is the target ({target}): choose the column whose rows must stay together."
+        )
+    if usable("exclude_columns", "target_attribute_name") and target.lower() in [name.lower() for name in excluded]:
+        problems.append(f"exclude_columns names the target ({target}), which is what the model learns: leave it out.")
     return problems

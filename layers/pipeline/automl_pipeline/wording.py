@@ -21,6 +21,9 @@ _MEANINGS = {
     "prefix": "folders of letters, digits, hyphens and underscores, with slashes between them only, 150 characters in all",
     "feature_group_name": "1 to 64 letters, digits, hyphens and underscores",
     "target_attribute_name": "a feature's name: 1 to 64 letters, digits, hyphens and underscores",
+    "positive_class": "a class of the target: 1 to 200 characters, none of them a control character",
+    "exclude_columns": "a feature's name: 1 to 64 letters, digits, hyphens and underscores",
+    "split_group_column": "a feature's name: 1 to 64 letters, digits, hyphens and underscores",
     "processing_instance_type": "an instance type such as ml.m5.xlarge",
     "transform_instance_type": "an instance type such as ml.m5.xlarge",
     "inference_instance_type": "an instance type such as ml.m5.xlarge",
@@ -44,6 +47,7 @@ _WANTED = {
     "float_type": "a number without quotes",
     "string_type": "a text in quotes",
     "bool_type": "true or false, without quotes",
+    "list_type": "a list of texts",
 }
 _LIMITS = {"greater_than_equal": ("at least", "ge"), "less_than_equal": ("at most", "le")}
 _WRONG_TEXTS = frozenset(["string_pattern_mismatch", "string_too_short", "string_too_long", "string_unicode"])
@@ -59,6 +63,8 @@ def explain(name: str, value: Any, detail: Mapping[str, Any]) -> str:
     if kind in _LIMITS:
         words, limit = _LIMITS[kind]
         return f"{name} must be {words} {int(context[limit]):,}, got {show(value)}."
+    if kind == "too_long":
+        return f"{name} takes at most {context['max_length']} entries, and has {context['actual_length']:,}."
     if kind in _WRONG_TEXTS:
         return f"{name}: {show(value)} is not {_MEANINGS.get(name, 'in the right form')}."
     if kind == "literal_error":

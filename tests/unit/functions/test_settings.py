@@ -56,6 +56,15 @@ def test_configuration_file_is_a_valid_input() -> None:
         ({"region": "us-west-٢"}, "is not a region"),
         ({"role_arn": "arn:aws:iam::123456789012:role/é"}, "is not a role's ARN"),
         ({"notification_email": "a@b.c\nBcc: x@y.z"}, "is not an e-mail address"),
+        ({"positive_class": True}, "positive_class must be a text in quotes, and is true."),
+        ({"positive_class": "yes", "problem_type": "MulticlassClassification"}, "positive_class goes with Binary"),
+        ({"exclude_columns": "age"}, 'exclude_columns must be a list of texts, and is a text: "age".'),
+        ({"exclude_columns": ["age", "b c"]}, 'exclude_columns: "b c" is not a feature\'s name'),
+        ({"exclude_columns": ["a"] * 101}, "exclude_columns takes at most 100 entries, and has 101."),
+        ({"exclude_columns": ["Churn"]}, "exclude_columns names the target (churn)"),
+        ({"split": "group"}, "split: group needs split_group_column"),
+        ({"split_group_column": "household"}, "split_group_column goes with split: group"),
+        ({"split": "group", "split_group_column": "CHURN"}, "split_group_column is the target (churn)"),
         ([], "must be a JSON object"),
         ({"comment": "x" * 70_000}, "larger than 64 KB"),
     ],
@@ -68,6 +77,7 @@ def test_what_is_wrong_is_said(asked: Any, said: str) -> None:
 
 STRICT = {
     **DEPLOYED,
+    "data_checks": "Require",
     "model_approval_status": "PendingManualApproval",
     "accuracy_threshold": 0.8,
     "autoscaling_max_capacity": 3,
@@ -83,6 +93,11 @@ STRICT = {
             {"model_approval_status": "Approved"},
             "model_approval_status: the stack was deployed with PendingManualApproval, which a run cannot loosen to "
             "Approved. Leave it out, or deploy the stack with another value.",
+        ),
+        (
+            {"data_checks": "Warn"},
+            "data_checks: the stack was deployed with Require, which a run cannot loosen to Warn. "
+            "Leave it out, or deploy the stack with another value.",
         ),
         (
             {"accuracy_threshold": -1000},
@@ -309,3 +324,13 @@ def test_network_key_and_tags_that_cannot_be_are_told(key: str, value: str, said
     (problem,) = refused.value.problems
     assert problem.startswith(f"{key}: ")
     assert said in problem
+
+
+def test_arguments_of_the_processing_job_are_what_sagemaker_takes() -> None:
+    columns = [f"{number:03d}".ljust(64, "x") for number in range(100)]
+    arguments = described(exclude_columns=columns)["processing_arguments"]
+    assert ",".join(argument.removeprefix("--exclude-columns=") for argument in arguments).split(",") == columns
+    of_the_machine = 6
+    given = {"ContainerArguments": ["x"] * of_the_machine + arguments}
+    problems = api_model.problems("sagemaker", "CreateProcessingJob", {"AppSpecification": {"ImageUri": "i", **given}})
+    assert not [problem for problem in problems if "containerArguments" in problem]
