@@ -80,11 +80,11 @@ lint: setup $(CHECKOV) ## ruff, types, template and machines
 	@$(CHECKOV) --file template.yaml --framework cloudformation --skip-download --compact --quiet
 
 build: setup $(SAM) ## functions and layers for Lambda (arm64), into .aws-sam, without Docker
-	@SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/$(BIN):$$PATH" $(SAM) build $(ARGS)
+	@SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/$(BIN):$$PATH" $(SAM) build $(if $(filter build,$(MAKECMDGOALS)),$(ARGS))
 	@$(BIN)/python -m local.package_sizes
 
-deploy: build ## to AWS; asks what it needs the first time: make deploy ARGS="--config-env prod"
-	@SAM_CLI_TELEMETRY=0 $(BIN)/python -m cli.first_deploy $(SAM) $(ARGS)
+deploy: setup $(SAM) ## to AWS; asks what it needs the first time: make deploy ARGS="--config-env prod"
+	@SAM_CLI_TELEMETRY=0 $(BIN)/python -m cli.first_deploy "$(MAKE) --no-print-directory build ARGS=" $(SAM) $(ARGS)
 
 # In an environment of its own: it needs another botocore than the laptop cloud.
 $(SAM): $(VENV)/.installed

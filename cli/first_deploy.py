@@ -1,13 +1,14 @@
 """What `make deploy` runs: the first time it asks for what a stack needs, checks it and keeps it; later it just deploys.
 
-`python -m cli.first_deploy SAM [arguments of sam deploy]`. Without a terminal, or once samconfig.toml names a region, it
-is `sam deploy` with the arguments it got, so that continuous integration and second runs are asked nothing.
+`python -m cli.first_deploy BUILD SAM [arguments of sam deploy]`, where BUILD is the command that builds. Without a terminal, or once samconfig.toml names a region, it
+builds and is `sam deploy` with the arguments it got, so that continuous integration and second runs are asked nothing.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -28,18 +29,19 @@ TEMPLATE = paths.PROJECT / "template.yaml"
 Say = Callable[[str], None]
 Ask = Callable[[str, str], str]
 
-# What costs money while nothing runs. Figures: AWS's price lists for us-west-2 in 2025, rounded; other regions differ.
 IDLE = """\
-While nothing runs, it costs (about, in us-west-2; docs/costs.md says more):
-  endpoint, once a model is deployed   0.23 USD an hour for each {instance_type}: the one thing to watch
-  alarms                               0.10 USD a month each, {alarms} of them; the first 10 of an account are free
-  dashboard                            3 USD a month; the first 3 of an account are free
+While nothing runs, it costs (docs/costs.md says more):
+  endpoint, once a model is deployed   each {instance_type} by the hour (aws.amazon.com/sagemaker/pricing): the one thing to watch
+  alarms and dashboard                 {alarms} alarms, 1 dashboard, by the month (aws.amazon.com/cloudwatch/pricing)
   data, models and logs                S3 and CloudWatch storage of what runs leave
   functions, machines, topic, rules    nothing
 Each run costs a processing job, a batch transform and, most of it, Autopilot's training jobs."""
 
+# Lambda takes names of 64 characters, and the longest of the stack's is STACK-evaluate-model.
+LONGEST_STACK_NAME = 64 - len("-evaluate-model")
 
-class CannotDeploy(Exception):
+
+class CannotDeployError(Exception):
     """The message says what is missing and what to do."""
 
 
@@ -53,18 +55,27 @@ class Answers:
 
 def main(arguments: list[str]) -> int:
     """Returns sam's exit code, or 1 with a message."""
-    sam, *rest = arguments
+    build, sam, *rest = arguments
     environment = _option(rest, "--config-env") or "default"
     known = tomllib.loads(CONFIG.read_text(encoding="utf-8")).get(environment, {}).get("deploy", {}).get("parameters")
     if known is None:
         print(f"samconfig.toml has no section [{environment}.deploy.parameters].", file=sys.stderr)
         return 1
+    stack = _option(rest, "--stack-name") or known.get("stack_name", "")
+    if len(stack) > LONGEST_STACK_NAME:
+        print(
+            f"The stack's name {stack} has {len(stack)} characters. Its functions are named after it, for which it may "
+            f"have {LONGEST_STACK_NAME} at most: set another stack_name in samconfig.toml.",
+            file=sys.stderr,
+        )
+        return 1
     asked_already = "region" in known or bool({"--guided", "-g", "--region"} & set(rest))
     if asked_already or not sys.stdin.isatty():
-        return subprocess.run([sam, "deploy", *rest], check=False).returncode
+        region = _option(rest, "--region") or known.get("region")
+        return _deployed(build, [sam, "deploy", *rest], stack, region)
     try:
         answers = ask(known, typer.echo, lambda text, default: typer.prompt(text, default=default))
-    except CannotDeploy as problem:
+    except CannotDeployError as problem:
         print(f"Error: {problem}", file=sys.stderr)
         return 1
     if not typer.confirm("Deploy this? The answers are kept in samconfig.toml; the changes are shown once more"):
@@ -72,19 +83,19 @@ def main(arguments: list[str]) -> int:
         return 1
     text = CONFIG.read_text(encoding="utf-8")
     CONFIG.write_text(kept(text, environment, answers, known.get("parameter_overrides", "")), encoding="utf-8")
-    status = subprocess.run([sam, "deploy", *rest], check=False).returncode
+    status = _deployed(build, [sam, "deploy", *rest], stack, answers.region)
     if status == 0:
         print(
-            "Confirm the mail that SNS has sent, then start a run:"
+            "Confirm the subscription in the email that SNS has sent, then start a run:"
             if "NotificationEmail" in answers.parameters
             else "Start a run:"
         )
-        print(f"  AWS_REGION={answers.region} .venv/bin/automl start --watch --stack-name {known['stack_name']}")
+        print(f"  AWS_REGION={answers.region} .venv/bin/automl start --watch --stack-name {stack}")
     return status
 
 
 def ask(known: Mapping[str, Any], say: Say, ask_for: Ask) -> Answers:
-    """Ask for region, data and mail address; each answer is checked before the next question. Raises CannotDeploy."""
+    """Ask for region, data and email address; each answer is checked before the next question. Raises CannotDeployError."""
     template = packaging.read_template(TEMPLATE)
     say(f"The first deployment of stack {known['stack_name']}. Return takes what is in brackets.\n")
     regions = sorted(template["Mappings"]["ScikitLearnImage"])
@@ -104,14 +115,12 @@ def ask(known: Mapping[str, Any], say: Say, ask_for: Ask) -> Answers:
         wanted = template["Parameters"][name]
         usual = str(wanted["Default"])
         value = _checked(lambda: ask_for(text, usual if default is None else default).strip(), _rule(wanted), say)
+        answers.parameters.pop(name, None)
         if value != usual:
             answers.parameters[name] = value
         return value
 
-    group = parameter("FeatureGroupName", "Feature group to train on")
-    bucket, features, problem = described(group, region)
-    if problem:
-        say(f"  {problem}")
+    group, bucket, features = _feature_group(parameter, region, say)
     target = parameter("TargetAttributeName", "Feature to predict")
     if features and target not in features:
         say(
@@ -119,10 +128,22 @@ def ask(known: Mapping[str, Any], say: Say, ask_for: Ask) -> Answers:
         )
     parameter("FeatureStoreBucket", "Bucket of its offline store (empty: the pipeline's own)", bucket)
     parameter("BucketName", "Your own bucket for data and models (empty: one is created)")
-    parameter("NotificationEmail", "Address for mails about failures (empty: none)")
+    parameter("NotificationEmail", "Eemail address for failures (empty: none)")
     instance_type = parameter("InferenceInstanceType", "Instance type of the endpoint")
     _explain(template, answers, instance_type, say)
     return answers
+
+
+def _feature_group(parameter: Callable[[str, str], str], region: str, say: Say) -> tuple[str, str | None, list[str]]:
+    """The group to train on, its bucket and its features. One that cannot be used is asked for again, until repeated."""
+    before = None
+    while True:
+        group = parameter("FeatureGroupName", "Feature group to train on")
+        bucket, features, problem = described(group, region)
+        if problem is None or group == before:
+            return group, bucket, features
+        say(f"  {group}: {problem} Name another one, or the same again to deploy all the same.")
+        before = group
 
 
 def described(group: str, region: str) -> tuple[str | None, list[str], str | None]:
@@ -170,12 +191,41 @@ def _explain(template: Mapping[str, Any], answers: Answers, instance_type: str, 
     say(IDLE.format(instance_type=instance_type, alarms=resources.count("AWS::CloudWatch::Alarm")) + "\n")
 
 
+def _deployed(build: str, deploy: list[str], stack: str, region: str | None) -> int:
+    """Build, then deploy; the exit code of what failed first. Says what to do with a stack that cannot be updated."""
+    status = subprocess.run(shlex.split(build), check=False).returncode
+    if status:
+        return status
+    status = subprocess.run(deploy, check=False).returncode
+    if status and (remedy := stuck(stack, region)):
+        print(remedy, file=sys.stderr)
+    return status
+
+
+def stuck(stack: str, region: str | None) -> str | None:
+    """What to do where the first deployment was rolled back: CloudFormation then takes no further change. Else None."""
+    try:
+        found = boto3.client("cloudformation", region_name=region).describe_stacks(StackName=stack)["Stacks"][0]
+    except (ClientError, BotoCoreError):
+        return None  # sam has already said what is wrong
+    if found["StackStatus"] != "ROLLBACK_COMPLETE":
+        return None
+    at = f"--stack-name {stack}" + (f" --region {region}" if region else "")
+    return (
+        f"The first deployment of {stack} failed and was rolled back (ROLLBACK_COMPLETE); such a stack can only be "
+        "deleted. See why it failed, delete it, and deploy again:\n"
+        f"  aws cloudformation describe-stack-events {at}\n"
+        f"  aws cloudformation delete-stack {at}\n"
+        f"  aws cloudformation wait stack-delete-complete {at}"
+    )
+
+
 def _account(region: str) -> str:
-    """The account that the credentials belong to. Raises CannotDeploy where there are none."""
+    """The account that the credentials belong to. Raises CannotDeployError where there are none."""
     try:
         return boto3.client("sts", region_name=region).get_caller_identity()["Account"]
     except (ClientError, BotoCoreError) as error:
-        raise CannotDeploy(explained(error)) from None
+        raise CannotDeployError(explained(error)) from None
 
 
 def _checked(answer: Callable[[], str], problem: Callable[[str], str | None], say: Say) -> str:
@@ -187,7 +237,7 @@ def _checked(answer: Callable[[], str], problem: Callable[[str], str | None], sa
 def _rule(parameter: Mapping[str, Any]) -> Callable[[str], str | None]:
     """What the template says of a parameter's values, as a question to one of them."""
     pattern = parameter.get("AllowedPattern", ".*")
-    wanted = parameter.get("ConstraintDescription", f"it must match {pattern}")
+    wanted = parameter.get("ConstraintDescription", parameter.get("Description", ""))
     return lambda text: None if re.fullmatch(pattern, text) else f"{text!r} cannot be used: {wanted}."
 
 

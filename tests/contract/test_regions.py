@@ -64,4 +64,6 @@ def test_nothing_names_a_partition_or_its_hosts(path: Path) -> None:
 
 def test_the_image_is_pulled_from_the_partitions_own_host() -> None:
     image = TEMPLATE["Resources"]["PrepareRunFunction"]["Properties"]["Environment"]["Variables"]["PREPROCESS_IMAGE"]
-    assert image["Fn::Sub"][0].startswith("${Account}.dkr.ecr.${AWS::Region}.${AWS::URLSuffix}/")
+    owned, own, published = image["Fn::If"]
+    assert (owned, own) == ("HasOwnImage", {"Ref": "PreprocessImage"})
+    assert published["Fn::Sub"][0].startswith("${Account}.dkr.ecr.${AWS::Region}.${AWS::URLSuffix}/")

@@ -78,6 +78,31 @@ def test_manual_approval_and_instance_types_hold_also_against_a_changed_machine(
     assert denied["InstanceTypeLimit"][:2] == ("LimitInstanceTypes", [training, deployment])
 
 
+def test_every_role_takes_the_boundary_and_path_of_an_organisation() -> None:
+    roles = {
+        name: resource["Properties"] for name, resource in RESOURCES.items() if resource["Type"] == "AWS::IAM::Role"
+    }
+    boundary = {"Fn::If": ["HasBoundary", {"Ref": "PermissionsBoundaryArn"}, {"Ref": "AWS::NoValue"}]}
+    assert [name for name, role in roles.items() if role["Path"] != {"Ref": "RolePath"}] == []
+    assert [name for name, role in roles.items() if role["PermissionsBoundary"] != boundary] == []
+
+
+def test_no_rule_loses_an_event() -> None:
+    policy = RESOURCES["LostEventsPolicy"]["Properties"]["PolicyDocument"]["Statement"][0]
+    rules = [name for name, resource in RESOURCES.items() if resource["Type"] == "AWS::Events::Rule"]
+    assert rules
+    for name in rules:
+        for target in RESOURCES[name]["Properties"]["Targets"]:
+            assert target["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": ["LostEvents", "Arn"]}}, name
+        assert {"Fn::GetAtt": [name, "Arn"]} in policy["Condition"]["ArnEquals"]["aws:SourceArn"], name
+
+
+def test_who_hears_of_an_alarm_hears_of_its_end() -> None:
+    alarms = [resource["Properties"] for resource in RESOURCES.values() if resource["Type"] == "AWS::CloudWatch::Alarm"]
+    assert alarms
+    assert all(alarm["OKActions"] == alarm["AlarmActions"] for alarm in alarms)
+
+
 def test_every_region_with_an_image_is_listed_once() -> None:
     listed = TEMPLATE["Rules"]["RegionHasImage"]["Assertions"][0]["Assert"]["Fn::Contains"][0]
     assert sorted(listed) == sorted(TEMPLATE["Mappings"]["ScikitLearnImage"])

@@ -170,7 +170,7 @@ class Settings(BaseModel):
         Annotated[
             str,
             StringConstraints(
-                strict=True, pattern=r"^[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+\.[^@\s\x00-\x1f\x7f]+$"
+                strict=True, pattern=r"^[^@\s\x00-\x1f\x7f\"'\\]+@[^@\s\x00-\x1f\x7f\"'\\]+\.[^@\s\x00-\x1f\x7f\"'\\]+$"
             ),
         ]
         | None

@@ -7,9 +7,11 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from datetime import datetime
 
 import boto3
 import pytest
+from botocore.stub import Stubber
 from moto import mock_aws
 from moto.sagemaker.exceptions import ResourceNotFound
 from moto.sagemaker.models import SageMakerModelBackend
@@ -72,8 +74,49 @@ def test_group_that_is_not_there_is_told(account: None, monkeypatch: pytest.Monk
         raise ResourceNotFound("Resource Not Found: nobody")
 
     monkeypatch.setattr(SageMakerModelBackend, "describe_feature_group", refuse)
-    _, said = answered(REGION, "nobody", "x", "", "", "", "")
+    _, said = answered(REGION, "nobody", "nobody", "x", "", "", "", "")
     assert "It cannot be looked up (Resource Not Found: nobody)" in said
+    assert "or the same again to deploy all the same" in said
+
+
+def test_mistyped_group_is_asked_for_again(account: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    describe = SageMakerModelBackend.describe_feature_group
+
+    def known_only(self: SageMakerModelBackend, feature_group_name: str) -> object:
+        if feature_group_name != "customers":
+            raise ResourceNotFound(f"Resource Not Found: {feature_group_name}")
+        return describe(self, feature_group_name)
+
+    monkeypatch.setattr(SageMakerModelBackend, "describe_feature_group", known_only)
+    answers, _ = answered(REGION, "custmers", "customers", "sold", "", "", "", "")
+    assert answers.parameters["FeatureGroupName"] == "customers"
+
+
+def test_no_answer_is_refused_with_a_pattern(account: None) -> None:
+    _, said = answered(REGION, "a b", "customers", "sold", "", "", 'a"b@example.com', "me@example.com", "")
+    assert "'a b' cannot be used: 1 to 64 letters, digits, hyphens and underscores." in said
+    assert "cannot be used: an email address without quotes." in said
+
+
+@pytest.mark.parametrize(("status", "is_stuck"), [("ROLLBACK_COMPLETE", True), ("UPDATE_ROLLBACK_COMPLETE", False)])
+def test_rolled_back_first_deployment_has_its_remedy(
+    monkeypatch: pytest.MonkeyPatch, status: str, is_stuck: bool
+) -> None:
+    cloudformation = boto3.client("cloudformation", REGION, aws_access_key_id="test", aws_secret_access_key="test")
+    found = {"StackName": "new", "CreationTime": datetime(2026, 11, 25), "StackStatus": status}
+    with Stubber(cloudformation) as answers:
+        answers.add_response("describe_stacks", {"Stacks": [found]}, {"StackName": "new"})
+        monkeypatch.setattr(first_deploy.boto3, "client", lambda *_, **__: cloudformation)
+        remedy = first_deploy.stuck("new", REGION)
+    command = f"aws cloudformation delete-stack --stack-name new --region {REGION}"
+    assert (command in (remedy or "")) == is_stuck
+
+
+def test_name_too_long_for_the_functions_is_refused_before_anything_is_built(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert first_deploy.main(["false", "false", "--stack-name", "s" * 50]) == 1
+    assert "may have 49 at most" in capsys.readouterr().err
 
 
 def test_target_that_is_not_there_is_told(account: None) -> None:
@@ -84,7 +127,7 @@ def test_target_that_is_not_there_is_told(account: None) -> None:
 def test_what_it_creates_and_costs_while_idle_is_said_first(account: None) -> None:
     _, said = answered(REGION, "customers", "sold", "", "", "", "ml.c5.large")
     assert "It creates:" in said
-    assert "for each ml.c5.large" in said
+    assert "each ml.c5.large by the hour" in said
     assert "state machines" in said
 
 
@@ -107,7 +150,7 @@ def test_without_a_terminal_it_is_sam_deploy_with_its_arguments() -> None:
     echo = shutil.which("echo")
     assert echo
     told = subprocess.run(
-        [sys.executable, "-m", "cli.first_deploy", echo, "--config-env", "prod", "--no-confirm-changeset"],
+        [sys.executable, "-m", "cli.first_deploy", "true", echo, "--config-env", "prod", "--no-confirm-changeset"],
         capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     assert told.stdout == "deploy --config-env prod --no-confirm-changeset\n"
