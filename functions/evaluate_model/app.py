@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import math
@@ -13,15 +12,14 @@ from urllib.parse import urlparse
 import boto3
 import known_row
 import metrics
+import numpy
 import pandas
+import predictions
 import report
 from aws_lambda_powertools import Logger
+from predictions import UnusablePredictions
 
 logger = Logger()
-
-
-class UnusablePredictions(Exception):
-    """The model's answers do not match the rows it was asked about; the message says how."""
 
 
 @cache
@@ -44,23 +42,27 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     truth = pandas.read_csv(
         io.BytesIO(_read(event["test_uri"] + "test.csv")), usecols=[target], dtype=str, keep_default_na=False
     )[target]
-    answer_text = _read_folder(event["predictions_uri"])
-    answers = read_answers(answer_text, is_regression)
-    if len(answers) != len(truth):
+    content = _read_folder(event["predictions_uri"])
+    answers = None if is_regression else predictions.read_classes(content, labels)
+    predicted = predictions.read_regression(content) if answers is None else answers.predicted
+    if len(predicted) != len(truth):
         raise UnusablePredictions(
-            f"The model answered {len(answers)} rows and was asked about {len(truth)}. See the transform job's log."
+            f"The model answered {len(predicted)} rows and was asked about {len(truth)}. See the transform job's log."
         )
+    index = known_row.choose(answers and answers.probability)
     asked = known_row.describe(
         _body(event["evaluation_input_uri"] + "test.jsonl").iter_lines(),
-        answer_text,
-        known_row.choose(answers),
+        index,
+        predictions.answer_at(content, index),
         is_regression=is_regression,
     )
-    if is_regression:
-        result = metrics.regression(truth.astype(float), answers["prediction"])
+    del content
+    if answers is None:
+        result = metrics.regression(truth.astype(float), pandas.Series(predicted))
     else:
-        answers["prediction"] = as_labels(answers["prediction"], labels)
-        result = metrics.classification(labels, truth, answers["prediction"], answers.get("probability"))
+        predicted = numpy.array(labels, dtype=object)[answers.predicted]
+        probability = None if answers.probability is None else pandas.Series(answers.probability)
+        result = metrics.classification(labels, truth, pandas.Series(predicted), probability)
     endless = [name for name, value in result.items() if isinstance(value, float) and not math.isfinite(value)]
     if endless:  # JSON has no word for these
         raise UnusablePredictions(
@@ -82,10 +84,8 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
         **metrics.registry_form(result, labels),
     }
     _write(event["evaluation_uri"], json.dumps(document, indent=1).encode(), "application/json")
-    score = None
-    if "auc" in result:
-        score = metrics.positive_score(labels, answers["prediction"], answers["probability"])
-    page = report.page(document, truth.tolist(), answers["prediction"].tolist(), score)
+    score = answers.probabilities[:, 1] if answers is not None and "auc" in result else None
+    page = report.page(document, truth.tolist(), predicted.tolist(), score)
     _write(event["report_uri"], page.encode(), "text/html; charset=utf-8")
     if asked is not None:
         _write(event["known_row_uri"], json.dumps(asked).encode(), "application/json")
@@ -101,68 +101,6 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     }
 
 
-def read_answers(text: str, is_regression: bool) -> pandas.DataFrame:
-    """The model's answers in the rows' order: `prediction` (text, or float for a regression), `probability` if given.
-
-    Raises UnusablePredictions naming the line.
-    """
-    rows = []
-    reader = csv.reader(io.StringIO(text, newline=""))
-    for cells in reader:
-        if not cells:
-            continue
-        try:
-            numbers = [float(cell) for cell in (cells[:1] if is_regression else cells[1:2])]
-            if not all(map(math.isfinite, numbers)):
-                raise ValueError
-        except ValueError:
-            raise UnusablePredictions(
-                f"Line {reader.line_num} of the model's answers cannot be read: {','.join(cells)[:80]!r}."
-            ) from None
-        if is_regression:
-            rows.append({"prediction": numbers[0]})
-        else:
-            rows.append({"prediction": cells[0], **({"probability": numbers[0]} if numbers else {})})
-    answers = pandas.DataFrame(rows, columns=None if rows else ["prediction"])
-    if "probability" in answers and answers["probability"].isna().any():
-        line = int(answers["probability"].isna().idxmax()) + 1
-        raise UnusablePredictions(f"Line {line} of the model's answers has no probability, and others have one.")
-    return answers
-
-
-def as_labels(predicted: pandas.Series, labels: list[str]) -> pandas.Series:
-    """The answers, spelled as the training data spells the classes.
-
-    Whether Autopilot keeps the spelling is not documented: a reader of CSV that guesses types answers `1` or `True` for
-    what stands there as `01` or `true`. Raises UnusablePredictions for an answer that is none of the classes.
-    """
-    meant = {_sense(label): label for label in labels}
-    if len(meant) < len(labels):  # there are classes that differ in their spelling alone
-        meant = {}
-    answered = set(predicted)
-    spelled = {answer: answer if answer in labels else meant.get(_sense(answer)) for answer in answered}
-    foreign = sorted(answer for answer, label in spelled.items() if label is None)
-    if foreign:
-        raise UnusablePredictions(
-            f"The model answered {_listed(foreign)}, which is none of the classes {_listed(labels)}. "
-            "See the transform job's log."
-        )
-    return predicted.map(spelled)
-
-
-def _sense(label: str) -> str:
-    """What a class's name stands for, however it is spelled: a number, or letters whose case does not count."""
-    try:
-        return repr(float(label))
-    except ValueError:
-        return label.strip().casefold()
-
-
-def _listed(names: list[str]) -> str:
-    shown = ", ".join(repr(name) if len(name) <= 40 else repr(name[:37] + "...") for name in names[:10])
-    return f"{shown} and {len(names) - 10} more" if len(names) > 10 else shown
-
-
 def _body(uri: str) -> Any:
     place = urlparse(uri)
     return _s3().get_object(Bucket=place.netloc, Key=place.path.lstrip("/"))["Body"]
@@ -172,15 +110,15 @@ def _read(uri: str) -> bytes:
     return _body(uri).read()
 
 
-def _read_folder(uri: str) -> str:
+def _read_folder(uri: str) -> bytes:
     """The answers of batch transform: its files in the order of the input's names."""
     place = urlparse(uri)
     pages = _s3().get_paginator("list_objects_v2").paginate(Bucket=place.netloc, Prefix=place.path.lstrip("/"))
     keys = sorted(item["Key"] for page in pages for item in page.get("Contents", []) if item["Key"].endswith(".out"))
     if not keys:
         raise UnusablePredictions(f"Batch transform left no answers under {uri}.")
-    parts = [_read(f"s3://{place.netloc}/{key}").decode() for key in keys]
-    return "".join(part if part.endswith("\n") else part + "\n" for part in parts)
+    parts = [_read(f"s3://{place.netloc}/{key}") for key in keys]
+    return parts[0] if len(parts) == 1 else b"".join(p if p.endswith(b"\n") else p + b"\n" for p in parts)
 
 
 def _write(uri: str, body: bytes, content_type: str) -> None:

@@ -126,24 +126,68 @@ def test_known_row_of_a_regression_is_a_number(evaluate: Evaluate, s3: Any) -> N
 
 @pytest.mark.parametrize("label", ["a,b", 'a "b"', "two\nlines", "two\r\nlines", "\x85 and \u2028", ""])
 def test_known_row_keeps_the_answer_as_it_is_written(label: str) -> None:
-    import known_row
-    import pandas
+    import predictions
 
     for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL):
         text = io.StringIO()
         csv.writer(text, quoting=quoting, lineterminator="\n").writerows([["x", 0.5], [label, 0.9], ["y", 0.5]])
-        index = known_row.choose(pandas.DataFrame({"prediction": ["x", label, "y"], "probability": [0.5, 0.9, 0.5]}))
-        asked = known_row.describe([b"{}", b'{"a": 1}', b"{}"], text.getvalue(), index, is_regression=False)
-        assert asked is not None
-        assert asked["row"] == {"a": 1}
-        assert f"\n{asked['answer']}," in text.getvalue()
-        assert next(csv.reader(io.StringIO(asked["answer"], newline="")), [""]) == [label]
+        answer = predictions.answer_at(text.getvalue().encode(), 1)
+        assert f"\n{answer}," in text.getvalue()
+        assert next(csv.reader(io.StringIO(answer, newline="")), [""]) == [label]
 
 
 def test_known_row_too_large_for_a_state_machine_is_left_out() -> None:
     import known_row
 
-    assert known_row.describe([b'{"a": "' + b"x" * 200_000 + b'"}'], "Yes,0.9\n", 0, is_regression=False) is None
+    assert known_row.describe([b'{"a": "' + b"x" * 200_000 + b'"}'], 0, "Yes", is_regression=False) is None
+
+
+def as_autopilot_writes(rows: list[tuple[str, list[float]]], labels: list[str]) -> bytes:
+    """`predicted_label,probabilities,labels` as Autopilot's program joins them: nothing is quoted but the lists."""
+    return "".join(f'{label},"{numbers}","{labels}"\n' for label, numbers in rows).encode()
+
+
+@pytest.mark.parametrize(
+    "labels", [["No", "Yes"], ["a,b", 'c "d"'], ["it's", 'say "hi"', "plain"], ["[x]", "y]", '","['], ["", " "]]
+)
+def test_answers_with_all_probabilities_are_read_whatever_the_classes_are_called(labels: list[str]) -> None:
+    import predictions
+
+    numbers = numpy.random.default_rng(0).dirichlet([1] * len(labels), 50)
+    given = [*reversed(labels)]  # the model's order need not be the training data's
+    rows = [(given[row.argmax()], row.tolist()) for row in numbers]
+    content = as_autopilot_writes(rows, given)
+    answers = predictions.read_classes(content, labels)
+    assert [labels[code] for code in answers.predicted] == [label for label, _ in rows]
+    assert answers.probabilities is not None
+    assert answers.probabilities == pytest.approx(numbers[:, ::-1])
+    assert answers.probability == pytest.approx(numbers.max(axis=1))
+    assert [predictions.answer_at(content, index) for index in (0, 49)] == [rows[0][0], rows[49][0]]
+
+
+def test_label_is_the_one_that_the_model_answered_and_not_the_likeliest() -> None:
+    import predictions
+
+    answers = predictions.read_classes(as_autopilot_writes([("Yes", [0.6, 0.4])], ["No", "Yes"]), ["No", "Yes"])
+    assert answers.predicted.tolist() == [1]
+    assert answers.probability == pytest.approx([0.4])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"No,\"[0.9, 0.2, 0.1]\",\"['No', 'Yes']\"\n",
+        b"No,\"[0.9, 0.1]\",\"['No', 'Maybe']\"\n",
+        b"No,\"[0.9, 0.1]\",\"['Yes', 'No']\"\n",
+        b"No,0.9\n",
+    ],
+)
+def test_answer_whose_probabilities_are_for_other_classes_is_refused_by_its_line(line: bytes) -> None:
+    import predictions
+
+    good = as_autopilot_writes([("No", [0.9, 0.1])], ["No", "Yes"])
+    with pytest.raises(predictions.UnusablePredictions, match="Line 2 of the model's answers cannot be read"):
+        predictions.read_classes(good + line + good, ["No", "Yes"])
 
 
 @pytest.mark.parametrize(
@@ -180,8 +224,8 @@ UNUSABLE = {
         {},
         r"The model answered 'Maybe\n', which is none of the classes 'No', 'Yes'. See the transform job's log.",
     ),
-    "no number": ([["Yes", "high"]] * 4, {}, "Line 1 of the model's answers cannot be read: 'Yes,high'."),
-    "no finite number": ([["Yes", "nan"]] * 4, {}, "Line 1 of the model's answers cannot be read: 'Yes,nan'."),
+    "no number": ([["Yes", "high"]] * 4, {}, 'Line 1 of the model\'s answers cannot be read: \'"Yes","high"\'.'),
+    "no finite number": ([["Yes", "nan"]] * 4, {}, 'Line 1 of the model\'s answers cannot be read: \'"Yes","nan"\'.'),
     "some probabilities": (
         [["Yes", 0.5], ["No"], ["No"], ["No"]],
         {},

@@ -1,0 +1,217 @@
+"""The model's answers: what batch transform wrote, as arrays."""
+
+from __future__ import annotations
+
+import ast
+import csv
+import io
+import math
+import re
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
+
+import numpy
+
+# `predicted_label,probabilities,labels` as Autopilot's program writes it: texts as they are, even with a comma or a quote
+# in them, and lists in double quotes that are not doubled inside. So a line is read from its right end.
+_WITH_PROBABILITIES = re.compile(r'(?P<label>[^\n]*),"\[(?P<numbers>[^]"]*)\]","(?P<labels>\[.*\])"\s*')
+_TAIL = re.compile(rb',"\[[^]"\n]*\]","\[[^\n]*\]"\s*$')
+_FIRST_CELL = re.compile(r'"(?:[^"]|"")*"|[^,\r\n]*')
+_NO_CLASS = -1
+
+
+class UnusablePredictions(Exception):
+    """The model's answers do not match the rows it was asked about; the message says how."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """A classifier's answers, in the rows' order, in terms of the classes of the training data.
+
+    `predicted`: an index into the classes for each row. `probability`: of the predicted class, or None. `probabilities`:
+    rows by classes, each row's sum 1, or None where the model gives at most that of the class it predicted.
+    """
+
+    predicted: numpy.ndarray
+    probability: numpy.ndarray | None
+    probabilities: numpy.ndarray | None
+
+
+@dataclass(frozen=True)
+class Record:
+    """One answer: the number of its last line from 1, the text as it was written, and its parts."""
+
+    line: int
+    text: str
+    label: str
+    numbers: Sequence[str]
+    labels: str | None = None
+
+
+def records(content: bytes) -> Iterator[Record]:
+    """The answers in batch transform's output, in its order."""
+    return _with_lists(content) if _TAIL.search(content[-65536:]) else _by_cells(content)
+
+
+def _with_lists(content: bytes) -> Iterator[Record]:
+    for number, line in enumerate(io.BytesIO(content), 1):
+        text = line.decode()
+        found = _WITH_PROBABILITIES.fullmatch(text)
+        if found:
+            yield Record(number, text, found["label"], found["numbers"].split(","), found["labels"])
+        elif text.strip():
+            raise _unreadable(number, text)
+
+
+def _by_cells(content: bytes) -> Iterator[Record]:
+    read: list[str] = []
+
+    def lines() -> Iterator[str]:
+        for line in io.BytesIO(content):
+            read.append(line.decode())
+            yield read[-1]
+
+    reader = csv.reader(lines())
+    for cells in reader:
+        if cells:
+            yield Record(reader.line_num, "".join(read), cells[0], cells[1:2])
+        read.clear()
+
+
+def read_regression(content: bytes) -> numpy.ndarray:
+    """The predicted numbers, in the rows' order. Raises UnusablePredictions naming the line."""
+    numbers = array("d")
+    for record in records(content):
+        try:
+            numbers.append(_finite(record.label))
+        except ValueError:
+            raise _unreadable(record.line, record.text) from None
+    return numpy.frombuffer(numbers)
+
+
+def read_classes(content: bytes, labels: Sequence[str]) -> Answers:
+    """A classifier's answers: `predicted_label,probabilities,labels`, `label,probability` or `label`, a row each.
+
+    `labels`: the classes as the training data spells them. The answers may spell them otherwise: whether Autopilot keeps
+    the spelling is not documented, and a reader of CSV that guesses types answers `1` or `True` for what stands there as
+    `01` or `true`. Raises UnusablePredictions naming the line, or the answers that are none of the classes.
+    """
+    spelling = _Spelling(labels)
+    predicted, numbers = array("i"), array("d")
+    width: int | None = None  # numbers in each answer
+    columns: tuple[int, ...] = ()  # the classes that they are for
+    foreign: set[str] = set()
+    for record in records(content):
+        try:
+            numbers.extend(map(_finite, record.numbers))
+        except ValueError:
+            raise _unreadable(record.line, record.text) from None
+        if width is None:
+            width = len(record.numbers)
+            columns = spelling.columns(record.labels) if record.labels else ()
+        if record.labels is None and len(record.numbers) != width:
+            line = 1 if record.numbers else record.line
+            raise UnusablePredictions(f"Line {line} of the model's answers has no probability, and others have one.")
+        if record.labels and (len(record.numbers) != len(columns) or spelling.columns(record.labels) != columns):
+            raise _unreadable(record.line, record.text)
+        code = spelling.code(record.label)
+        predicted.append(code)
+        if code == _NO_CLASS:
+            foreign.add(record.label)
+    if foreign:
+        raise UnusablePredictions(
+            f"The model answered {_shown(sorted(foreign))}, which is none of the classes {_shown(labels)}. "
+            "See the transform job's log."
+        )
+    codes = numpy.array(predicted, dtype=numpy.int32)
+    if not width:
+        return Answers(codes, None, None)
+    values = numpy.frombuffer(numbers).reshape(-1, width)
+    if values.min() < 0 or values.max() > 1 or (columns and not numpy.allclose(values.sum(axis=1), 1, atol=1e-3)):
+        raise UnusablePredictions(
+            "The model's probabilities are not between 0 and 1, or do not sum to 1 in a row. See the transform job's log."
+        )
+    if not columns:
+        return _from_one_probability(codes, values[:, 0], len(labels))
+    probabilities = numpy.zeros((len(codes), len(labels)))
+    probabilities[:, list(columns)] = values
+    return Answers(codes, probabilities[numpy.arange(len(codes)), codes], probabilities)
+
+
+def _from_one_probability(codes: numpy.ndarray, probability: numpy.ndarray, classes: int) -> Answers:
+    """Of two classes, one's probability gives the other's."""
+    if classes != 2:
+        return Answers(codes, probability, None)
+    positive = numpy.where(codes == 1, probability, 1 - probability)
+    return Answers(codes, probability, numpy.column_stack([1 - positive, positive]))
+
+
+class _Spelling:
+    """The classes however they are spelled."""
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self._exact = {label: code for code, label in enumerate(labels)}
+        meant = {_sense(label): code for code, label in enumerate(labels)}
+        # There may be classes that differ in their spelling alone.
+        self._meant = meant if len(meant) == len(labels) else {}
+        self.code = lru_cache(maxsize=None)(self._code)
+
+        self.columns = lru_cache(maxsize=64)(self._columns)
+
+    def _code(self, answer: str) -> int:
+        for text in (answer, _unquoted(answer)):
+            if text in self._exact:
+                return self._exact[text]
+        return self._meant.get(_sense(_unquoted(answer)), _NO_CLASS)
+
+    def _columns(self, listed: str) -> tuple[int, ...]:
+        """The classes in the order of the answer's list; empty if that names anything else."""
+        for text in (listed, listed.replace('""', '"')):
+            try:
+                codes = tuple(self.code(str(name)) for name in ast.literal_eval(text))
+            except (SyntaxError, ValueError):
+                continue
+            if _NO_CLASS not in codes and len({*codes}) == len(codes):
+                return codes
+        return ()
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
+
+
+def _unquoted(answer: str) -> str:
+    quoted = len(answer) > 1 and answer[0] == answer[-1] == '"'
+    return answer[1:-1].replace('""', '"') if quoted else answer
+
+
+def _sense(label: str) -> str:
+    """What a class's name stands for, however it is spelled: a number, or letters whose case does not count."""
+    try:
+        return repr(float(label))
+    except ValueError:
+        return label.strip().casefold()
+
+
+def _unreadable(line: int, text: str) -> UnusablePredictions:
+    return UnusablePredictions(f"Line {line} of the model's answers cannot be read: {text.strip()[:80]!r}.")
+
+
+def _shown(names: Sequence[str]) -> str:
+    shown = ", ".join(repr(name) if len(name) <= 40 else repr(name[:37] + "...") for name in names[:10])
+    return f"{shown} and {len(names) - 10} more" if len(names) > 10 else shown
+
+
+def answer_at(content: bytes, index: int) -> str:
+    """What an answer begins with, spelled as the model writes it, quotes included: the label, or the number."""
+    record = next(islice(records(content), index, None))
+    if record.labels is not None:
+        return record.label
+    cell = _FIRST_CELL.match(record.text)
+    return cell[0] if cell else ""
