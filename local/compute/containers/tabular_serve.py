@@ -19,7 +19,6 @@ from typing import Any
 
 import pandas as pd
 from autogluon.tabular import TabularPredictor
-from werkzeug.wrappers import Response
 
 DEFAULT_OUTPUT = "predicted_label"
 SUPPORTED_OUTPUT = ("predicted_label", "probability", "probabilities", "labels")
@@ -53,14 +52,14 @@ def model_fn(model_dir: str) -> Model:
     return Model(predictor, name, tuple(feature["name"] for feature in features), output)
 
 
-def transform_fn(model: Model, content: str | bytes, content_type: str, accept: str) -> Response:
-    """Rows in, predictions out. Every problem is an exception, hence a 500."""
+def transform_fn(model: Model, content: str | bytes, content_type: str, accept: str) -> tuple[str, str]:
+    """Rows in, predictions and their content type out. Every problem is an exception, hence a 500."""
     if content_type.lower() != CSV:
         raise ValueError(f"Content type {content_type} is not supported")
     if accept.lower() != CSV:
         raise ValueError(f"Accept {accept} is not supported")
     text = content if isinstance(content, str) else content.decode()
-    return Response(write(model, read(model, text)), content_type=CSV)
+    return write(model, read(model, text)), CSV
 
 
 def read(model: Model, text: str) -> pd.DataFrame:
