@@ -89,7 +89,7 @@ lint: setup $(CHECKOV) ## ruff, types, template and machines
 
 build: setup $(SAM) ## functions and layers for Lambda (arm64), into .aws-sam, without Docker
 	@SAM_CLI_TELEMETRY=0 PATH="$(CURDIR)/$(BIN):$$PATH" $(SAM) build $(if $(filter build,$(MAKECMDGOALS)),$(ARGS))
-	@$(BIN)/python -m local.package_sizes
+	@$(BIN)/python -m local.build.package_sizes
 
 deploy: setup $(SAM) ## to AWS; asks what it needs the first time: make deploy ARGS="--config-env prod"
 	@SAM_CLI_TELEMETRY=0 $(BIN)/python -m cli.first_deploy "$(MAKE) --no-print-directory build ARGS=" $(SAM) $(ARGS)

@@ -13,7 +13,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from local import lambda_interpreter, package_cache, packaging, paths
+from local.aws.awslambda import interpreter, package_cache
+from local.build import packaging
+from local.server import paths
 
 REPEATS = 5
 TEMPLATE = paths.PROJECT / "template.yaml"
@@ -22,7 +24,7 @@ _IMPORT = "import time; began = time.perf_counter(); import app; print(time.perf
 
 def measure(console: Console) -> Iterator[tuple[str, float, str, float]]:
     """For each function: its name, our seconds, the baseline's name, its seconds; medians of processes run in turns."""
-    python = lambda_interpreter.interpreter()
+    python = interpreter.interpreter()
     artifacts = packaging.build(TEMPLATE)
     resources = packaging.read_template(TEMPLATE)["Resources"]
     for name in [name for name, one in resources.items() if one["Type"] == "AWS::Serverless::Function"]:

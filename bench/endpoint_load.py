@@ -17,7 +17,8 @@ from rich.console import Console
 from rich.table import Table
 
 from cli import laptop
-from local import paths, process, telco
+from local.data import telco
+from local.server import paths, process
 
 SECONDS = 60.0
 WARM_UP_SECONDS = 5.0

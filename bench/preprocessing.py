@@ -12,7 +12,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from local import paths, telco
+from local.data import telco
+from local.server import paths
 
 ROWS = 1_000_000
 REPEATS = 3

@@ -19,7 +19,8 @@ from typing import Any
 from rich.console import Console
 
 from bench.preprocessing import IMAGE
-from local import paths, telco
+from local.data import telco
+from local.server import paths
 
 ROWS = 60_000
 REPEATS = 3
@@ -92,7 +93,7 @@ def _predictor_seconds(output: Path, rows: list[str], folder: Path) -> float:
     }  # fmt: skip
     environment = {
         **os.environ,
-        "PYTHONPATH": str(paths.PROJECT / "local/compute/containers"),
+        "PYTHONPATH": str(paths.PROJECT / "local/aws/sagemaker/compute/containers"),
         "PYTHONWARNINGS": "ignore",
         "SAGEMAKER_INFERENCE_OUTPUT": "predicted_label,probability",
     }

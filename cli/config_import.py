@@ -10,7 +10,7 @@ from typing import Any
 
 from automl_pipeline.settings import DEPLOY_TIME, Settings
 
-from local import packaging
+from local.build import packaging
 
 _TEMPLATE = Path(__file__).parents[1] / "template.yaml"
 # Keys whose parameter has a name of its own.

@@ -16,7 +16,10 @@ from cli import laptop, results, timing
 from cli.demo_request import Options, Refused, Request, check
 from cli.summary import Result, read_answer
 from cli.watching import Finished, follow
-from local import deploy, feature_store, packaging, paths, process, telco
+from local.aws.featurestore import offline_store
+from local.build import deploy, packaging
+from local.data import telco
+from local.server import paths, process
 
 STATE = paths.PROJECT / ".local" / "demo"
 
@@ -60,7 +63,7 @@ def run(options: Options, console: Console, *, show_timing: bool = False) -> boo
         process.ServerError,
         deploy.DeployFailed,
         packaging.BuildFailed,
-        feature_store.FeatureStoreError,
+        offline_store.FeatureStoreError,
         ClientError,
         BotoCoreError,
     ) as error:

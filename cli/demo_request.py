@@ -10,7 +10,8 @@ from typing import Any
 
 from automl_pipeline import settings
 
-from local import csv_table, faults, telco
+from local.aws import faults
+from local.data import csv_table, telco
 
 MOST_CLASSES = 20
 """A numeric target with more distinct values than this is taken for a quantity."""

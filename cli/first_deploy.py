@@ -21,7 +21,8 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cli.stack import explained
-from local import packaging, paths
+from local.build import packaging
+from local.server import paths
 
 CONFIG = paths.PROJECT / "samconfig.toml"
 TEMPLATE = paths.PROJECT / "template.yaml"

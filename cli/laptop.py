@@ -11,9 +11,11 @@ from typing import Any
 
 import boto3
 
-from local import csv_table, deploy, feature_store, telco
-from local.address import ACCESS_KEY, ACCOUNT_ID, REGION, SECRET_KEY
-from local.process import Server
+from local.aws.featurestore import offline_store
+from local.build import deploy
+from local.data import csv_table, telco
+from local.server.address import ACCESS_KEY, ACCOUNT_ID, REGION, SECRET_KEY
+from local.server.process import Server
 
 STACK = "automl-pipeline"
 FEATURE_GROUP = "mlops_poc_churn_classification_feature"
@@ -45,31 +47,31 @@ def client(server: Server, service: str) -> Any:
 def deploy_stack(server: Server, progress: Callable[[str], None], **given: str) -> Laptop:
     """Build what changed and deploy template.yaml with the `given` template parameters.
 
-    Raises local.deploy.DeployFailed, local.packaging.BuildFailed.
+    Raises local.build.deploy.DeployFailed, local.build.packaging.BuildFailed.
     """
     parameters = {"FeatureStoreBucket": FEATURE_STORE_BUCKET, "NotificationEmail": EMAIL, **given}
     stack = deploy.deploy(server.endpoint_url, STACK, parameters=parameters, progress=progress)
     return Laptop(server, stack.outputs)
 
 
-def load_telco(laptop: Laptop) -> feature_store.LoadedFeatureGroup:
+def load_telco(laptop: Laptop) -> offline_store.LoadedFeatureGroup:
     """IBM's Telco customers, as the feature group that the pipeline reads by default."""
     return _load(laptop, telco.load(), FEATURE_GROUP, telco.RECORD_IDENTIFIER)
 
 
-def load_csv(laptop: Laptop, table: csv_table.CsvTable, path: Path) -> feature_store.LoadedFeatureGroup:
+def load_csv(laptop: Laptop, table: csv_table.CsvTable, path: Path) -> offline_store.LoadedFeatureGroup:
     """A person's own table, as a feature group named after its file."""
     name = re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-")[:50].rstrip("-") or "table"
     return _load(laptop, table.frame, name, table.id_column)
 
 
-def _load(laptop: Laptop, frame: Any, name: str, identifier: str) -> feature_store.LoadedFeatureGroup:
+def _load(laptop: Laptop, frame: Any, name: str, identifier: str) -> offline_store.LoadedFeatureGroup:
     s3, iam = laptop.client("s3"), laptop.client("iam")
     s3.create_bucket(Bucket=FEATURE_STORE_BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
     trust = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
     role = iam.create_role(RoleName=FEATURE_STORE_ROLE, AssumeRolePolicyDocument=document)["Role"]["Arn"]
-    return feature_store.load_table(
+    return offline_store.load_table(
         frame,
         feature_group_name=name,
         record_identifier=identifier,

@@ -7,7 +7,10 @@ from pathlib import Path
 from rich.console import Console
 
 from cli import laptop
-from local import deploy, feature_store, packaging, paths, process, telco
+from local.aws.featurestore import offline_store
+from local.build import deploy, packaging
+from local.data import telco
+from local.server import paths, process
 
 _SAMPLE = (
     "age,tenure_months,monthly_charges,total_charges,contract_type,payment_method,internet_service,phone_service,"
@@ -37,7 +40,7 @@ def serve(port: int, faults: Path | None, console: Console) -> None:
         process.ServerError,
         deploy.DeployFailed,
         packaging.BuildFailed,
-        feature_store.FeatureStoreError,
+        offline_store.FeatureStoreError,
     ) as error:
         raise CannotServe(str(error)) from error
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import jsonata
 
-from local.stepfunctions import sdk_shapes
+from local.aws.stepfunctions import sdk_shapes
 from tests.contract import machines, recordings
 from tests.contract.shapes import ANYTHING, SCALAR, Constant, Either, Listed, Made, Modelled, Shape, either, seen
 

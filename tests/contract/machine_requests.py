@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from local import api_model
-from local.stepfunctions import sdk_shapes
+from local.aws import api_model
+from local.aws.stepfunctions import sdk_shapes
 from tests.contract import machines, recordings
 from tests.contract.expression_reads import called
 

@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from local import packaging, paths
+from local.build import packaging
+from local.server import paths
 
 FILE = Path(__file__).parent / "recorded" / "permissions.json"
 

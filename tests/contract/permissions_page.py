@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from local import packaging, paths
+from local.build import packaging
+from local.server import paths
 
 FILE = paths.PROJECT / "docs" / "permissions.md"
 _TEMPLATE = paths.PROJECT / "template.yaml"

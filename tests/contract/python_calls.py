@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
-from local import api_model
-from local.stepfunctions import sdk_shapes
+from local.aws import api_model
+from local.aws.stepfunctions import sdk_shapes
 from tests.contract.shapes import ANYTHING, SCALAR, Constant, Either, Fixed, Listed, Made, Modelled, Shape, either, seen
 
 # What a client has besides its operations.

@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from cli import laptop
-from local import iam_roles, paths, process
-from local.stepfunctions import recording
+from local.aws.iam import roles
+from local.aws.stepfunctions import recording
+from local.server import paths, process
 from tests.contract import machines, permissions, recordings
 from tests.pipeline.conftest import Cloud, customers_not_asked_for_before
 
@@ -189,7 +190,7 @@ def main() -> int:
         raw = Path(folder) / "raw.jsonl"
         os.environ[recording.VARIABLE] = str(raw)
         allowed = Path(folder) / "allowed.jsonl"
-        os.environ[iam_roles.PERMISSIONS_VARIABLE] = str(allowed)
+        os.environ[roles.PERMISSIONS_VARIABLE] = str(allowed)
         with process.running(state=Path(folder) / "state", wait_scale=laptop.WAIT_SCALE, reuse=paths.REUSE) as server:
             _say("deploying")
             # So few are kept that some are cleaned up; a little traffic is captured.

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from local import paths
+from local.server import paths
 
 IMAGE_PYTHON = paths.PROJECT / ".local/images/scikit-learn-1.2-1/bin/python"
 MODEL_SERVER = paths.PROJECT / ".local/model-server"

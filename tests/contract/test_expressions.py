@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from local.stepfunctions import expressions, recording
+from local.aws.stepfunctions import expressions, recording
 from tests.contract import machines, recordings, second_jsonata
 from tests.contract.recordings import Evaluation
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from cli.steps import STEPS
-from local.stepfunctions import checks, integrations, sdk_shapes
+from local.aws.stepfunctions import checks, integrations, sdk_shapes
 from tests.contract.machines import targets
 
 ROOT = Path(__file__).parents[2]

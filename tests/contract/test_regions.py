@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from botocore.session import get_session
 
-from local import packaging
+from local.build import packaging
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = packaging.read_template(ROOT / "template.yaml")

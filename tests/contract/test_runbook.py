@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from cli.steps import STEPS
-from local import paths
+from local.server import paths
 from tests.contract.test_machines import MACHINES
 
 RUNBOOK = (paths.PROJECT / "docs" / "runbook.md").read_text(encoding="utf-8")

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from local import api_model
-from local.api_model import ApiError
-from local.sagemaker import handler
+from local.aws import api_model
+from local.aws.api_model import ApiError
+from local.aws.sagemaker import handler
 
 MODEL = api_model.service_model("sagemaker")
 

@@ -27,9 +27,9 @@ import pytest
 from automl_pipeline import container_code
 from moto import mock_aws
 
-from local import telco
-from local.compute.process import CONTAINERS
-from local.compute.serving import ContainerChain
+from local.aws.sagemaker.compute.process import CONTAINERS
+from local.aws.sagemaker.compute.serving import ContainerChain
+from local.data import telco
 from tests.contract import machines, second_jsonata, serving_stacks
 from tests.contract.serving_stacks import Stacks
 

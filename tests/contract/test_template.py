@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from automl_pipeline.settings import Settings
 
-from local import packaging
+from local.build import packaging
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = packaging.read_template(ROOT / "template.yaml")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from cli import laptop
-from local import paths, process
+from local.server import paths, process
 from tests.faults import judgement, table
 from tests.faults.kinds import Case
 from tests.faults.stage import Stage

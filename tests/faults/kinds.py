@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from local.stepfunctions import sdk_shapes
-from local.stepfunctions.state_faults import JOBS
+from local.aws.stepfunctions import sdk_shapes
+from local.aws.stepfunctions.state_faults import JOBS
 from tests.contract import machines
 
 REASON = "ClientError: the disk of instance algo-1 is full"

@@ -16,8 +16,9 @@ import yaml
 from automl_pipeline.run_layout import Execution
 
 from cli import laptop
-from local import deploy, packaging, paths
-from local.process import Server
+from local.build import deploy, packaging
+from local.server import paths
+from local.server.process import Server
 from tests.contract import machines
 
 FEWER = {"customer_id_end": 1000}

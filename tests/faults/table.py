@@ -8,7 +8,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from local import paths
+from local.server import paths
 
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")
 STEM = "fault-matrix"

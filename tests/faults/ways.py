@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from local import paths
+from local.server import paths
 from tests.contract import machines
 from tests.faults.kinds import KINDS, Case, Kind, Task, tasks
 from tests.faults.scenarios import SCENARIOS, Scenario

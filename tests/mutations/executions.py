@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from cli import laptop
-from local import paths, process
+from local.server import paths, process
 from tests.faults import judgement, kinds
 from tests.faults.conftest import WAIT_SCALE
 from tests.faults.stage import Stage

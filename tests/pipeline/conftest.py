@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from cli import laptop
-from local import paths, process
+from local.server import paths, process
 from tests.processes import until
 
 

@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from cli import laptop
-from local import process
+from local.server import process
 
 from .conftest import Cloud
 

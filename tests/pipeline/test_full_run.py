@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from local import telco
+from local.data import telco
 
 from .conftest import Cloud
 

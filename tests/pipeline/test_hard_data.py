@@ -12,7 +12,8 @@ import pandas
 import pytest
 
 from cli import laptop
-from local import feature_store, telco
+from local.aws.featurestore import offline_store
+from local.data import telco
 
 from .conftest import Cloud
 
@@ -42,7 +43,7 @@ class Group:
             FeatureGroupName=name,
             RecordIdentifierFeatureName="CustomerID",
             EventTimeFeatureName="EventTime",
-            FeatureDefinitions=feature_store.feature_definitions(frame),
+            FeatureDefinitions=offline_store.feature_definitions(frame),
             OfflineStoreConfig={"S3StorageConfig": {"S3Uri": f"s3://{laptop.FEATURE_STORE_BUCKET}/hard"}},
             RoleArn=cloud.client("iam").get_role(RoleName=laptop.FEATURE_STORE_ROLE)["Role"]["Arn"],
         )
@@ -55,7 +56,7 @@ class Group:
     def put(self, frame: pandas.DataFrame, at: str, *, deleted: bool = False) -> None:
         """Records with this event time, which arrive now."""
         records = frame.assign(EventTime=at)
-        feature_store.put_records(
+        offline_store.put_records(
             self.cloud.client("s3"), self.location, records, event_time="EventTime", deleted=deleted
         )
 

@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 
 from cli import laptop
-from local import paths, process
+from local.server import paths, process
 from tests.pipeline.conftest import Cloud, customers_not_asked_for_before
 from tests.processes import running_in, until
 

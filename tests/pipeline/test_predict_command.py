@@ -16,7 +16,7 @@ from typing import Any
 import pandas
 import pytest
 
-from local import telco
+from local.data import telco
 
 from .conftest import Cloud
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from cli import laptop
-from local import deploy, process
+from local.build import deploy
+from local.server import process
 from tests.pipeline.conftest import Cloud
 
 SUBNETS, GROUPS = ["subnet-0123abcd", "subnet-4567cdef"], ["sg-0123abcd"]

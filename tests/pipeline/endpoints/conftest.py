@@ -13,8 +13,8 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from local import address
-from local.sagemaker import prerequisites
+from local.aws.sagemaker import prerequisites
+from local.server import address
 
 from ..conftest import Cloud
 from . import small_models

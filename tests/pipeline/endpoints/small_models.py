@@ -10,7 +10,7 @@ from typing import Any
 
 from sklearn.linear_model import LogisticRegression
 
-from local import telco
+from local.data import telco
 
 IMAGE = "246618743249.dkr.ecr.us-west-2.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
 COLUMNS = ["tenure_months", "monthly_charges"]

@@ -39,7 +39,7 @@ async def _serve(listener: socket.socket, url: str) -> None:
     from hypercorn.config import Config
     from ministack import app
 
-    from local import athena
+    from local.aws.athena import handler as athena
 
     athena.install()
     config = Config()

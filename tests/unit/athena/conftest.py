@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from offline_store import BUCKET, LOCATION, PROJECT, RECORDS, TABLE, Ask, Server
 
-from local import feature_store
+from local.aws.featurestore import offline_store
 
 
 @pytest.fixture(scope="session")
@@ -41,12 +41,12 @@ def store(server: Server) -> Server:
     """The server with the small offline store in it."""
     s3, glue = server.client("s3"), server.client("glue")
     s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
-    feature_store.create_offline_table(
-        glue, table_name=TABLE, location=LOCATION, definitions=feature_store.feature_definitions(RECORDS)
+    offline_store.create_offline_table(
+        glue, table_name=TABLE, location=LOCATION, definitions=offline_store.feature_definitions(RECORDS)
     )
     kept, gone = RECORDS[RECORDS.customer_id != "CUST_000003"], RECORDS[RECORDS.customer_id == "CUST_000003"]
-    feature_store.put_records(s3, LOCATION, kept, event_time="event_time")
-    feature_store.put_records(s3, LOCATION, gone, event_time="event_time", deleted=True)
+    offline_store.put_records(s3, LOCATION, kept, event_time="event_time")
+    offline_store.put_records(s3, LOCATION, gone, event_time="event_time", deleted=True)
     return server
 
 

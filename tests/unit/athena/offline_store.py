@@ -11,11 +11,11 @@ import boto3
 import pandas as pd
 from botocore.config import Config
 
-from local import feature_store
+from local.aws.featurestore import offline_store
 
 PROJECT = Path(__file__).resolve().parents[3]
 BUCKET = "data-of-tests"
-DATABASE = feature_store.DATABASE
+DATABASE = offline_store.DATABASE
 TABLE = "mlops_poc_churn_classification_feature_1734619820"
 LOCATION = f"s3://{BUCKET}/store/data"
 

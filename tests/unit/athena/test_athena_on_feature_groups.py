@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 from offline_store import BUCKET, DATABASE, Ask, Server
 
-from local import feature_store, telco
-from local.csv_table import with_types
-from local.feature_names import feature_names
+from local.aws.featurestore import offline_store
+from local.data import telco
+from local.data.csv_table import with_types
+from local.data.feature_names import feature_names
 
 EVENT = "2026-11-23T21:00:00Z"
 
@@ -21,13 +22,13 @@ EVENT = "2026-11-23T21:00:00Z"
 def load(server: Server, frame: pd.DataFrame) -> tuple[str, list[str]]:
     """Put a table into an offline store of its own. Returns the Glue table's name and the features."""
     records = frame.rename(columns=feature_names(frame.columns)).assign(event_time=EVENT)
-    table, folder = feature_store.offline_names(f"group-{uuid.uuid4().hex[:8]}", time.time())
-    location = feature_store.offline_location(f"s3://{BUCKET}/fs", "000000000000", "us-west-2", folder)
-    definitions = feature_store.feature_definitions(records)
-    feature_store.create_offline_table(
+    table, folder = offline_store.offline_names(f"group-{uuid.uuid4().hex[:8]}", time.time())
+    location = offline_store.offline_location(f"s3://{BUCKET}/fs", "000000000000", "us-west-2", folder)
+    definitions = offline_store.feature_definitions(records)
+    offline_store.create_offline_table(
         server.client("glue"), table_name=table, location=location, definitions=definitions
     )
-    feature_store.put_records(server.client("s3"), location, records, event_time="event_time")
+    offline_store.put_records(server.client("s3"), location, records, event_time="event_time")
     return table, [item["FeatureName"] for item in definitions]
 
 

@@ -14,7 +14,7 @@ from typer.testing import Result
 
 from cli import demo_request
 from cli.demo_request import Options, check
-from local import process
+from local.server import process
 
 FITTING = Path(__file__).parents[3] / "processing" / "fitting.py"
 Automl = Callable[..., Result]

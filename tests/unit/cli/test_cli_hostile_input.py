@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from typer.testing import Result
 
 from cli import stack as stacks
-from local import process
+from local.server import process
 
 Automl = Callable[..., Result]
 REACHED = "every check was passed"

@@ -18,8 +18,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from local.compute import reuse
-from local.compute.serving import ContainerChain
+from local.aws.sagemaker.compute import reuse
+from local.aws.sagemaker.compute.serving import ContainerChain
 
 BUCKET = "compute-tests"
 SCIKIT_LEARN = "246618743249.dkr.ecr.us-west-2.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from local.compute import automl, standby
-from local.compute.outcome import AutoMLOutcome
-from local.compute.serving import ContainerChain
+from local.aws.sagemaker.compute import automl, standby
+from local.aws.sagemaker.compute.outcome import AutoMLOutcome
+from local.aws.sagemaker.compute.serving import ContainerChain
 
 from .conftest import Bucket, Job, telco, to_csv
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local.compute import images, processing
+from local.aws.sagemaker.compute import images, processing
 
 from .conftest import SCIKIT_LEARN, Bucket, Job
 from .test_processing import request

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from local.compute import processing
+from local.aws.sagemaker.compute import processing
 from tests.processes import until
 
 from .conftest import SCIKIT_LEARN, Bucket, Job, telco, to_csv

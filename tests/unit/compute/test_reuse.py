@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from local.compute import automl, processing, reuse, standby, transform
+from local.aws.sagemaker.compute import automl, processing, reuse, standby, transform
 
 from . import test_automl, test_processing, test_transform
 from .conftest import Bucket, Job, container

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from local.compute.outcome import JobFailed
-from local.compute.serving import ContainerChain, ContainerFailed
+from local.aws.sagemaker.compute.outcome import JobFailed
+from local.aws.sagemaker.compute.serving import ContainerChain, ContainerFailed
 
 from .conftest import SCIKIT_LEARN, Bucket, Chain, Job
 
@@ -197,7 +197,7 @@ def test_containers_end_with_a_parent_that_is_killed(bucket: Bucket, tmp_path: P
     script = textwrap.dedent("""
         import sys, time
         from pathlib import Path
-        from local.compute.process import start
+        from local.aws.sagemaker.compute.process import start
         folder = Path(sys.argv[1])
         command = [sys.executable, "-c", "import time; time.sleep(60)"]
         child = start("entrypoint.py", command, python=Path(sys.executable), environment={}, folder=folder, log=print)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from local.compute import transform
+from local.aws.sagemaker.compute import transform
 
 from .conftest import Bucket, Job, container
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from local.compute import warm
-from local.compute.serving import ContainerChain
-from local.compute.warm import WarmContainers
+from local.aws.sagemaker.compute import warm
+from local.aws.sagemaker.compute.serving import ContainerChain
+from local.aws.sagemaker.compute.warm import WarmContainers
 
 from .conftest import Bucket, Job, container
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from local.csv_table import InvalidTable, first_without_number, read_table, read_texts, with_types
-from local.feature_names import NameCollision, feature_name, feature_names
+from local.data.csv_table import InvalidTable, first_without_number, read_table, read_texts, with_types
+from local.data.feature_names import NameCollision, feature_name, feature_names
 
 Write = Callable[[str], Path]
 

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from local import feature_store
-from local.feature_store import FeatureStoreError, load_table
+from local.aws.featurestore import offline_store
+from local.aws.featurestore.offline_store import FeatureStoreError, load_table
 
 LOCATION = "s3://bucket/prefix/000000000000/sagemaker/us-west-2/offline-store/my-group-1734619820/data"
 
@@ -39,7 +39,7 @@ class SageMaker:
         return {"FeatureGroupArn": "arn:aws:sagemaker:us-west-2:000000000000:feature-group/my-group"}
 
     def describe_feature_group(self, *, FeatureGroupName: str) -> dict[str, Any]:
-        table, _ = feature_store.offline_names(FeatureGroupName, 1734619820)
+        table, _ = offline_store.offline_names(FeatureGroupName, 1734619820)
         return {
             "FeatureGroupStatus": "Created" if self.status == "Active" else "CreateFailed",
             "FailureReason": "the bucket is not there",
@@ -145,7 +145,7 @@ def test_a_group_that_does_not_come_up() -> None:
 def test_deleted_records() -> None:
     bucket = Bucket()
     records = pd.DataFrame({"customer_id": ["a", "b", "c"], "Active": [True, False, True]})
-    feature_store.put_records(
+    offline_store.put_records(
         bucket, LOCATION, records.assign(event_time="2026-01-01T00:00:00Z"), event_time="event_time", deleted=True
     )
     (table,) = bucket.files.values()

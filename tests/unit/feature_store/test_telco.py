@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from local import telco
+from local.data import telco
 
 SEED = {
     *("tenure_months", "monthly_charges", "total_charges", "contract_type", "payment_method", "internet_service"),

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from local import api_model
+from local.aws import api_model
 
 DEPLOYED = {"bucket": "a-bucket", "region": "us-west-2"}
 ROOT = Path(__file__).parents[3]

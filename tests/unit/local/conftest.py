@@ -9,7 +9,8 @@ from typing import Any
 import boto3
 import pytest
 
-from local import address, deploy, process
+from local.build import deploy
+from local.server import address, process
 
 SAMPLE = Path(__file__).parent / "sample" / "template.yaml"
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from local import cloudwatch
-from local.api_model import ApiError
-from local.sagemaker import deployment, metrics
+from local.aws.api_model import ApiError
+from local.aws.cloudwatch import alarms
+from local.aws.sagemaker import deployment, metrics
 
 ROLE = "arn:aws:iam::000000000000:role/model"
 
@@ -22,7 +22,7 @@ def judged(treatment: str, *values: float | None, most: int = 0, wanted: int | N
     }
     if wanted:
         alarm["DatapointsToAlarm"] = wanted
-    found = cloudwatch.judge(alarm, list(values))
+    found = alarms.judge(alarm, list(values))
     return found[0] if found else None
 
 

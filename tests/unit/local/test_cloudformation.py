@@ -12,7 +12,8 @@ import pytest
 import yaml
 from botocore.exceptions import ClientError
 
-from local import deploy, packaging, process
+from local.build import deploy, packaging
+from local.server import process
 
 ROLE = {
     "Type": "AWS::IAM::Role",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from local import faults
+from local.aws import faults
 
 
 def written(path: Path, text: str) -> Path:

@@ -11,7 +11,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from local import address, process
+from local.server import address, process
 
 
 def _trusting(service: str) -> str:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local import deploy
-from local.lambda_environment import problem_with
+from local.aws.awslambda.environment import problem_with
+from local.build import deploy
 
 
 @pytest.fixture

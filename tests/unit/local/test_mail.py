@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local import deploy, process
+from local.build import deploy
+from local.server import process
 
 
 def _mails(server: process.Server) -> set[Any]:

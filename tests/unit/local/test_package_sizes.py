@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local import package_sizes
+from local.build import package_sizes
 
 
 def write(path: Path, size: int) -> None:

@@ -14,8 +14,9 @@ from typing import Any
 import boto3
 import pytest
 
-from local import address, deploy, paths, process
-from local.state import StateDirectory, StateError
+from local.build import deploy
+from local.server import address, paths, process
+from local.server.state import StateDirectory, StateError
 from tests.processes import running_in, until
 
 SAMPLE = Path(__file__).parent / "sample" / "template.yaml"
@@ -96,7 +97,7 @@ def test_killed_server_is_cleaned_up_by_the_next(tmp_path: Path) -> None:
 
 def test_server_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
     script = (
-        "import os; from pathlib import Path; from local import process;"
+        "import os; from pathlib import Path; from local.server import process;"
         f"process.start(state=Path({str(tmp_path / 'state')!r})); os.kill(os.getpid(), 9)"
     )
     subprocess.run([sys.executable, "-c", script], cwd=paths.PROJECT, stdout=subprocess.PIPE, check=False, timeout=120)

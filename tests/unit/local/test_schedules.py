@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from local import deploy
+from local.build import deploy
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from typing import Any
 import pandas
 from automl_pipeline import container_code
 
-from local import paths
+from local.server import paths
 
 IMAGE_PYTHON = paths.PROJECT / ".local/images/scikit-learn-1.2-1/bin/python"
 

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from automl_pipeline import container_code
 
-from local import paths, telco
+from local.data import telco
+from local.server import paths
 
 from .athena import IMAGE_PYTHON, write
 

@@ -22,7 +22,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sklearn.preprocessing import LabelEncoder
 
-from local import telco
+from local.data import telco
 
 from .athena import numbers, output, write
 

@@ -12,7 +12,7 @@ import numpy
 import pandas
 import pytest
 
-from local import telco
+from local.data import telco
 
 from .athena import numbers, output, run_shipped, write
 

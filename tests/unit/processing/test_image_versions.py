@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from local import telco
+from local.data import telco
 
 from .athena import IMAGE_PYTHON, numbers, output, run_shipped, write
 

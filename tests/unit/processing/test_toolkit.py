@@ -22,8 +22,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from local import telco
-from local.compute.serving import ContainerChain
+from local.aws.sagemaker.compute.serving import ContainerChain
+from local.data import telco
 
 from .athena import IMAGE_PYTHON, numbers, run_shipped, write
 

@@ -1,0 +1,1 @@
+"""AWS services as the local cloud has them, one folder for each; what MiniStack has right stays MiniStack's."""

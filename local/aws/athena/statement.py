@@ -1,0 +1,188 @@
+"""Athena's SQL as text → a parsed statement with its parameters filled in. Nothing is read or run here."""
+
+# pyright: reportPrivateImportUsage=false, reportArgumentType=false, reportAttributeAccessIssue=false
+# (sqlglot exports its names through star imports)
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from sqlglot import exp
+from sqlglot.dialects.trino import Trino
+from sqlglot.errors import ParseError, SqlglotError, TokenError
+from sqlglot.optimizer.scope import traverse_scope
+from sqlglot.parsers.trino import TrinoParser
+from sqlglot.tokens import Token, TokenType
+
+from local.aws.athena.errors import InvalidRequest, QueryFailed
+
+_STATEMENTS = (
+    *("ALTER", "ANALYZE", "CALL", "COMMENT", "COMMIT", "CREATE", "DEALLOCATE", "DELETE", "DENY", "DESC", "DESCRIBE"),
+    *("DROP", "EXECUTE", "EXPLAIN", "GRANT", "INSERT", "MERGE", "PREPARE", "REFRESH", "RESET", "REVOKE", "ROLLBACK"),
+    *("SET", "SHOW", "START", "TRUNCATE", "UNLOAD", "UPDATE", "USE"),
+)
+_QUERIES = ("SELECT", "WITH", "VALUES", "TABLE", "(")
+_CATALOG_STATEMENTS = ("CREATE", "DROP", "ALTER", "SHOW", "DESCRIBE", "DESC", "MSCK")
+
+_dialect = Trino()
+
+
+class _Parser(TrinoParser):
+    """Trino's grammar, in which every `?` remembers its place in the text: values are given in that order."""
+
+    PLACEHOLDER_PARSERS = {  # noqa: RUF012 - sqlglot reads it from the class
+        **TrinoParser.PLACEHOLDER_PARSERS,
+        TokenType.PLACEHOLDER: lambda self: self.expression(exp.Placeholder(this=str(self._prev.start))),
+    }
+
+
+@dataclass
+class Statement:
+    """A statement that Athena took.
+
+    `query` is the tree of a SELECT (also of the one inside UNLOAD) and None for a statement about the catalog.
+    """
+
+    text: str
+    kind: str  # SELECT, UNLOAD or CATALOG
+    query: exp.Expr | None = None
+    target: str = ""  # UNLOAD: where to
+    properties: dict[str, str] = field(default_factory=dict)  # UNLOAD: WITH (…), names in lower case
+
+    def position(self, node: exp.Expr | None) -> str:
+        """`line 1:15` of a node in the text, as Athena's messages begin."""
+        starts = [
+            part.meta["start"]
+            for part in (node.walk() if node is not None else ())
+            if isinstance(part, exp.Identifier) and "start" in part.meta
+        ]
+        return _line_and_column(self.text, min(starts, default=0))
+
+    def tables(self) -> list[exp.Table]:
+        """The tables of the catalog that the query names, without its own WITH names. In the order of the text."""
+        if self.query is None:
+            return []
+        found: dict[int, exp.Table] = {}
+        for scope in traverse_scope(self.query):
+            for source in scope.sources.values():
+                if isinstance(source, exp.Table) and isinstance(source.this, exp.Identifier):
+                    found[id(source)] = source
+        return sorted(found.values(), key=lambda table: table.this.meta.get("start", 0))
+
+
+def parse(text: str) -> Statement:
+    """Read a statement. Raises InvalidRequest (MALFORMED_QUERY) as StartQueryExecution does for a syntax error."""
+    try:
+        tokens = _dialect.tokenize(text)
+    except TokenError as error:
+        raise InvalidRequest(f"line 1:1: {error}", "MALFORMED_QUERY") from None
+    while tokens and tokens[-1].token_type == TokenType.SEMICOLON:
+        tokens.pop()
+    first = tokens[0].text.upper() if tokens else "<EOF>"
+    if first in _QUERIES:
+        return Statement(text, "SELECT", _parse_query(tokens, text))
+    if first == "UNLOAD":
+        return _parse_unload(tokens, text)
+    if first in _CATALOG_STATEMENTS:
+        return Statement(text, "CATALOG")
+    if first in _STATEMENTS:
+        raise InvalidRequest("Queries of this type are not supported", "MALFORMED_QUERY")
+    expected = ", ".join(f"'{word}'" for word in _STATEMENTS)
+    place = _line_and_column(text, tokens[0].start if tokens else len(text))
+    found = tokens[0].text if tokens else "<EOF>"
+    raise InvalidRequest(f"{place}: mismatched input '{found}'. Expecting: {expected}, <query>", "MALFORMED_QUERY")
+
+
+def bind(statement: Statement, values: list[str]) -> None:
+    """Put the ExecutionParameters in the places of the `?`, in order. Raises QueryFailed if their number is wrong.
+
+    As observed on Athena: a value that reads as an expression without names is that expression, anything else is the
+    text itself; values for a query without any `?` are ignored.
+    """
+    if statement.query is None:
+        return
+    places = sorted(
+        (node for node in statement.query.find_all(exp.Placeholder) if (node.name or "").isdigit()),
+        key=lambda node: int(node.name),
+    )
+    if not places:
+        return
+    if len(places) != len(values):
+        raise QueryFailed(
+            f"line 1:1: Incorrect number of parameters: expected {len(places)} but found {len(values)}",
+            "INVALID_PARAMETER_USAGE",
+        )
+    for place, value in zip(places, values, strict=True):
+        place.replace(_parameter(value))
+
+
+def _parameter(value: str) -> exp.Expr:
+    """The tree of one value: whatever it says, it stays one operand where it stands."""
+    as_text = exp.Literal.string(value)
+    try:
+        trees = _dialect.parse(value)
+    except SqlglotError:
+        return as_text
+    tree = trees[0] if len(trees) == 1 else None
+    if tree is None or tree.find(exp.Identifier, exp.Query, exp.Command, exp.Placeholder, exp.Star):
+        return as_text
+    if isinstance(tree, (exp.Literal, exp.Null, exp.Boolean, exp.Cast)):
+        return tree
+    return exp.Paren(this=tree) if isinstance(tree, exp.Condition) else as_text
+
+
+def _parse_query(tokens: list[Token], text: str) -> exp.Expr:
+    try:
+        trees = [tree for tree in _Parser(dialect=_dialect).parse(list(tokens), text) if tree is not None]
+    except ParseError as error:
+        raise _malformed(error, text) from None
+    if len(trees) != 1:
+        raise InvalidRequest("Only one sql statement is allowed. Got: " + text, "MALFORMED_QUERY")
+    query = trees[0]
+    if not isinstance(query, exp.Query):
+        raise InvalidRequest("Queries of this type are not supported", "MALFORMED_QUERY")
+    for table in query.find_all(exp.Table):
+        # FROM read_csv('…') is DuckDB's, not Trino's: its grammar has names there, or TABLE(…).
+        if not isinstance(table.this, exp.Identifier):
+            place = Statement(text, "SELECT").position(table)
+            raise InvalidRequest(f"{place}: mismatched input '('. Expecting: ',', <EOF>", "MALFORMED_QUERY")
+    return query
+
+
+def _parse_unload(tokens: list[Token], text: str) -> Statement:
+    """UNLOAD (query) TO 's3://…' WITH (name = 'value', …)."""
+    depth, end = 0, 0
+    for index, token in enumerate(tokens[1:], start=1):
+        depth += (token.token_type == TokenType.L_PAREN) - (token.token_type == TokenType.R_PAREN)
+        if depth == 0:
+            end = index
+            break
+    rest = tokens[end + 1 :]
+    if end < 2 or len(rest) < 2 or rest[0].text.upper() != "TO" or rest[1].token_type != TokenType.STRING:
+        wrong = tokens[min(end + 1, len(tokens) - 1)]
+        place = _line_and_column(text, wrong.start)
+        raise InvalidRequest(f"{place}: mismatched input '{wrong.text}'. Expecting: 'TO'", "MALFORMED_QUERY")
+    words = [token.text for token in rest[2:] if token.text.upper() not in ("WITH", "(", ")", ",", "=")]
+    properties = {name.lower(): value for name, value in zip(words[::2], words[1::2], strict=False)}
+    return Statement(text, "UNLOAD", _parse_query(tokens[2:end], text), rest[1].text, properties)
+
+
+def _malformed(error: ParseError, text: str) -> InvalidRequest:
+    detail = error.errors[0] if error.errors else {}
+    word = str(detail.get("highlight") or "<EOF>")
+    ended = not str(detail.get("end_context") or "").strip() and re.search(
+        rf"{re.escape(word)}\s*;?\s*$", text, re.IGNORECASE
+    )
+    line, column = detail.get("line") or 1, detail.get("col") or 1
+    if ended and "missing" in str(detail.get("description")):
+        # The text ends where something should follow.
+        place, word = _line_and_column(text, len(text)), "<EOF>"
+    else:
+        place = f"line {line}:{max(1, int(column) - len(word) + 1)}"
+    return InvalidRequest(f"{place}: mismatched input '{word}'", "MALFORMED_QUERY")
+
+
+def _line_and_column(text: str, offset: int) -> str:
+    before = text[:offset]
+    return f"line {before.count(chr(10)) + 1}:{offset - before.rfind(chr(10))}"

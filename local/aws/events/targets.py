@@ -1,0 +1,145 @@
+"""EventBridge and Scheduler targets as on AWS: under the role that the rule names, with a dead-letter queue.
+
+MiniStack 1.5.33 starts machines for rules and schedules without looking at any role, drops what cannot be delivered,
+and leaves `<aws.scheduler.…>` in a schedule's input as it stands.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+from ministack.core.arn import ArnParseError, parse_arn
+from ministack.services import eventbridge, scheduler, sns, stepfunctions
+
+from local.aws.iam import roles
+from local.server.address import ACCOUNT_ID
+
+logger = logging.getLogger(__name__)
+
+EVENTS = "events.amazonaws.com"
+SCHEDULER = "scheduler.amazonaws.com"
+_SCHEDULE_TICK_SECONDS = 1.0
+_AWS_MANAGED_SNS_KEY = "alias/aws/sns"
+
+
+class DeliveryFailed(Exception):
+    """A target did not take an event; the message says why."""
+
+
+def install() -> None:
+    """Deliver to machines and topics by the rules above; other targets stay MiniStack's."""
+    invoke_target = eventbridge._invoke_target
+
+    def deliver(target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any], view: Any = None) -> None:
+        if _service_of(target) not in ("states", "sns"):
+            invoke_target(target, event, rule, view)
+            return
+        payload = _payload(target, event, rule, view)
+        scheduled = event.get("Source") == "aws.scheduler"
+        source_arn = _group_of(rule) if scheduled else rule.get("Arn", "")
+        try:
+            if _service_of(target) == "states":
+                start_machine(target, payload, SCHEDULER if scheduled else EVENTS, source_arn)
+            else:
+                publish(target, payload, scheduled, source_arn)
+        except DeliveryFailed as failure:
+            logger.error("Rule or schedule %s could not deliver: %s", rule.get("Name"), failure)
+            _to_dead_letter_queue(target, payload)
+
+    eventbridge._invoke_target = deliver
+    scheduler._SCHEDULE_TICK_INTERVAL = _SCHEDULE_TICK_SECONDS
+
+
+def start_machine(target: dict[str, Any], payload: str, service: str, source_arn: str) -> None:
+    """Start the target machine as `service` does with the target's role. Raises DeliveryFailed."""
+    machine, role = target["Arn"], target.get("RoleArn", "")
+    problem = (
+        ("the target names no role" if not role else None)
+        or roles.trust_problem(role, service, source_arn)
+        or roles.permission_problem(role, "states:StartExecution", machine)
+    )
+    if problem:
+        raise DeliveryFailed(problem)
+    status, _, body = stepfunctions._start_execution({"stateMachineArn": machine, "input": payload})
+    if status >= 400:
+        raise DeliveryFailed(_text(body))
+
+
+def publish(target: dict[str, Any], payload: str, scheduled: bool, source_arn: str) -> None:
+    """Publish to the target topic: rules by the topic's policy, schedules by their role. Raises DeliveryFailed."""
+    arn = target["Arn"]
+    topic = sns._topic_by_arn_any_scope(arn)
+    if topic is None:
+        raise DeliveryFailed(f"the topic {arn} does not exist")
+    if scheduled:
+        role = target.get("RoleArn", "")
+        problem = roles.trust_problem(role, SCHEDULER, source_arn) or roles.permission_problem(role, "sns:Publish", arn)
+        if problem:
+            raise DeliveryFailed(problem)
+    elif not sns.topic_policy_allows(arn, EVENTS, source_arn, ACCOUNT_ID):
+        raise DeliveryFailed(f"the policy of topic {arn} does not let {EVENTS} publish")
+    elif topic["attributes"].get("KmsMasterKeyId") == _AWS_MANAGED_SNS_KEY:
+        raise DeliveryFailed(
+            f"topic {arn} is encrypted with {_AWS_MANAGED_SNS_KEY}, whose policy does not name {EVENTS}"
+        )
+    try:
+        sns.publish_internal(arn, payload)
+    except sns.SnsPublishError as error:
+        raise DeliveryFailed(str(error)) from error
+
+
+def _payload(target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any], view: Any) -> str:
+    """The text that the target gets: its own input, a part of the event, a template filled from it, or the event."""
+    view = view or eventbridge._pattern_event_view(event)
+    if target.get("InputTransformer"):
+        return eventbridge._apply_input_transformer(target["InputTransformer"], rule, view)
+    if target.get("Input"):
+        return _fill(target["Input"], rule) if event.get("Source") == "aws.scheduler" else target["Input"]
+    whole = view.event_with_detail()
+    if target.get("InputPath"):
+        part: Any = whole
+        for name in target["InputPath"].removeprefix("$").strip(".").split("."):
+            if name and not (isinstance(part, dict) and name in part):
+                return json.dumps(whole)
+            part = part[name] if name else part
+        return json.dumps(part)
+    return json.dumps(whole)
+
+
+def _fill(text: str, schedule: dict[str, Any]) -> str:
+    """https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html"""
+    values = {
+        "schedule-arn": schedule.get("Arn", ""),
+        "scheduled-time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "execution-id": str(uuid.uuid4()),
+        "attempt-number": "1",
+    }
+    for name, value in values.items():
+        text = text.replace(f"<aws.scheduler.{name}>", value)
+    return text
+
+
+def _to_dead_letter_queue(target: dict[str, Any], payload: str) -> None:
+    queue = (target.get("DeadLetterConfig") or {}).get("Arn")
+    if queue:
+        eventbridge._dispatch_to_sqs(parse_arn(queue), payload, {})
+
+
+def _group_of(schedule: dict[str, Any]) -> str:
+    """The ARN that a role's trust policy sees as the source: not the schedule but its group."""
+    return schedule.get("Arn", "").replace(":schedule/", ":schedule-group/").rpartition("/")[0]
+
+
+def _service_of(target: dict[str, Any]) -> str:
+    try:
+        return parse_arn(target.get("Arn", "")).service
+    except ArnParseError:
+        return ""
+
+
+def _text(body: Any) -> str:
+    return body.decode() if isinstance(body, bytes) else str(body)

@@ -1,0 +1,273 @@
+"""A table as a feature group: its definition, its offline table in Glue, its records as the offline store keeps them.
+
+The layout is the Feature Store's own (Glue format), so that what queries it cannot tell the difference:
+`s3://<bucket>/<prefix>/<account>/sagemaker/<region>/offline-store/<group>-<creation time>/data/year=…/month=…/day=…/
+hour=…/<latest event>_<random>.parquet`, partitioned by event time in UTC.
+"""
+
+# pyright: reportArgumentType=false, reportCallIssue=false, reportReturnType=false, reportAttributeAccessIssue=false
+# (pandas has no types of its own)
+
+from __future__ import annotations
+
+import io
+import secrets
+import string
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from botocore.exceptions import ClientError
+
+from local.data.feature_names import PARTITION_COLUMNS, STORE_COLUMNS, feature_names
+
+CATALOG = "AwsDataCatalog"
+DATABASE = "sagemaker_featurestore"
+
+_HIVE_TYPES = {"Integral": "bigint", "Fractional": "double", "String": "string"}
+_ARROW_TYPES = {"Integral": pa.int64(), "Fractional": pa.float64(), "String": pa.string()}
+_EVENT_TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"  # what the Feature Store demands of a String event time
+_CREATE_TIMEOUT_SECONDS = 60.0
+_POLL_SECONDS = 0.1
+
+FeatureDefinition = dict[str, str]  # {"FeatureName": …, "FeatureType": "Integral" | "Fractional" | "String"}
+
+
+class FeatureStoreError(Exception):
+    """The table cannot be loaded; the message says why."""
+
+
+@dataclass(frozen=True)
+class LoadedFeatureGroup:
+    """A feature group with its records. `columns` maps the table's column names to features, in order."""
+
+    name: str
+    arn: str
+    database: str
+    table: str
+    location: str  # s3://…/data
+    record_identifier: str
+    event_time: str
+    columns: dict[str, str]
+    rows: int
+
+
+def load_table(
+    frame: pd.DataFrame,
+    *,
+    feature_group_name: str,
+    record_identifier: str,
+    bucket: str,
+    prefix: str,
+    role_arn: str,
+    client: Callable[[str], Any],
+    event_time: str = "event_time",
+) -> LoadedFeatureGroup:
+    """Create a feature group for a table and put every row into its offline store.
+
+    `client` gives boto3 clients by service name. Column names become features by the rule of `feature_names`;
+    `record_identifier` and `event_time` are names of columns of the table. Without a column for the event time, all
+    records get the present time; of rows with the same id and event time the last one counts. Raises NameCollision,
+    FeatureStoreError, or boto3's ClientError if SageMaker or S3 refuses.
+    """
+    if record_identifier not in frame.columns:
+        raise FeatureStoreError(f"The table has no column {record_identifier!r} to identify records by.")
+    now = datetime.now(UTC)
+    records = frame if event_time in frame.columns else frame.assign(**{event_time: now.strftime(_EVENT_TIME_FORMAT)})
+    columns = feature_names(records.columns)
+    records = records.rename(columns=columns)
+    identifier, moment = columns[record_identifier], columns[event_time]
+    records[moment] = _event_times(records[moment])
+    definitions = feature_definitions(records)
+    sagemaker = client("sagemaker")
+    created = sagemaker.create_feature_group(
+        FeatureGroupName=feature_group_name,
+        RecordIdentifierFeatureName=identifier,
+        EventTimeFeatureName=moment,
+        FeatureDefinitions=definitions,
+        OfflineStoreConfig={"S3StorageConfig": {"S3Uri": f"s3://{bucket}/{prefix.strip('/')}".rstrip("/")}},
+        RoleArn=role_arn,
+    )
+    store = _wait_until_created(sagemaker, feature_group_name)["OfflineStoreConfig"]
+    location = store["S3StorageConfig"]["ResolvedOutputS3Uri"]
+    put_records(client("s3"), location, records, event_time=moment)
+    return LoadedFeatureGroup(
+        name=feature_group_name,
+        arn=created["FeatureGroupArn"],
+        database=store["DataCatalogConfig"]["Database"],
+        table=store["DataCatalogConfig"]["TableName"],
+        location=location,
+        record_identifier=identifier,
+        event_time=moment,
+        columns=columns,
+        rows=len(records),
+    )
+
+
+def put_records(
+    s3: Any,
+    location: str,
+    records: pd.DataFrame,
+    *,
+    event_time: str,
+    deleted: bool = False,
+    invoked_at: datetime | None = None,
+) -> list[str]:
+    """Write records (columns are features) to an offline store, one file for each hour of event time.
+
+    `invoked_at` is when the last record came in (now); each earlier row came a millisecond before the next. `deleted`
+    writes what DeleteRecord leaves. Returns the files' keys.
+    """
+    arrived = pd.Timestamp(invoked_at or datetime.now(UTC)).tz_convert("UTC").tz_localize(None).floor("ms")
+    before = pd.to_timedelta(range(len(records) - 1, -1, -1), unit="ms")
+    moments = pd.to_datetime(records[event_time], utc=True, format="ISO8601")
+    definitions = feature_definitions(records)
+    texts = [item["FeatureName"] for item in definitions if item["FeatureType"] == "String"]
+    complete = records.astype(dict.fromkeys(texts, "string")).assign(
+        write_time=arrived, api_invocation_time=arrived - before, is_deleted=deleted
+    )
+    complete.columns = complete.columns.str.lower()
+    schema = _schema(definitions)
+    bucket, _, prefix = location.removeprefix("s3://").partition("/")
+    keys = []
+    for hour, rows in complete.groupby(moments.dt.floor("h").to_numpy(), sort=True):
+        folder = "/".join(
+            f"{name}={value}"
+            for name, value in zip(PARTITION_COLUMNS, pd.Timestamp(hour).strftime("%Y %m %d %H").split(), strict=True)
+        )
+        latest = moments[rows.index].max().strftime("%Y%m%dT%H%M%SZ")
+        keys.append(f"{prefix}/{folder}/{latest}_{_random_name()}.parquet")
+        content = io.BytesIO()
+        pq.write_table(pa.Table.from_pandas(rows, schema=schema, preserve_index=False), content, compression="snappy")
+        s3.put_object(Bucket=bucket, Key=keys[-1], Body=content.getvalue())
+    return keys
+
+
+def feature_definitions(records: pd.DataFrame) -> list[FeatureDefinition]:
+    """The features of a table: whole numbers are Integral, other numbers Fractional, everything else String."""
+    return [{"FeatureName": name, "FeatureType": _feature_type(records[name])} for name in records.columns]
+
+
+def offline_names(feature_group_name: str, created_at: float) -> tuple[str, str]:
+    """Table in Glue and folder in S3 of a group's offline store: `my_group_1734619820`, `my-group-1734619820`."""
+    return (
+        f"{feature_group_name.replace('-', '_').lower()}_{int(created_at)}",
+        f"{feature_group_name}-{int(created_at)}",
+    )
+
+
+def offline_location(s3_uri: str, account: str, region: str, folder: str) -> str:
+    """ResolvedOutputS3Uri of a group's offline store under the S3Uri of its configuration."""
+    return f"{s3_uri.rstrip('/')}/{account}/sagemaker/{region}/offline-store/{folder}/data"
+
+
+def create_offline_table(
+    glue: Any,
+    *,
+    table_name: str,
+    location: str,
+    definitions: Iterable[Mapping[str, Any]],
+    database: str = DATABASE,
+) -> None:
+    """Create the table of an offline store in Glue, and its database if there is none.
+
+    As the Feature Store's, it projects its partitions, so none is ever registered. Raises ClientError.
+    """
+    try:
+        glue.create_database(DatabaseInput={"Name": database})
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "AlreadyExistsException":
+            raise
+    columns = [
+        {"Name": item["FeatureName"].lower(), "Type": _HIVE_TYPES[item["FeatureType"]]} for item in definitions
+    ]  # fmt: skip
+    columns += [
+        {"Name": name, "Type": kind} for name, kind in zip(STORE_COLUMNS, _STORE_HIVE_TYPES, strict=True)
+    ]  # fmt: skip
+    glue.create_table(
+        DatabaseName=database,
+        TableInput={
+            "Name": table_name,
+            "TableType": "EXTERNAL_TABLE",
+            "PartitionKeys": [{"Name": name, "Type": "string"} for name in PARTITION_COLUMNS],
+            "StorageDescriptor": {
+                "Columns": columns,
+                "Location": location,
+                "InputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
+                "OutputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
+                "SerdeInfo": {
+                    "SerializationLibrary": "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe",
+                    "Parameters": {"serialization.format": "1"},
+                },
+            },
+            "Parameters": {"EXTERNAL": "TRUE", "classification": "parquet", **_projection(location)},
+        },
+    )
+
+
+_STORE_HIVE_TYPES = ("timestamp", "timestamp", "boolean")
+_STORE_ARROW_TYPES = (pa.timestamp("ms"), pa.timestamp("ms"), pa.bool_())
+
+
+def _projection(location: str) -> dict[str, str]:
+    ranges = {"year": ("4", "2020,2120"), "month": ("2", "1,12"), "day": ("2", "1,31"), "hour": ("2", "0,23")}
+    parameters = {"projection.enabled": "true", "storage.location.template": location}
+    for name, (digits, span) in ranges.items():
+        parameters["storage.location.template"] += f"/{name}=${{{name}}}"
+        parameters |= {
+            f"projection.{name}.type": "integer",
+            f"projection.{name}.digits": digits,
+            f"projection.{name}.range": span,
+        }
+    return parameters
+
+
+def _schema(definitions: list[FeatureDefinition]) -> pa.Schema:
+    features = [(item["FeatureName"].lower(), _ARROW_TYPES[item["FeatureType"]]) for item in definitions]
+    return pa.schema([*features, *zip(STORE_COLUMNS, _STORE_ARROW_TYPES, strict=True)])
+
+
+def _feature_type(values: pd.Series) -> str:
+    if pd.api.types.is_bool_dtype(values):
+        return "String"  # the Feature Store has no booleans
+    if pd.api.types.is_integer_dtype(values):
+        return "Integral"
+    return "Fractional" if pd.api.types.is_float_dtype(values) else "String"
+
+
+def _event_times(values: pd.Series) -> pd.Series:
+    """Any points in time as texts that the Feature Store takes; without a zone they count as UTC."""
+    try:
+        moments = pd.to_datetime(values, utc=True, format="ISO8601" if values.dtype == object else None)
+    except (ValueError, TypeError) as error:
+        raise FeatureStoreError(
+            f"Column {values.name!r} holds something that is not an ISO-8601 time: {error}. "
+            "Write it like 2026-11-23T21:00:00Z, or rename the column."
+        ) from None
+    if moments.isna().any():
+        raise FeatureStoreError(f"Column {values.name!r} has no time in {int(moments.isna().sum())} rows.")
+    return moments.dt.strftime(_EVENT_TIME_FORMAT)
+
+
+def _wait_until_created(sagemaker: Any, name: str) -> dict[str, Any]:
+    deadline = time.monotonic() + _CREATE_TIMEOUT_SECONDS
+    while True:
+        group = sagemaker.describe_feature_group(FeatureGroupName=name)
+        offline = group.get("OfflineStoreStatus", {}).get("Status")
+        if group["FeatureGroupStatus"] == "Created" and offline == "Active":
+            return group
+        if group["FeatureGroupStatus"] == "CreateFailed" or time.monotonic() > deadline:
+            raise FeatureStoreError(
+                f"Feature group {name} is {group['FeatureGroupStatus']} with an offline store {offline}: "
+                f"{group.get('FailureReason', 'no reason given')}"
+            )
+        time.sleep(_POLL_SECONDS)
+
+
+def _random_name() -> str:
+    return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(16))

@@ -1,0 +1,261 @@
+"""What an AutoML job runs: AutoGluon, the engine of Autopilot's ensembling mode, on the job's CSV.
+
+Argument: a JSON file (see `local.aws.sagemaker.compute.automl`). Writes `result.json` beside the models; a line that begins with
+`AutoMLJobSecondaryStatus=` tells where the job is. Data that Autopilot would refuse end in a result with `failure`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import lifeline
+import pandas as pd
+from autogluon.tabular import TabularPredictor
+from pandas._libs.parsers import STR_NA_VALUES
+from sklearn.model_selection import train_test_split
+
+SEED = 42
+MINIMUM_ROWS = 500
+RESERVE_SECONDS = 2.0
+"""Kept of the job's time for scoring and writing the candidates."""
+
+# Gradient boosting and a linear model. On churn tables forests add nothing to the ensemble's score, make a candidate's
+# archive ten times larger and the prediction of one row four times slower; AutoGluon's networks would need PyTorch.
+MODELS: list[tuple[str, dict[str, Any]]] = [
+    ("GBM", {}),
+    ("LR", {}),
+    ("XGB", {}),
+    ("GBM", {"extra_trees": True, "ag_args": {"name_suffix": "XT"}}),
+]
+
+# Autopilot's metric → AutoGluon's; None where AutoGluon has no such metric for the problem type
+METRICS = {
+    "Accuracy": "accuracy",
+    "BalancedAccuracy": "balanced_accuracy",
+    "F1": "f1",
+    "Precision": "precision",
+    "Recall": "recall",
+    "AUC": "roc_auc",
+    "F1macro": "f1_macro",
+    "PrecisionMacro": "precision_macro",
+    "RecallMacro": "recall_macro",
+    "LogLoss": "log_loss",
+    "MSE": "mean_squared_error",
+    "MAE": "mean_absolute_error",
+    "RMSE": "root_mean_squared_error",
+    "R2": "r2",
+}
+LOWER_IS_BETTER = {"LogLoss", "MSE", "MAE", "RMSE"}
+"""AutoGluon turns their sign so that higher is better."""
+
+# problem type → (AutoGluon's name, default objective, all metrics of a candidate)
+PROBLEMS = {
+    "BinaryClassification": (
+        "binary",
+        "F1",
+        ["Accuracy", "BalancedAccuracy", "F1", "Precision", "Recall", "AUC", "LogLoss"],
+    ),
+    "MulticlassClassification": (
+        "multiclass",
+        "Accuracy",
+        ["Accuracy", "BalancedAccuracy", "F1macro", "PrecisionMacro", "RecallMacro", "LogLoss"],
+    ),
+    "Regression": ("regression", "MSE", ["MSE", "MAE", "RMSE", "R2"]),
+}
+MULTICLASS_LIMIT = 20
+"""Without a given problem type, a numeric target with more values than this is a regression."""
+
+
+class Refused(Exception):
+    """The data cannot be trained on; the message is the job's failure reason."""
+
+
+def read(files: list[str], target: str) -> pd.DataFrame:
+    """The job's CSV files as one table; the target as its texts, empty ones missing."""
+    tables: list[Any] = []
+    for file in files:
+        header = pd.read_csv(file, nrows=0).columns
+        if target not in header:
+            raise Refused(
+                f"ClientError: The target attribute {target!r} is not a column of {Path(file).name}. Columns: "
+                f"{', '.join(map(str, header[:40]))}. The first line must be a header."
+            )
+        missing = {name: [""] if name == target else list(STR_NA_VALUES) for name in header}
+        tables.append(pd.read_csv(file, dtype={target: str}, na_values=missing, keep_default_na=False))
+    table = pd.concat(tables, ignore_index=True).dropna(subset=[target])
+    truths = table.select_dtypes("bool").columns
+    return table.astype(dict.fromkeys(truths, str))  # as their texts, which is how requests spell them
+
+
+def numbers(texts: Any) -> Any:
+    """The texts as numbers, missing where they are none."""
+    return pd.to_numeric(texts, errors="coerce")
+
+
+def problem_of(labels: Any) -> str:
+    """The problem type that Autopilot would choose for these labels."""
+    distinct = labels.nunique()
+    if distinct == 2:
+        return "BinaryClassification"
+    numeric = numbers(labels).notna().all()
+    return "Regression" if numeric and distinct > MULTICLASS_LIMIT else "MulticlassClassification"
+
+
+def check(table: pd.DataFrame, target: str, problem: str) -> pd.DataFrame:
+    """The table with the target in the type the problem needs; raises Refused if Autopilot would refuse it."""
+    if len(table) < MINIMUM_ROWS:
+        raise Refused(
+            f"ClientError: The dataset has {len(table)} rows with a target; Autopilot needs at least {MINIMUM_ROWS}."
+        )
+    if table.shape[1] < 2:
+        raise Refused("ClientError: The dataset has no column besides the target.")
+    if not any(table[name].nunique(dropna=False) > 1 for name in table.columns if name != target):
+        raise Refused(
+            "ClientError: Every column besides the target has only one value; there is nothing to learn from."
+        )
+    distinct = table[target].nunique()
+    if distinct < 2:
+        raise Refused(f"ClientError: The target attribute {target!r} has only one value: {table[target].iloc[0]!r}.")
+    if problem == "BinaryClassification" and distinct != 2:
+        raise Refused(f"ClientError: BinaryClassification needs two classes; {target!r} has {distinct}.")
+    if problem == "Regression":
+        values = numbers(table[target])
+        if values.isna().any():
+            text = next(iter(table.loc[values.isna(), target]))
+            raise Refused(f"ClientError: Regression needs numbers; {target!r} has {text!r}.")
+        return table.assign(**{target: values.astype(float)})
+    return table
+
+
+def split(table: pd.DataFrame, target: str, fraction: float, problem: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Training and validation rows, in the classes' proportions where each has rows enough."""
+    labels = table[target]
+    stratify = labels if problem != "Regression" and labels.value_counts().min() >= 2 else None
+    return train_test_split(table, test_size=fraction, random_state=SEED, stratify=stratify)  # pyright: ignore
+
+
+def hyperparameters(max_candidates: int | None, seconds_per_model: int | None) -> dict[str, list[dict[str, Any]]]:
+    """AutoGluon's models: all, or as many as leave room for the ensemble among the candidates."""
+    count = len(MODELS) if max_candidates is None else max(1, min(len(MODELS), max_candidates - 1))
+    limit = {} if seconds_per_model is None else {"ag_args_fit": {"max_time_limit": seconds_per_model}}
+    chosen: dict[str, list[dict[str, Any]]] = {}
+    for kind, options in MODELS[:count]:
+        chosen.setdefault(kind, []).append({**options, **limit})
+    return chosen
+
+
+def train(job: dict[str, Any], started: float) -> dict[str, Any]:
+    """Trains, scores and writes the candidates; returns the result file's content."""
+    status("AnalyzingData")
+    target, output = job["target"], Path(job["output"])
+    table = read(job["training"], target)
+    problem = job["problem_type"] or (problem_of(table[target]) if len(table) else "BinaryClassification")
+    table = check(table, target, problem)
+    if job["validation"]:
+        training, validation = table, check_types(read(job["validation"], target), target, problem)
+    else:
+        training, validation = split(table, target, job["validation_fraction"], problem)
+    engine_problem, default_objective, metrics = PROBLEMS[problem]
+    objective = job["metric"] or default_objective
+
+    status("TrainingModels")
+    limit = job["max_runtime"]
+    seconds = None if limit is None else max(1.0, limit - (time.monotonic() - started) - RESERVE_SECONDS)
+    predictor = TabularPredictor(
+        target, problem_type=engine_problem, eval_metric=METRICS[objective], path=str(output / "work"), verbosity=2
+    )
+    try:
+        predictor.fit(
+            training,
+            tuning_data=validation,
+            hyperparameters=hyperparameters(job["max_candidates"], job["max_runtime_per_job"]),
+            time_limit=seconds,  # pyright: ignore[reportArgumentType] - None is no limit
+            fit_weighted_ensemble=job["max_candidates"] != 1,
+            calibrate_decision_threshold=False,  # `probability` is that of the predicted label: above 0.5 of two
+            dynamic_stacking=False,
+            num_bag_folds=0,
+            num_stack_levels=0,
+            num_gpus=0,
+        )
+    except RuntimeError as error:
+        if limit is None:
+            raise
+        raise Refused(
+            f"ClientError: No candidate could be trained within MaxAutoMLJobRuntimeInSeconds={limit}. {error}"
+        ) from error
+
+    status("GeneratingModelInsightsReport")
+    known: Any = validation
+    if problem != "Regression":  # AutoGluon leaves out classes with very few rows
+        known = validation[validation[target].isin(predictor.class_labels)]
+    board: Any = predictor.leaderboard(known, extra_metrics=[METRICS[name] for name in metrics], silent=True)
+    board = board.sort_values("score_val", ascending=False, kind="stable")
+    best = predictor.model_best
+    board = pd.concat([board[board["model"] == best], board[board["model"] != best]])
+    board.to_csv(output / "leaderboard.csv", index=False)
+    write_model(predictor, table.drop(columns=target), output / "model")
+    return {
+        "problem_type": problem,
+        "objective": objective,
+        "candidates": [
+            {"model": row["model"], "value": signed(objective, row["score_val"]), "metrics": scores(row, metrics)}
+            for row in board.to_dict(orient="records")
+        ],
+    }
+
+
+def check_types(table: pd.DataFrame, target: str, problem: str) -> pd.DataFrame:
+    """The validation channel's rows with the target in the type the problem needs."""
+    if problem == "Regression":
+        return table.assign(**{target: numbers(table[target])}).dropna(subset=[target])
+    return table
+
+
+def signed(metric: str, value: float) -> float:
+    """A score of AutoGluon's in the metric's own sense."""
+    return -float(value) if metric in LOWER_IS_BETTER else float(value)
+
+
+def scores(row: dict[str, Any], metrics: list[str]) -> dict[str, float]:
+    """A candidate's metrics on the validation rows."""
+    return {name: signed(name, row[METRICS[name]]) for name in metrics}
+
+
+def write_model(predictor: TabularPredictor, features: pd.DataFrame, folder: Path) -> None:
+    """The content of the best candidate's archive: its predictor, its columns, and the program that serves it."""
+    (folder / "code").mkdir(parents=True)
+    predictor.clone_for_deployment(str(folder / "predictor"), model=predictor.model_best)
+    kinds = [
+        {"name": name, "kind": "number" if pd.api.types.is_numeric_dtype(features[name]) else "text"}
+        for name in features.columns
+    ]
+    (folder / "features.json").write_text(json.dumps(kinds, indent=1), encoding="utf-8")
+    shutil.copy(Path(__file__).with_name("tabular_serve.py"), folder / "code")
+
+
+def status(name: str) -> None:
+    """Tells the job where it is."""
+    print(f"AutoMLJobSecondaryStatus={name}", flush=True)
+
+
+def main() -> None:
+    started = time.monotonic()
+    lifeline.hold()
+    # Its only message is that PyTorch is not there to look for a GPU with, before every model.
+    logging.getLogger("autogluon.common.utils.resource_utils").setLevel(logging.CRITICAL)
+    job = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    try:
+        result = train(job, started)
+    except Refused as error:
+        result = {"failure": str(error)}
+    (Path(job["output"]) / "result.json").write_text(json.dumps(result), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

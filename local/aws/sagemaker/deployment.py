@@ -1,0 +1,155 @@
+"""How an update moves an endpoint's requests to a new fleet, and what turns it back: SageMaker's deployment guardrails.
+
+docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails.html. Waits take STATE.pace of their time.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from local.aws.api_model import ApiError
+from local.aws.cloudwatch import alarms as cloudwatch_alarms
+from local.aws.sagemaker.fleet import Fleet
+from local.aws.sagemaker.state import STATE
+from local.aws.sagemaker.traffic import Traffic
+from local.server.address import ACCOUNT_ID, REGION
+
+_LOOK_SECONDS = 0.05
+# Called with a status of the new variant (ActivatingTraffic, Baking, ...) and SageMaker's sentence about it.
+Tell = Callable[[str, str], None]
+
+
+class RolledBack(Exception):
+    """An alarm turned the deployment back; the message is the endpoint's FailureReason."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A share of the requests that the new fleet gets, and how long the alarms are watched with it."""
+
+    share: float
+    capacity: str
+    seconds: int
+    member: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The steps of an update, and the alarms that end it."""
+
+    steps: tuple[Step, ...]
+    alarms: tuple[str, ...] = ()
+
+
+def plan(config: dict[str, Any] | None, instances: int, execution_role: str) -> Plan:
+    """The steps that a DeploymentConfig means for a fleet of so many instances; at once without one.
+
+    Raises ApiError for what SageMaker refuses: sizes out of their limits, waits that do not fit into the time limit,
+    alarms that do not exist or may not be read.
+    """
+    config = config or {}
+    if "RollingUpdatePolicy" in config:
+        raise ApiError(
+            "ValidationException",
+            "The laptop plays blue/green deployments only: give BlueGreenUpdatePolicy instead of RollingUpdatePolicy.",
+        )
+    policy = config.get("BlueGreenUpdatePolicy") or {}
+    routing = policy.get("TrafficRoutingConfiguration") or {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0}
+    interval, termination = routing["WaitIntervalInSeconds"], policy.get("TerminationWaitInSeconds", 0)
+    shares = _shares(routing, instances)
+    steps = tuple(
+        Step(share, f"{name} capacity of {math.ceil(share * instances)} instance(s)", interval, "WaitIntervalInSeconds")
+        for share, name in shares
+    )
+    last = Step(1.0, f"full capacity of {instances} instance(s)", termination, "TerminationWaitInSeconds")
+    limit = policy.get("MaximumExecutionTimeoutInSeconds")
+    waits = len(steps) * interval + termination
+    if limit is not None and waits >= limit:
+        raise ApiError(
+            "ValidationException",
+            f"MaximumExecutionTimeoutInSeconds is {limit}; it must be larger than the total waiting time of {waits} seconds that WaitIntervalInSeconds and TerminationWaitInSeconds make.",
+        )
+    alarms = tuple(alarm["AlarmName"] for alarm in (config.get("AutoRollbackConfiguration") or {}).get("Alarms", []))
+    _check_alarms(alarms, execution_role)
+    return Plan((*steps, last), alarms)
+
+
+def _shares(routing: dict[str, Any], instances: int) -> list[tuple[float, str]]:
+    """The shares before the full one, with what SageMaker calls that capacity."""
+    kind = routing["Type"]
+    sizes = {"CANARY": "CanarySize", "LINEAR": "LinearStepSize"}
+    for other, member in sizes.items():
+        if member in routing and kind != other:
+            raise ApiError(
+                "ValidationException", f"{member} goes with traffic routing of type {other}, this is of type {kind}."
+            )
+    if kind not in sizes:
+        return []
+    size = routing.get(sizes[kind])
+    if size is None:
+        raise ApiError("ValidationException", f"Traffic routing of type {kind} needs {sizes[kind]}.")
+    share = size["Value"] / (100 if size["Type"] == "CAPACITY_PERCENT" else instances)
+    if share > 0.5 or (kind == "LINEAR" and share < 0.1):
+        limits = "less than or equal to 50%" if kind == "CANARY" else "10-50%"
+        raise ApiError(
+            "ValidationException",
+            f"{sizes[kind]} must be {limits} of the variant's total instance count of {instances}, it is {share:.0%}.",
+        )
+    if kind == "CANARY":
+        return [(share, "canary")]
+    # 0.34 + 0.34 + 0.32: the last step is the full one.
+    return [(share * number, "linear") for number in range(1, math.ceil(1 / share - 1e-9))]
+
+
+def _check_alarms(names: tuple[str, ...], execution_role: str) -> None:
+    from ministack.core import iam_evaluator
+
+    from local.aws.iam import roles as iam_roles
+
+    missing = [name for name in names if not cloudwatch_alarms.exists(name)]
+    if missing:
+        raise ApiError("ValidationException", f"Could not find the CloudWatch alarm(s) {', '.join(missing)}.")
+    # The execution role must be allowed to (deployment-guardrails-configuration.html). Whether SageMaker also asks with
+    # the caller's permissions is not documented; AWS's own examples call with the execution role, which cannot tell.
+    caller = iam_evaluator.caller_arn()
+    roles = [execution_role]
+    if ":assumed-role/" in caller:
+        roles.append(f"arn:aws:iam::{ACCOUNT_ID}:role/{caller.split('/')[1]}")
+    for role in roles:
+        for name in names:
+            problem = iam_roles.permission_problem(
+                role, "cloudwatch:DescribeAlarms", f"arn:aws:cloudwatch:{REGION}:{ACCOUNT_ID}:alarm:{name}"
+            )
+            if problem:
+                raise ApiError("ValidationException", f"The alarms cannot be watched: {problem}.")
+
+
+def shift(traffic: Traffic, fleet: Fleet, steps: Plan, tell: Tell) -> None:
+    """Move the requests to a fleet that has started, step by step. Raises RolledBack as soon as an alarm goes off."""
+    began = time.monotonic()
+    for step in steps.steps:
+        _look_at(steps.alarms, began)  # also before the first request: the old fleet may have set it off
+        tell("ActivatingTraffic", f"Activating traffic on {step.capacity}.")
+        traffic.shift(fleet, step.share)
+        if step.seconds:
+            tell(
+                "Baking", f"Baking for {step.seconds} seconds ({step.member}) with traffic enabled on {step.capacity}."
+            )
+        _bake(step.seconds * STATE.pace, steps.alarms, began)
+
+
+def _bake(seconds: float, alarms: tuple[str, ...], began: float) -> None:
+    until = time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        time.sleep(min(left, _LOOK_SECONDS))
+        _look_at(alarms, began)
+
+
+def _look_at(alarms: tuple[str, ...], since: float) -> None:
+    fired = [name for name in alarms if cloudwatch_alarms.went_off(name, since)]
+    if fired:
+        raise RolledBack(f"The deployment was rolled back: alarm(s) in ALARM state: {', '.join(fired)}.")
