@@ -10,6 +10,8 @@ from typing import Any
 from urllib.parse import urlparse
 
 import boto3
+import evaluation
+import gate
 import known_row
 import metrics
 import numpy
@@ -32,16 +34,16 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Writes evaluation.json, report.html and known_row.json, and answers with the metrics and what the quality gate looks at.
 
     `event`: run_id, bucket, test_uri, predictions_uri, preprocessing_uri, evaluation_input_uri (folders), evaluation_uri,
-    report_uri, known_row_uri (files), target_attribute_name, problem_type, objective_metric_name, accuracy_threshold.
-    Returns {"metrics": numbers by name, "gate_metric", "gate_value", "passed", "rows", "evaluation_uri"}.
-    Raises UnusablePredictions.
+    report_uri, known_row_uri (files), target_attribute_name, problem_type, objective_metric_name, accuracy_threshold, and
+    `settings`: all settings of the run.
+    Returns {"metrics": numbers by name, "gate_metric", "gate_value", "passed", "verdict": a sentence, "warnings":
+    sentences, "positive_class", "rows", "evaluation_uri"}. Raises UnusablePredictions.
     """
-    problem_type, target = event["problem_type"], event["target_attribute_name"]
-    is_regression = problem_type == metrics.REGRESSION
-    labels: list[str] = json.loads(_read(event["preprocessing_uri"] + "preprocessing.json"))["labels"]
-    truth = pandas.read_csv(
-        io.BytesIO(_read(event["test_uri"] + "test.csv")), usecols=[target], dtype=str, keep_default_na=False
-    )[target]
+    settings, target = event.get("settings", {}), event["target_attribute_name"]
+    is_regression = event["problem_type"] == metrics.REGRESSION
+    prepared = json.loads(_read(event["preprocessing_uri"] + "preprocessing.json"))
+    labels: list[str] = prepared["labels"]
+    truth = _truth(event["test_uri"] + "test.csv", target, labels)
     content = _read_folder(event["predictions_uri"])
     answers = None if is_regression else predictions.read_classes(content, labels)
     predicted = predictions.read_regression(content) if answers is None else answers.predicted
@@ -57,48 +59,83 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
         is_regression=is_regression,
     )
     del content
+    evaluated = (
+        evaluation.of_numbers(truth, predicted)
+        if answers is None
+        else evaluation.of_classes(
+            truth,
+            answers,
+            labels,
+            _positive(prepared, labels),
+            decision_threshold=settings.get("decision_threshold"),
+            costs=_costs(settings),
+        )
+    )
+    _refuse_endless(evaluated, target)
+    threshold = event["accuracy_threshold"]
+    document = {
+        **evaluated,
+        "labels": labels,
+        "rows": len(truth),
+        "problem_type": event["problem_type"],
+        "objective_metric_name": event["objective_metric_name"],
+        "accuracy_threshold": threshold,
+        "run_id": event["run_id"],
+        **gate.judge(evaluated, event["objective_metric_name"], threshold, settings),
+    }
+    _write(event["evaluation_uri"], json.dumps(document, indent=1).encode(), "application/json")
     if answers is None:
-        result = metrics.regression(truth.astype(float), pandas.Series(predicted))
+        page = report.page(document, truth, predicted, None)
     else:
-        predicted = numpy.array(labels, dtype=object)[answers.predicted]
-        probability = None if answers.probability is None else pandas.Series(answers.probability)
-        result = metrics.classification(labels, truth, pandas.Series(predicted), probability)
-    endless = [name for name, value in result.items() if isinstance(value, float) and not math.isfinite(value)]
-    if endless:  # JSON has no word for these
+        names = numpy.array(labels, dtype=object)
+        score = answers.probabilities[:, 1] if answers.probabilities is not None and len(labels) == 2 else None
+        page = report.page(document, names[truth], names[predicted], score)
+    _write(event["report_uri"], page.encode(), "text/html; charset=utf-8")
+    if asked is not None:
+        _write(event["known_row_uri"], json.dumps(asked).encode(), "application/json")
+    numbers = {name: value for name, value in evaluated.items() if isinstance(value, float)}
+    logger.info("Evaluated", run_id=event["run_id"], rows=len(truth), passed=document["passed"], **numbers)
+    return {
+        "metrics": numbers,
+        "gate_metric": document["gate_metric"],
+        "gate_value": document[document["gate_metric"]],
+        "passed": document["passed"],
+        "verdict": document["verdict"],
+        "warnings": document["warnings"],
+        "positive_class": document.get("positive_class"),
+        "rows": len(truth),
+        "evaluation_uri": event["evaluation_uri"],
+    }
+
+
+def _truth(uri: str, target: str, labels: list[str]) -> numpy.ndarray:
+    """The test rows' targets: indices into `labels`, or numbers if there are no labels."""
+    column = pandas.read_csv(io.BytesIO(_read(uri)), usecols=[target], dtype=str, keep_default_na=False)[target]
+    if not labels:
+        return column.to_numpy(dtype=float)
+    return pandas.Categorical(column, categories=labels).codes.astype(numpy.int64)
+
+
+def _positive(prepared: dict[str, Any], labels: list[str]) -> int:
+    """The positive class's index: the one that was asked for, else, as in label encoding, the second."""
+    return labels.index(prepared["positive_class"]) if prepared.get("positive_class") in labels else len(labels) - 1
+
+
+def _costs(settings: dict[str, Any]) -> evaluation.Costs | None:
+    false_positive, false_negative = settings.get("cost_false_positive"), settings.get("cost_false_negative")
+    return (
+        None if false_positive is None or false_negative is None else evaluation.Costs(false_positive, false_negative)
+    )
+
+
+def _refuse_endless(evaluated: dict[str, Any], target: str) -> None:
+    """JSON has no word for these."""
+    endless = [name for name, value in evaluated.items() if isinstance(value, float) and not math.isfinite(value)]
+    if endless:
         raise UnusablePredictions(
             f"The model's answers are so far off that {', '.join(endless)} cannot be computed. Look for outliers in "
             f"target column {target!r} and in the features."
         )
-    gate_metric = "r2" if is_regression else "accuracy"
-    passed = result[gate_metric] >= event["accuracy_threshold"]
-    document = {
-        **result,
-        "labels": labels,
-        "rows": len(truth),
-        "problem_type": problem_type,
-        "objective_metric_name": event["objective_metric_name"],
-        "accuracy_threshold": event["accuracy_threshold"],
-        "gate_metric": gate_metric,
-        "passed": passed,
-        "run_id": event["run_id"],
-        **metrics.registry_form(result, labels),
-    }
-    _write(event["evaluation_uri"], json.dumps(document, indent=1).encode(), "application/json")
-    score = answers.probabilities[:, 1] if answers is not None and "auc" in result else None
-    page = report.page(document, truth.tolist(), predicted.tolist(), score)
-    _write(event["report_uri"], page.encode(), "text/html; charset=utf-8")
-    if asked is not None:
-        _write(event["known_row_uri"], json.dumps(asked).encode(), "application/json")
-    numbers = {name: value for name, value in result.items() if isinstance(value, float)}
-    logger.info("Evaluated", run_id=event["run_id"], rows=len(truth), passed=passed, **numbers)
-    return {
-        "metrics": numbers,
-        "gate_metric": gate_metric,
-        "gate_value": result[gate_metric],
-        "passed": passed,
-        "rows": len(truth),
-        "evaluation_uri": event["evaluation_uri"],
-    }
 
 
 def _body(uri: str) -> Any:

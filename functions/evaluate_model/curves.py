@@ -1,0 +1,68 @@
+"""Pictures as numbers: what evaluation.json keeps of the rows for the report, bounded in size."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy
+
+_POINTS = 200
+_BINS = 20
+_SAMPLE = 400
+_QUANTILES = (0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99)
+
+
+def of_scores(positive: numpy.ndarray, score: numpy.ndarray) -> dict[str, Any]:
+    """ROC, precision and recall, gains, calibration and distribution of the positive class's probability.
+
+    The first three are points from the highest score down, at most some hundred of all the thresholds there are.
+    """
+    order = numpy.argsort(-score, kind="stable")
+    ordered, hit = score[order], positive[order]
+    ends = numpy.flatnonzero(numpy.append(ordered[1:] != ordered[:-1], True))
+    kept = ends[numpy.unique(numpy.linspace(0, len(ends) - 1, _POINTS).astype(int))]
+    true = numpy.cumsum(hit)[kept]
+    chosen = kept + 1
+    positives, negatives = max(1, int(hit.sum())), max(1, int((~hit).sum()))
+    bins = numpy.minimum((score * _BINS).astype(int), _BINS - 1)
+    rows = numpy.bincount(bins, minlength=_BINS)
+    hits = numpy.bincount(bins, positive, _BINS)
+    sums = numpy.bincount(bins, score, _BINS)
+    return {
+        "roc": {
+            "false_positive_rates": [0.0, *((chosen - true) / negatives).tolist()],
+            "true_positive_rates": [0.0, *(true / positives).tolist()],
+        },
+        "precision_recall": {"precisions": (true / chosen).tolist(), "recalls": (true / positives).tolist()},
+        "gains": {
+            "shares_of_rows": [0.0, *(chosen / len(score)).tolist()],
+            "shares_of_positives": [0.0, *(true / positives).tolist()],
+        },
+        "scores": [
+            {
+                "from": bin_ / _BINS,
+                "to": (bin_ + 1) / _BINS,
+                "rows": int(rows[bin_]),
+                "positives": int(hits[bin_]),
+                "mean_probability": float(sums[bin_] / rows[bin_]) if rows[bin_] else None,
+            }
+            for bin_ in range(_BINS)
+        ],
+    }
+
+
+def of_residuals(truth: numpy.ndarray, predicted: numpy.ndarray) -> dict[str, Any]:
+    """Quantiles of truth minus prediction, and a sample of rows (all of them, if there are few)."""
+    residuals = truth - predicted
+    rows = numpy.random.default_rng(0).permutation(len(truth))[:_SAMPLE]
+    return {
+        "quantiles": {
+            str(share): float(value)
+            for share, value in zip(_QUANTILES, numpy.quantile(residuals, _QUANTILES), strict=True)
+        },
+        "mean": float(residuals.mean()),
+        "target_quantiles": {
+            str(share): float(value) for share, value in zip(_QUANTILES, numpy.quantile(truth, _QUANTILES), strict=True)
+        },
+        "sample": [[float(true), float(said)] for true, said in zip(truth[rows], predicted[rows], strict=True)],
+    }
