@@ -20,6 +20,7 @@ import boto3
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
+from cli import doctor_command
 from cli.stack import explained
 from local.build import packaging
 from local.server import paths
@@ -194,6 +195,8 @@ def _explain(template: Mapping[str, Any], answers: Answers, instance_type: str, 
 
 def _deployed(build: str, deploy: list[str], stack: str, region: str | None) -> int:
     """Build, then deploy; the exit code of what failed first. Says what to do with a stack that cannot be updated."""
+    if region and not doctor_command.before_deployment(stack, region):
+        return 1
     status = subprocess.run(shlex.split(build), check=False).returncode
     if status:
         return status

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from botocore.exceptions import (
 
 SAMCONFIG = Path(__file__).parents[1] / "samconfig.toml"
 LOCAL_STACK = "automl-pipeline"
+_making_clients = threading.Lock()
 
 _NEEDED = (
     "TrainingStateMachineArn",
@@ -63,7 +65,8 @@ class Stack:
 
 def client(service: str, config: Config | None = None) -> Any:
     """A boto3 client with the person's credentials. boto3 itself reads AWS_DEFAULT_REGION only, the AWS CLI both."""
-    return boto3.client(service, region_name=os.environ.get("AWS_REGION") or None, config=config)  # pyright: ignore[reportCallIssue, reportArgumentType]
+    with _making_clients:  # boto3's default session is not safe to make clients of in several threads
+        return boto3.client(service, region_name=os.environ.get("AWS_REGION") or None, config=config)  # pyright: ignore[reportCallIssue, reportArgumentType]
 
 
 def remembered() -> str:

@@ -114,13 +114,20 @@ def with_stack(work: Callable[[Stack], None], stopped_message: str = "Stopped.")
     from cli import stack
 
     try:
-        work(stack.find(_connection.stack_name or stack.remembered()))
+        work(stack.find(stack_name()))
     except stack.Refused as error:
         raise failed(str(error)) from error
     except (ClientError, BotoCoreError) as error:
         raise failed(stack.explained(error)) from error
     except KeyboardInterrupt:
         raise stopped(stopped_message) from None
+
+
+def stack_name() -> str:
+    """The stack that is meant: the one that was named, else the one of make deploy."""
+    from cli import stack
+
+    return _connection.stack_name or stack.remembered()
 
 
 def json_wanted() -> bool:

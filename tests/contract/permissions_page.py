@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from cli.doctor.examination import CHECKS
 from local.build import packaging
 from local.server import paths
 
@@ -48,7 +49,17 @@ def page() -> str:
             roles = ", ".join(f"`{role}`" for role in map(_shown, properties["Roles"]))
             about = f"Only where condition `{resource['Condition']}` holds. Belongs to {roles}."
             parts.append(_section(name, about, [properties], text))
-    return "\n".join(parts)
+    return "\n".join([*parts, _doctor()])
+
+
+def _doctor() -> str:
+    """What `automl doctor` asks with the permissions of the person who runs it."""
+    rows = [f"| {check} | {'<br>'.join(f'`{one}`' for one in actions)} |" for check, actions, _ in CHECKS if actions]
+    about = (
+        "Whoever runs `automl doctor` needs these; a check that may not look says which action is missing. It reads only: "
+        "*Rows* starts one query, whose result Athena writes into its work group's place."
+    )
+    return "\n".join(["## automl doctor", "", about, "", "| Check | Actions |", "| --- | --- |", *rows, ""])
 
 
 def _section(name: str, about: str, policies: list[dict[str, Any]], text: str) -> str:

@@ -115,3 +115,10 @@ def test_schedule_keeps_its_target_whatever_is_changed(told: Callable[..., Any],
     finally:
         told("schedule", "set", before["expression"], "--timezone", before["timezone"])
     assert told("schedule", "show") == before
+
+
+def test_doctor_finds_no_problem_in_the_stack_that_serves(told: Callable[..., Any]) -> None:
+    found = {one["check"]: one for one in told("doctor")["findings"]}
+    assert {one["status"] for one in found.values()} == {"ok", "could not check"}
+    assert [name for name, one in found.items() if one["status"] == "could not check"] == ["Quotas"]
+    assert {"Rows", "Classes", "Role: TrainingRole", "Notification"} <= found.keys()

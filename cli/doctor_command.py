@@ -1,0 +1,93 @@
+"""The command `doctor`."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tomllib
+from typing import TYPE_CHECKING
+
+import typer
+
+from cli.terminal import answer, connected, console, failed, say, stack_name
+
+if TYPE_CHECKING:
+    from cli.doctor.finding import Finding
+
+_STYLES = {"ok": "green", "warning": "yellow", "problem": "red", "could not check": "dim"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command()(connected(doctor))
+
+
+def doctor() -> None:
+    """Check what the stack and its runs need, before make deploy or after. Changes nothing.
+
+    Looks at credentials, Region, quotas, feature group, buckets, keys, roles, network and notifications.
+    Exit codes: 0 no problem was found (warnings may have been), 1 at least one problem.
+
+    Example: automl doctor --stack-name automl-pipeline-dev
+    """
+    import boto3
+
+    name = stack_name()
+    region = os.environ.get("AWS_REGION") or boto3.Session().region_name
+    if not region:
+        raise failed("No Region. Give --region, set AWS_REGION, or run aws configure.")
+    found = _examine(name, region)
+    answer(
+        {"stack": name, "region": region, "findings": [one.document() for one in found]},
+        lambda: _show(name, region, found),
+    )
+    if _of(found, "problem"):
+        raise typer.Exit(1)
+
+
+def before_deployment(name: str, region: str) -> bool:
+    """Show what is not ok before `make deploy` starts. Whether to go on: a person is asked if there are problems."""
+    os.environ.setdefault("AWS_REGION", region)
+    found = _examine(name, region)
+    _show(name, region, [one for one in found if one.status != "ok"])
+    if not _of(found, "problem") or not sys.stdin.isatty():
+        return True
+    return typer.confirm("Deploy all the same?")
+
+
+def _examine(name: str, region: str) -> list[Finding]:
+    from cli.doctor import examination
+
+    return examination.examine(name, region, _overrides(name))
+
+
+def _show(name: str, region: str, found: list[Finding]) -> None:
+    for one in found:
+        console.print(f"[{_STYLES[one.status]}]{one.status:<15}[/] ", end="")
+        console.print(f"{one.check}: {one.message}", markup=False)
+        if one.remedy:
+            console.print(f"{'':<16}→ {one.remedy}", markup=False)
+    problems, warnings = len(_of(found, "problem")), len(_of(found, "warning"))
+    say(f"Stack {name} in {region}: {_counted(problems, 'problem')}, {_counted(warnings, 'warning')}.")
+
+
+def _of(found: list[Finding], status: str) -> list[Finding]:
+    return [one for one in found if one.status == status]
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
+
+
+def _overrides(name: str) -> str:
+    """What samconfig.toml would deploy the stack of this name with; empty if it does not know it."""
+    from cli import stack
+
+    if not stack.SAMCONFIG.is_file():
+        return ""
+    for section in tomllib.loads(stack.SAMCONFIG.read_text(encoding="utf-8")).values():
+        known = section.get("deploy", {}).get("parameters", {}) if isinstance(section, dict) else {}
+        if known.get("stack_name") == name:
+            overrides = known.get("parameter_overrides", "")
+            return " ".join(overrides) if isinstance(overrides, list) else overrides
+    return ""
