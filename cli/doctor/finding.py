@@ -12,10 +12,10 @@ from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionEr
 
 Status = Literal["ok", "warning", "problem", "could not check"]
 
-_DENIED = re.compile(r"AccessDenied|AccessDeniedException|UnauthorizedOperation|AuthorizationError|NotAuthorized|^403$")
+_DENIED = re.compile(r"AccessDenied|AccessDeniedException|UnauthorizedOperation|AuthorizationError|NotAuthorized|403$")
 # What an API answers that does not have the operation: the local cloud has not all of AWS.
 _UNKNOWN = re.compile(
-    r"UnknownOperation|InvalidAction|NotImplemented|UnknownService|UnsupportedOperation|^(400|404|501)$"
+    r"UnknownOperation|InvalidAction|NotImplemented|UnknownService|UnsupportedOperation|(400|404|501)$"
 )
 _ACTION = re.compile(r"perform:? ([a-z0-9-]+:\w+)")
 
@@ -58,17 +58,17 @@ def unseen(check: str, error: ClientError | BotoCoreError, actions: Sequence[str
         missing = isinstance(error, EndpointConnectionError)
         return Finding(check, "could not check", f"nothing answers ({error})" if missing else str(error))
     code = error.response.get("Error", {}).get("Code", "")
-    if re.search(_DENIED, code):
+    if _DENIED.match(code):
         return Finding(check, "could not check", f"needs {_needed(error, actions)}")
-    if os.environ.get("AWS_ENDPOINT_URL") and re.search(_UNKNOWN, code):
+    if os.environ.get("AWS_ENDPOINT_URL") and _UNKNOWN.match(code):
         return Finding(check, "could not check", "not here: the local cloud does not have it")
     return Finding(check, "could not check", str(error))
 
 
 def _needed(error: ClientError, actions: Sequence[str]) -> str:
     """The action that was denied: the error's own word, else the check's by the operation, else all of the check's."""
-    named = re.search(_ACTION, str(error))
+    named = _ACTION.findall(str(error))
     if named:
-        return named[1]
+        return named[0]
     called = [action for action in actions if action.split(":")[1] == error.operation_name]
     return ", ".join(called or actions)
