@@ -55,7 +55,10 @@ class Stack:
             if key.lower() in plain
         }
         return settings.deployed(environment) | {
+            "project_name": self.outputs.get("ProjectName") or self.parameters.get("ProjectName"),
+            "pipeline_name": self.outputs["TrainingStateMachineArn"].rpartition(":")[2],
             "bucket": self.outputs["BucketName"],
+            "prefix": self.outputs.get("Prefix") or self.parameters.get("Prefix"),
             "model_package_group": self.outputs["ModelPackageGroupName"],
             "endpoint_name": self.outputs["EndpointName"],
             "region": self.outputs["TrainingStateMachineArn"].split(":")[3],

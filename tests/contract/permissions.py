@@ -34,6 +34,7 @@ def granted() -> set[Permission]:
         if resource["Type"] == "AWS::IAM::Role"
         for policy in resource["Properties"]["Policies"]
         for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Effect"] == "Allow"
         for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
     }
 

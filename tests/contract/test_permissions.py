@@ -27,10 +27,10 @@ REVIEWED = {
     ),
     **{
         (role, sid): (actions, reason)
-        for role in ("JobRole", "AutoMLRole")
+        for role in ("JobRole", "ServingRole", "AutoMLRole")
         for sid, actions, reason in (
             (
-                "WriteLogs",
+                "WriteEndpointLog" if role == "ServingRole" else "WriteLogs",
                 {"logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"},
                 _CONTAINER_LOGS,
             ),
@@ -59,7 +59,6 @@ REVIEWED = {
         },
         _AUTOPILOT,
     ),
-    ("AutoMLRole", "PassItselfToItsJobs"): ({"iam:PassRole"}, _AUTOPILOT),
     ("TrainingRole", "ExtractFeatures"): ({"athena:StopQueryExecution"}, _SYNC),
     ("TrainingRole", "FollowNestedExecutions"): ({"states:StopExecution"}, _SYNC),
     ("DeploymentRole", "FollowFailureReport"): ({"states:StopExecution"}, _SYNC),

@@ -18,8 +18,8 @@ from local.server import process
 from .conftest import Cloud
 
 Cleanup = Callable[..., subprocess.CompletedProcess[str]]
-ENDPOINT, GROUP = "automl-classification-endpoint", "classification-model-automl-group"
-PREFIX = "mlops/automl_training/"
+ENDPOINT, GROUP = "automl-pipeline", "automl-pipeline"
+PREFIX = "automl-pipeline/"
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from tests.processes import until
 
 from .conftest import Cloud
 
-ENDPOINT = "automl-classification-endpoint"
+ENDPOINT = "automl-pipeline"
 # Twenty runs on five ranges of customers: each range is asked for by runs that differ in what they want done with it.
 RANGES = [(1, 700), (1, 800), (301, 1000), (501, 1300), (1001, 1800)]
 WISHES: list[dict[str, Any]] = [

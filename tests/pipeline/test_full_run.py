@@ -80,7 +80,7 @@ def test_version_is_registered_as_approved_with_its_metrics(cloud: Cloud, deploy
 
 
 def test_endpoint_serves_and_scales(cloud: Cloud, deployed: dict[str, Any]) -> None:
-    endpoint = cloud.client("sagemaker").describe_endpoint(EndpointName="automl-classification-endpoint")
+    endpoint = cloud.client("sagemaker").describe_endpoint(EndpointName="automl-pipeline")
     assert endpoint["EndpointStatus"] == "InService"
     scaling = cloud.client("application-autoscaling")
     [target] = scaling.describe_scalable_targets(ServiceNamespace="sagemaker")["ScalableTargets"]
@@ -94,7 +94,7 @@ def test_endpoint_answers_raw_rows_as_batch_transform_did(cloud: Cloud, deployed
     answers = cloud.object(f"{deployed['run_prefix']}/evaluation/predictions/test.jsonl.out").decode().splitlines()[:50]
     body = "\n".join(rows).encode()
     said = cloud.client("sagemaker-runtime").invoke_endpoint(
-        EndpointName="automl-classification-endpoint", ContentType="application/jsonlines", Body=body
+        EndpointName="automl-pipeline", ContentType="application/jsonlines", Body=body
     )
     assert said["Body"].read().decode().splitlines() == answers
 
@@ -105,7 +105,7 @@ def test_header_and_order_of_columns_do_not_matter(cloud: Cloud, deployed: dict[
     answers = []
     for table, header in ((customers, True), (turned, True), (customers.drop(columns="customer_id"), False)):
         said = cloud.client("sagemaker-runtime").invoke_endpoint(
-            EndpointName="automl-classification-endpoint",
+            EndpointName="automl-pipeline",
             ContentType="text/csv",
             Body=table.to_csv(index=False, header=header),
         )
@@ -118,7 +118,7 @@ def test_row_that_does_not_fit_its_header_is_refused_in_words(cloud: Cloud, depl
     body = "age,tenure_months,contract_type\n35,12"
     runtime = cloud.client("sagemaker-runtime")
     with pytest.raises(runtime.exceptions.ModelError) as error:
-        runtime.invoke_endpoint(EndpointName="automl-classification-endpoint", ContentType="text/csv", Body=body)
+        runtime.invoke_endpoint(EndpointName="automl-pipeline", ContentType="text/csv", Body=body)
     assert error.value.response["OriginalStatusCode"] == 400
 
 
@@ -135,10 +135,10 @@ def test_commands_of_the_aws_cli(cloud: Cloud, deployed: dict[str, Any], tmp_pat
     commands = [
         "sagemaker describe-feature-group --feature-group-name mlops_poc_churn_classification_feature",
         f"stepfunctions list-executions --state-machine-arn {cloud.laptop.outputs['TrainingStateMachineArn']}",
-        "sagemaker list-model-packages --model-package-group-name classification-model-automl-group",
-        "sagemaker describe-endpoint --endpoint-name automl-classification-endpoint",
+        "sagemaker list-model-packages --model-package-group-name automl-pipeline",
+        "sagemaker describe-endpoint --endpoint-name automl-pipeline",
         f"sagemaker describe-auto-ml-job-v2 --auto-ml-job-name automl-{run}",
-        "sagemaker-runtime invoke-endpoint --endpoint-name automl-classification-endpoint --content-type text/csv "
+        "sagemaker-runtime invoke-endpoint --endpoint-name automl-pipeline --content-type text/csv "
         f"--body fileb://{tmp_path}/row.csv {tmp_path}/answer.csv",
     ]
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), **cloud.laptop.server.environment()}

@@ -9,7 +9,7 @@ import pytest
 
 from .conftest import Cloud
 
-ENDPOINT = "automl-classification-endpoint"
+ENDPOINT = "automl-pipeline"
 
 
 def _deploy(cloud: Cloud, package: str) -> dict[str, Any]:

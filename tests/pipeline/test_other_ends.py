@@ -34,7 +34,7 @@ def test_pending_version_is_deployed_when_someone_approves_it(cloud: Cloud, depl
     before = cloud.deployments()
     sagemaker.update_model_package(ModelPackageArn=output["model_package_arn"], ModelApprovalStatus="Approved")
     cloud.deployed_since(before)
-    endpoint = sagemaker.describe_endpoint(EndpointName="automl-classification-endpoint")
+    endpoint = sagemaker.describe_endpoint(EndpointName="automl-pipeline")
     version = output["model_package_arn"].rsplit("/", 1)[1]
     assert f"-v{version}-" in endpoint["EndpointConfigName"]
     assert endpoint["EndpointStatus"] == "InService"
@@ -58,7 +58,7 @@ def test_unknown_feature_group_fails_with_one_mail(cloud: Cloud) -> None:
 
 def test_processing_script_that_raises_fails_with_one_mail(cloud: Cloud, deployed: dict[str, Any]) -> None:
     s3, bucket = cloud.client("s3"), cloud.laptop.outputs["BucketName"]
-    listed = s3.list_objects_v2(Bucket=bucket, Prefix="mlops/automl_training/code/")["Contents"]
+    listed = s3.list_objects_v2(Bucket=bucket, Prefix="automl-pipeline/code/")["Contents"]
     [key] = [item["Key"] for item in listed if item["Key"].endswith("preprocess.py")]
     script = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
     s3.put_object(Bucket=bucket, Key=key, Body=b"raise RuntimeError('out of paper')")

@@ -21,7 +21,7 @@ from local.data import telco
 
 from .conftest import Cloud
 
-ENDPOINT = "automl-classification-endpoint"
+ENDPOINT = "automl-pipeline"
 Answers = list[tuple[str, float]]
 CSV, JSON, LINES = "text/csv", "application/json", "application/jsonlines"
 

@@ -51,7 +51,7 @@ def rows_of(path: Path) -> list[list[str]]:
 def answered(cloud: Cloud, customers: pandas.DataFrame) -> list[list[str]]:
     """What the endpoint says of these customers, in one request."""
     said = cloud.client("sagemaker-runtime").invoke_endpoint(
-        EndpointName="automl-classification-endpoint", ContentType="text/csv", Body=customers.to_csv(index=False)
+        EndpointName="automl-pipeline", ContentType="text/csv", Body=customers.to_csv(index=False)
     )
     return list(csv.reader(said["Body"].read().decode().splitlines()))
 
@@ -85,7 +85,7 @@ def test_sample_row_that_does_not_match_its_header(automl: Automl, cloud: Cloud,
     assert "Row 1 has 11 values and the header names 12 (line 2)." in err
     runtime = cloud.client("sagemaker-runtime")
     with pytest.raises(runtime.exceptions.ModelError) as refused:
-        runtime.invoke_endpoint(EndpointName="automl-classification-endpoint", ContentType="text/csv", Body=sample)
+        runtime.invoke_endpoint(EndpointName="automl-pipeline", ContentType="text/csv", Body=sample)
     assert refused.value.response["OriginalStatusCode"] == 400
     assert refused.value.response["OriginalMessage"] == "Row 1 has 11 values and the header names 12."
     (tmp_path / "sample.csv").write_text(sample + ",No\n")

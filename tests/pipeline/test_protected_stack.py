@@ -102,7 +102,7 @@ def test_jobs_and_model_are_in_the_vpc_and_their_disks_and_outputs_encrypted(
 ) -> None:
     sagemaker, key = protected.cloud.client("sagemaker"), protected.key
     vpc = {"SecurityGroupIds": GROUPS, "Subnets": SUBNETS}
-    name = f"classification-model-automl-{run['run_id']}-0"  # the first attempt
+    name = f"automl-pipeline-{run['run_id']}-0"  # the first attempt
     processing = sagemaker.describe_processing_job(ProcessingJobName=name)
     assert processing["NetworkConfig"] == {"EnableNetworkIsolation": True, "VpcConfig": vpc}
     assert processing["ProcessingOutputConfig"]["KmsKeyId"] == key
@@ -124,7 +124,7 @@ def test_jobs_and_model_are_in_the_vpc_and_their_disks_and_outputs_encrypted(
 
 def test_what_a_run_creates_has_the_tags(protected: Protected, run: dict[str, Any]) -> None:
     sagemaker = protected.cloud.client("sagemaker")
-    name = f"classification-model-automl-{run['run_id']}-0"  # the first attempt
+    name = f"automl-pipeline-{run['run_id']}-0"  # the first attempt
     wanted = {"project": "churn", "stage": "prod", "automl:stack": laptop.STACK, "automl:run": run["run_id"]}
     transform = sagemaker.describe_transform_job(TransformJobName=name)
     for arn in (

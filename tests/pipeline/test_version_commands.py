@@ -34,7 +34,7 @@ def automl(cloud: Cloud) -> Automl:
 
 
 def serving(cloud: Cloud) -> str:
-    return cloud.client("sagemaker").describe_endpoint(EndpointName="automl-classification-endpoint")[
+    return cloud.client("sagemaker").describe_endpoint(EndpointName="automl-pipeline")[
         "EndpointConfigName"
     ]
 
