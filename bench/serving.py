@@ -95,7 +95,7 @@ def _predictor_seconds(output: Path, rows: list[str], folder: Path) -> float:
         **os.environ,
         "PYTHONPATH": str(paths.PROJECT / "local/aws/sagemaker/compute/containers"),
         "PYTHONWARNINGS": "ignore",
-        "SAGEMAKER_INFERENCE_OUTPUT": "predicted_label,probability",
+        "SAGEMAKER_INFERENCE_OUTPUT": "predicted_label,probabilities,labels",
     }
     ran = subprocess.run(
         [sys.executable, "-c", _PREDICTOR], check=True, input=json.dumps({"job": job, "rows": rows}), text=True,

@@ -152,7 +152,7 @@ def _ask(cloud: laptop.Laptop, result: Result, finished: Finished, *, is_telco: 
     said = cloud.client("sagemaker-runtime").invoke_endpoint(
         EndpointName=name, ContentType=content_type, Body=body.encode()
     )
-    result.prediction = read_answer(said["Body"].read().decode(), variables["run"]["settings"]["problem_type"])
+    result.prediction = read_answer(said["Body"].read(), variables["run"]["settings"]["problem_type"])
     return f"Asked about {who}, raw as it is:\n{body.strip()}", result.prediction
 
 

@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from automl_pipeline.answers import Answer, UnreadableAnswer
 from botocore.exceptions import BotoCoreError, ClientError
 from rich import box
 from rich.console import Console
@@ -120,6 +121,8 @@ class _Work:
     def __init__(self, request: Request, taken: endpoint.Features, where: dict[str, int], console: Console):
         self.request, self.taken, self.where, self.console = request, taken, where, console
         wanted = ["prediction", "probability"] if taken.is_classification else ["prediction"]
+        if taken.positive_class is not None:
+            wanted.append(f"probability_{taken.positive_class}")
         self.added = [_unused(name, request.table.columns) for name in wanted]
         self._renamed = [(name, own) for name, own in zip(wanted, self.added, strict=True) if name != own]
 
@@ -180,15 +183,10 @@ class _Work:
         endpoint.confirm(sagemaker, served)
         output.keep(progress)
 
-    def _written(self, rows: Sequence[predict_input.Row], answers: list[list[str]], progress: Progress) -> list[bytes]:
+    def _written(self, rows: Sequence[predict_input.Row], answers: list[Answer], progress: Progress) -> list[bytes]:
         lines = []
         for row, answer in zip(rows, answers, strict=True):
-            if len(answer) < len(self.added):
-                raise Refused(
-                    f"The endpoint answered row {row.number:,} with {len(answer)} value(s), and "
-                    f"{' and '.join(self.added)} were expected: is the model one of this pipeline?"
-                )
-            added = answer[: len(self.added)]
+            added = self._values(row, answer)
             if self.taken.is_classification:
                 progress.labels[added[0]] = progress.labels.get(added[0], 0) + 1
             else:
@@ -199,6 +197,26 @@ class _Work:
             progress.rows = row.number
             lines.append(_line(row.text, added, row.end or self.request.table.line_end))
         return lines
+
+    def _values(self, row: predict_input.Row, answer: Answer) -> list[str]:
+        """What is added to a row: the label, its probability, and that of the positive class; or the value."""
+        if not self.taken.is_classification:
+            return [answer.label]
+        try:
+            told = answer.probabilities()
+        except UnreadableAnswer:
+            told = {}
+        if answer.label not in told:
+            raise Refused(
+                f"The endpoint answered row {row.number:,} with {answer.text.strip()[:80]!r}, and a class with its "
+                "probability was expected: is the model one of this pipeline?"
+            )
+        values = [answer.label, repr(told[answer.label])]
+        positive = self.taken.positive_class
+        if positive is not None:
+            # Versions of before answer with the predicted class's alone, which is one of two.
+            values.append(repr(told.get(positive, 1 - told[answer.label])))
+        return values
 
     def _number(self, row: predict_input.Row, answer: str) -> float:
         try:
@@ -241,7 +259,7 @@ class _Work:
 def _unused(name: str, columns: Sequence[str]) -> str:
     taken = {column.strip().lower() for column in columns}
     names = (name, *(f"{name}_{number}" for number in range(2, len(columns) + 3)))
-    return next(candidate for candidate in names if candidate not in taken)
+    return next(candidate for candidate in names if candidate.strip().lower() not in taken)
 
 
 def _line(text: str, added: Sequence[str], end: str) -> bytes:

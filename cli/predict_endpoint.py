@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from automl_pipeline import answers
+from automl_pipeline.answers import Answer, UnreadableAnswer
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -48,11 +49,14 @@ class Served:
 
 @dataclass(frozen=True)
 class Features:
-    """What the model takes: feature names in its order; and whether it tells classes, which columns are ids."""
+    """What the model takes: feature names in its order; whether it tells classes, which columns are ids, and, of two
+    classes, which one counts as positive (None if the run does not say).
+    """
 
     names: list[str]
     is_classification: bool
     ids: list[str]
+    positive_class: str | None = None
 
 
 class ModelChanged(Exception):
@@ -138,6 +142,7 @@ def features(served: Served, stack: Stack, run_id: str | None = None) -> Feature
         [feature["name"] for feature in specification["features"]],
         specification["problem_type"] != "Regression",
         specification["dropped_columns"]["ids_and_metadata"],
+        specification.get("positive_class"),
     )
 
 
@@ -222,7 +227,7 @@ def requests(rows: Iterable[Row], where: dict[str, int]) -> Iterator[Asked]:
         yield Asked(header, taken, lines)
 
 
-def ask(runtime: Any, endpoint: str, asked: Asked) -> list[list[str]]:
+def ask(runtime: Any, endpoint: str, asked: Asked) -> list[Answer]:
     """The model's answer to each row, in their order. Raises Refused with the file's own row number, ClientError."""
     try:
         said = runtime.invoke_endpoint(
@@ -233,17 +238,21 @@ def ask(runtime: Any, endpoint: str, asked: Asked) -> list[list[str]]:
         )
     except runtime.exceptions.ModelError as error:
         return _ask_less(runtime, endpoint, asked, error)
-    text = said["Body"].read().decode()
-    answers = [cells for cells in csv.reader(io.StringIO(text, newline="")) if cells]
-    if len(answers) != len(asked.rows):
+    try:
+        given = list(answers.read(said["Body"].read()))
+    except UnreadableAnswer as error:
         raise Refused(
-            f"The endpoint gave {len(answers):,} answers to {_span(asked.rows)}. None of them was kept; is the model "
+            f"The endpoint's answer to {_span(asked.rows)} cannot be read: {error.text.strip()[:80]!r}."
+        ) from None
+    if len(given) != len(asked.rows):
+        raise Refused(
+            f"The endpoint gave {len(given):,} answers to {_span(asked.rows)}. None of them was kept; is the model "
             "one of this pipeline?"
         )
-    return answers
+    return given
 
 
-def _ask_less(runtime: Any, endpoint: str, asked: Asked, error: Any) -> list[list[str]]:
+def _ask_less(runtime: Any, endpoint: str, asked: Asked, error: Any) -> list[Answer]:
     """After a refusal: tells the row if the model names it, and else asks in halves, down to the row that it is about.
 
     A container that was only out of breath answers the smaller request.

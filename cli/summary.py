@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from automl_pipeline import answers
 
 from cli.watching import Finished
 
@@ -55,9 +56,10 @@ class Result:
         }
 
 
-def read_answer(line: str, problem_type: str) -> dict[str, Any]:
-    """An endpoint's answer to one row: `label` and `probability` of a classification, `value` of a regression."""
-    cells = next(csv.reader([line]))
+def read_answer(body: bytes, problem_type: str) -> dict[str, Any]:
+    """An endpoint's answer to one row: `label`, its `probability` and all `probabilities`, or a regression's `value`."""
+    (answer,) = answers.read(body)
     if problem_type == "Regression":
-        return {"value": float(cells[0])}
-    return {"label": cells[0], **({"probability": float(cells[1])} if len(cells) > 1 else {})}
+        return {"value": float(answer.label)}
+    told = answer.probabilities()
+    return {"label": answer.label, "probability": told[answer.label], "probabilities": told}

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ast
-import csv
-import io
 import math
 import re
 from array import array
@@ -14,11 +12,9 @@ from functools import lru_cache
 from itertools import islice
 
 import numpy
+from automl_pipeline import answers
+from automl_pipeline.answers import Answer, UnreadableAnswer
 
-# `predicted_label,probabilities,labels` as Autopilot's program writes it: texts as they are, even with a comma or a quote
-# in them, and lists in double quotes that are not doubled inside. So a line is read from its right end.
-_WITH_PROBABILITIES = re.compile(r'(?P<label>[^\n]*),"\[(?P<numbers>[^]"]*)\]","(?P<labels>\[.*\])"\s*')
-_TAIL = re.compile(rb',"\[[^]"\n]*\]","\[[^\n]*\]"\s*$')
 _FIRST_CELL = re.compile(r'"(?:[^"]|"")*"|[^,\r\n]*')
 _NO_CLASS = -1
 
@@ -40,51 +36,17 @@ class Answers:
     probabilities: numpy.ndarray | None
 
 
-@dataclass(frozen=True)
-class Record:
-    """One answer: the number of its last line from 1, the text as it was written, and its parts."""
-
-    line: int
-    text: str
-    label: str
-    numbers: Sequence[str]
-    labels: str | None = None
-
-
-def records(content: bytes) -> Iterator[Record]:
-    """The answers in batch transform's output, in its order."""
-    return _with_lists(content) if _TAIL.search(content[-65536:]) else _by_cells(content)
-
-
-def _with_lists(content: bytes) -> Iterator[Record]:
-    for number, line in enumerate(io.BytesIO(content), 1):
-        text = line.decode()
-        found = _WITH_PROBABILITIES.fullmatch(text)
-        if found:
-            yield Record(number, text, found["label"], found["numbers"].split(","), found["labels"])
-        elif text.strip():
-            raise _unreadable(number, text)
-
-
-def _by_cells(content: bytes) -> Iterator[Record]:
-    read: list[str] = []
-
-    def lines() -> Iterator[str]:
-        for line in io.BytesIO(content):
-            read.append(line.decode())
-            yield read[-1]
-
-    reader = csv.reader(lines())
-    for cells in reader:
-        if cells:
-            yield Record(reader.line_num, "".join(read), cells[0], cells[1:2])
-        read.clear()
+def _answers(content: bytes) -> Iterator[Answer]:
+    try:
+        yield from answers.read(content)
+    except UnreadableAnswer as error:
+        raise UnusablePredictions(str(error)) from None
 
 
 def read_regression(content: bytes) -> numpy.ndarray:
     """The predicted numbers, in the rows' order. Raises UnusablePredictions naming the line."""
     numbers = array("d")
-    for record in records(content):
+    for record in _answers(content):
         try:
             numbers.append(_finite(record.label))
         except ValueError:
@@ -104,7 +66,7 @@ def read_classes(content: bytes, labels: Sequence[str]) -> Answers:
     width: int | None = None  # numbers in each answer
     columns: tuple[int, ...] = ()  # the classes that they are for
     foreign: set[str] = set()
-    for record in records(content):
+    for record in _answers(content):
         try:
             numbers.extend(map(_finite, record.numbers))
         except ValueError:
@@ -200,7 +162,7 @@ def _sense(label: str) -> str:
 
 
 def _unreadable(line: int, text: str) -> UnusablePredictions:
-    return UnusablePredictions(f"Line {line} of the model's answers cannot be read: {text.strip()[:80]!r}.")
+    return UnusablePredictions(str(UnreadableAnswer(line, text)))
 
 
 def _shown(names: Sequence[str]) -> str:
@@ -210,7 +172,7 @@ def _shown(names: Sequence[str]) -> str:
 
 def answer_at(content: bytes, index: int) -> str:
     """What an answer begins with, spelled as the model writes it, quotes included: the label, or the number."""
-    record = next(islice(records(content), index, None))
+    record = next(islice(_answers(content), index, None))
     if record.labels is not None:
         return record.label
     cell = _FIRST_CELL.match(record.text)

@@ -5,7 +5,6 @@ What is chained is what training.asl.yaml makes of a candidate, and the local cl
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import csv
 import gzip
@@ -24,7 +23,7 @@ from typing import Any
 import boto3
 import pandas as pd
 import pytest
-from automl_pipeline import container_code
+from automl_pipeline import answers, container_code
 from moto import mock_aws
 
 from local.aws.sagemaker.compute.process import CONTAINERS
@@ -76,21 +75,6 @@ class Trained:
         return pd.read_json(io.BytesIO(self.lines), lines=True, dtype=False).head(count)
 
 
-@dataclass(frozen=True)
-class Prediction:
-    """A line of the answer: `No,"[0.9, 0.1]","['No', 'Yes']"`."""
-
-    label: str
-    probabilities: list[float]
-    labels: list[str]
-
-
-def read(body: bytes) -> list[Prediction]:
-    """The answer's lines, as any reader of CSV takes them apart."""
-    rows = list(csv.reader(io.StringIO(body.decode()), strict=True))
-    return [Prediction(label, ast.literal_eval(numbers), ast.literal_eval(names)) for label, numbers, names in rows]
-
-
 def environments() -> list[dict[str, str]]:
     """The containers' variables as the machine sets them for a candidate of a classification."""
     rules = machines.deployed("training", {"Region": "us-west-2"})["States"]["AutoMLJobStatus"]["Choices"]
@@ -104,8 +88,7 @@ def environments() -> list[dict[str, str]]:
     (answer,) = second_jsonata.answers(
         [{"expression": expression, "bindings": {"run": run, "automl": {"containers": [candidate]}}}]
     )
-    first, last = (container["Environment"] for container in answer["value"])
-    return [first, last | {"SAGEMAKER_INFERENCE_OUTPUT": "predicted_label,probabilities,labels"}]
+    return [container["Environment"] for container in answer["value"]]
 
 
 @pytest.fixture(scope="module")
@@ -134,10 +117,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
         "target": telco.TARGET, "problem_type": "BinaryClassification", "metric": "Accuracy",
         "max_candidates": 1, "max_runtime": None, "max_runtime_per_job": None, "output": str(folder / "candidate"),
     }  # fmt: skip
-    answers = folder / "answers.json"
+    expected = folder / "expected.json"
     test = output / "test/test.csv"
-    _run([sys.executable, "-c", TRAIN, json.dumps(asked), str(test), str(answers)], PYTHONPATH=str(CONTAINERS))
-    said = json.loads(answers.read_text())
+    _run([sys.executable, "-c", TRAIN, json.dumps(asked), str(test), str(expected)], PYTHONPATH=str(CONTAINERS))
+    said = json.loads(expected.read_text())
     lines = (output / "evaluation_input/test.jsonl").read_bytes()
     return Trained(models, environments(), lines, said["labels"], said["rows"])
 
@@ -218,11 +201,12 @@ FORMS = list(forms(pd.DataFrame({"a": ["x"]})))
 def test_the_whole_test_set_gets_the_models_own_probabilities(stacks: Stacks, trained: Trained) -> None:
     answer = stacks.invoke(trained.lines, "application/jsonlines", "text/csv")
     assert (answer.status, answer.content_type, answer.container) == (200, "text/csv", 2), answer.body[-2000:]
-    predictions = read(answer.body)
+    predictions = list(answers.read(answer.body))
     assert len(predictions) == len(trained.probabilities) == 800
     for prediction, probabilities in zip(predictions, trained.probabilities, strict=True):
-        assert prediction.labels == trained.labels == ["No", "Yes"]
-        assert prediction.probabilities == pytest.approx(probabilities, abs=1e-6)
+        told = prediction.probabilities()
+        assert list(told) == trained.labels == ["No", "Yes"]
+        assert list(told.values()) == pytest.approx(probabilities, abs=1e-6)
         assert prediction.label == trained.labels[probabilities.index(max(probabilities))]
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import pandas
 import pytest
+from automl_pipeline import answers
 
 from local.data import telco
 
@@ -82,7 +83,7 @@ def computed(
 
 
 def read(text: str) -> Answers:
-    return [(label, float(probability)) for label, probability in csv.reader(io.StringIO(text))]
+    return [(answer.label, answer.probabilities()[answer.label]) for answer in answers.read(text.encode())]
 
 
 def ask(cloud: Cloud, body: str, kind: str = CSV) -> Answers:

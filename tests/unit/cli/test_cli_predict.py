@@ -263,6 +263,30 @@ def test_throttling_and_faults_of_the_service_are_waited_out(automl: Automl, end
     assert len(endpoint.bodies) == 4
 
 
+def test_probability_of_the_positive_class_is_added_whichever_was_predicted(
+    automl: Automl, endpoint: Endpoint, tmp_path: Path
+) -> None:
+    endpoint.specification = {**endpoint_server.SPECIFICATION, "positive_class": "Yes"}
+    (tmp_path / "in.csv").write_text("tenure,plan,probability_yes\n5,x,-\n20,x,-\n")
+    automl("predict", "--input-csv", tmp_path / "in.csv")
+    assert (tmp_path / "in.predictions.csv").read_text() == (
+        "tenure,plan,probability_yes,prediction,probability,probability_Yes_2\n"
+        "5,x,-,No,8.0,16.0\n20,x,-,Yes,23.0,23.0\n"
+    )
+
+
+def test_version_that_answers_with_one_probability_is_read_too(
+    automl: Automl, endpoint: Endpoint, tmp_path: Path
+) -> None:
+    endpoint.specification = {**endpoint_server.SPECIFICATION, "positive_class": "Yes"}
+    endpoint.faults = [lambda _: (200, "No,0.75\nYes,0.625\n")]
+    (tmp_path / "in.csv").write_text("tenure,plan\n5,x\n20,x\n")
+    automl("predict", "--input-csv", tmp_path / "in.csv")
+    assert (tmp_path / "in.predictions.csv").read_text() == (
+        "tenure,plan,prediction,probability,probability_Yes\n5,x,No,0.75,0.25\n20,x,Yes,0.625,0.625\n"
+    )
+
+
 def test_wrong_number_of_answers_is_not_taken(automl: Automl, endpoint: Endpoint, file: Path) -> None:
     endpoint.faults.append(lambda body: (200, "Yes,1\n"))
     file.write_text(table(12))

@@ -50,12 +50,19 @@ def test_demo_that_never_started_says_why() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "problem_type", "expected"),
+    ("body", "problem_type", "expected"),
     [
-        ("Yes,0.64\n", "BinaryClassification", {"label": "Yes", "probability": 0.64}),
-        ('"gone, for good",0.5\n', "MulticlassClassification", {"label": "gone, for good", "probability": 0.5}),
-        ("113.8\n", "Regression", {"value": 113.8}),
+        (
+            b"No,\"[0.9, 0.1]\",\"['No', 'Yes']\"\n",
+            "BinaryClassification",
+            {"label": "No", "probability": 0.9, "probabilities": {"No": 0.9, "Yes": 0.1}},
+        ),
+        # What versions answer that were registered before all probabilities were asked for.
+        (b"Yes,0.64\n", "BinaryClassification", {"label": "Yes", "probability": 0.64, "probabilities": {"Yes": 0.64}}),
+        (b"113.8\n", "Regression", {"value": 113.8}),
     ],
 )
-def test_answers_are_read_as_the_container_writes_them(line: str, problem_type: str, expected: dict[str, Any]) -> None:
-    assert read_answer(line, problem_type) == expected
+def test_answers_are_read_as_the_container_writes_them(
+    body: bytes, problem_type: str, expected: dict[str, Any]
+) -> None:
+    assert read_answer(body, problem_type) == expected
