@@ -22,7 +22,9 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 local = typer.Typer(no_args_is_help=True)
 app.add_typer(local, name="local", help="The local cloud: the same AWS APIs on this machine.")
 
-Version = Annotated[int, typer.Argument(min=1, help="Version of the model in the registry.")]
+Version = Annotated[
+    str, typer.Argument(metavar="VERSION", help="Version of the model in the registry, or id of the run that made it.")
+]
 Faults = Annotated[Path | None, typer.Option(help="YAML file of faults to inject (format: docs/local-cloud.md).")]
 Watch = Annotated[bool, typer.Option("--watch", help="Show the steps until it has ended.")]
 NOTHING_PREDICTED = "Stopped; nothing was predicted."
@@ -248,7 +250,7 @@ def approve(version: Version) -> None:
     """
     from cli import registry
 
-    with_stack(lambda stack: _sentences(registry.approve(version, stack)))
+    with_stack(lambda stack: _sentences(registry.approve(registry.version_of(version, stack), stack)))
 
 
 @app.command()
@@ -263,7 +265,7 @@ def reject(
     """
     from cli import registry
 
-    with_stack(lambda stack: _sentences(registry.reject(version, stack, reason)))
+    with_stack(lambda stack: _sentences(registry.reject(registry.version_of(version, stack), stack, reason)))
 
 
 @app.command()

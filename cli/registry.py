@@ -12,6 +12,16 @@ from cli.stack import Refused, Stack, client
 from cli.terminal import typed
 
 
+def version_of(reference: str, stack: Stack) -> int:
+    """The version that a person means: its number, or the run that registered it. Raises Refused if there is none."""
+    if reference.isascii() and reference.isdigit():
+        return int(reference)
+    from_run = [row["version"] for row in listed(stack) if row["run_id"] == reference]
+    if not from_run:
+        raise Refused(f"No recent version was registered by run {reference}. {_versions(client('sagemaker'), stack)}")
+    return from_run[0]
+
+
 def approve(version: int, stack: Stack) -> list[str]:
     """Approve a version; EventBridge then deploys the newest approved one. Returns sentences for the person.
 

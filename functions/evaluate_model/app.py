@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import os
 from functools import cache
 from typing import Any
 from urllib.parse import urlparse
@@ -18,6 +19,7 @@ import numpy
 import pandas
 import predictions
 import report
+import sklearn
 from aws_lambda_powertools import Logger
 from predictions import UnusablePredictions
 
@@ -30,7 +32,7 @@ def _s3() -> Any:
 
 
 @logger.inject_lambda_context
-def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Writes evaluation.json, report.html and known_row.json, and answers with the metrics and what the quality gate looks at.
 
     `event`: run_id, bucket, test_uri, predictions_uri, preprocessing_uri, evaluation_input_uri (folders), evaluation_uri,
@@ -81,15 +83,18 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
         "objective_metric_name": event["objective_metric_name"],
         "accuracy_threshold": threshold,
         "run_id": event["run_id"],
+        "versions": {module.__name__: module.__version__ for module in (numpy, pandas, sklearn)},
         **gate.judge(evaluated, event["objective_metric_name"], threshold, settings),
     }
     _write(event["evaluation_uri"], json.dumps(document, indent=1).encode(), "application/json")
-    if answers is None:
-        page = report.page(document, truth, predicted, None)
-    else:
-        names = numpy.array(labels, dtype=object)
-        score = answers.probabilities[:, 1] if answers.probabilities is not None and len(labels) == 2 else None
-        page = report.page(document, names[truth], names[predicted], score)
+    page = report.render(
+        document,
+        target=target,
+        preprocessing=prepared,
+        settings=settings,
+        stack=context.function_name.removesuffix("-evaluate-model"),
+        region=os.environ.get("AWS_REGION"),
+    )
     _write(event["report_uri"], page.encode(), "text/html; charset=utf-8")
     if asked is not None:
         _write(event["known_row_uri"], json.dumps(asked).encode(), "application/json")

@@ -69,6 +69,8 @@ def of_classes(
         "baseline": result["baseline"],
     }
     if not binary:
+        if answers.probability is not None:
+            document["confidence"] = curves.of_confidence(truth == answers.predicted, answers.probability)
         return {**document, **registry.multiclass(numbers, result["intervals"], matrix, labels)}
     if probabilities is None:
         return {**document, **registry.binary(numbers, result["intervals"], matrix, labels, positive, None)}

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +63,8 @@ def test_outputs_lie_where_they_were_promised(
 def test_report_is_one_page_with_pictures(cloud: Cloud, deployed: dict[str, Any]) -> None:
     page = cloud.object(f"{deployed['run_prefix']}/evaluation/report.html").decode()
     assert f"{deployed['metrics']['accuracy']:.4f}" in page
-    assert "<polyline" in page
-    assert "http" not in page  # nothing is loaded from anywhere
+    assert "ROC curve" in page
+    assert "default-src 'none'" in unescape(page)  # nothing is loaded from anywhere; tests/browser watches one do so
 
 
 def test_every_held_out_row_was_answered(cloud: Cloud, deployed: dict[str, Any]) -> None:

@@ -1,0 +1,262 @@
+"""evaluation.json as a page: one file that loads nothing, with every value escaped by the template."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from report import story, tables, words
+
+_FOLDER = Path(__file__).parent
+_MOST_CLASSES_DRAWN = 20
+_CONFUSIONS_LISTED = 20
+_NOT_METRICS = frozenset({"rows", "accuracy_threshold", "decision_threshold"})
+_BESIDE = ("baseline_", "champion_")
+
+Document = dict[str, Any]
+
+
+def render(
+    document: Document,
+    *,
+    target: str,
+    preprocessing: Document | None = None,
+    settings: Document | None = None,
+    stack: str | None = None,
+    region: str | None = None,
+) -> str:
+    """The page. `document` is evaluation.json, `preprocessing` preprocessing.json; what neither of them has is left out."""
+    preprocessing, settings = preprocessing or {}, settings or {}
+    regression = document["problem_type"] == "Regression"
+    style = _asset("vendor/uPlot.min.css") + _asset("style.css")
+    scripts = [_asset("vendor/uPlot.iife.min.js"), _asset("charts.js")]
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            style=Markup(style),  # noqa: S704 - our own files
+            scripts=[Markup(script) for script in scripts],  # noqa: S704
+            policy=_policy([style], scripts),
+            document=document,
+            regression=regression,
+            target=target,
+            positive=None if regression else story.positive_class(document),
+            headline=story.headline(document, target),
+            useless=story.useless(document),
+            verdict=story.verdict(document),
+            warnings=_warnings(document),
+            gains=story.gains(document),
+            tiles=_tiles(document),
+            metrics=_metrics(document),
+            baseline=(document.get("baseline") or {}).get("answer"),
+            confidence=(document.get("resampling") or {}).get("confidence", 0.95),
+            conditions=(document.get("gate") or {}).get("conditions", []),
+            classes=[] if regression else _classes(document),
+            confusion=None if regression else _confusion(document),
+            charts=tables.of(document, target),
+            trade_rows=tables.by_threshold(document),
+            suggestion=story.threshold(document),
+            choosing_rows=((document.get("threshold") or {}).get("suggested") or {}).get("rows_chosen_on"),
+            chart_data=_chart_data(document),
+            drivers=_drivers(document),
+            features=_features(preprocessing),
+            preprocessing=preprocessing,
+            facts=_facts(document, preprocessing),
+            settings=[(words.words(name), words.listed(value)) for name, value in sorted(settings.items())],
+            approval=settings.get("model_approval_status"),
+            options=f" --stack-name {stack}" * bool(stack) + f" --region {region}" * bool(region),
+        )
+    )
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_FOLDER),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "short": words.short,
+        "share": words.share,
+        "amount": words.amount,
+        "number": words.number,
+        "words": words.words,
+        "rows": words.rows,
+        "step": lambda value: round(20 * value),
+    }
+    return environment
+
+
+@cache
+def _asset(name: str) -> str:
+    return (_FOLDER / name).read_text(encoding="utf-8")
+
+
+def _policy(styles: list[str], scripts: list[str]) -> str:
+    """Content-Security-Policy: this page's own style and scripts by their hashes, and nothing from anywhere."""
+
+    def hashes(sources: list[str]) -> str:
+        digests = (hashlib.sha256(source.encode()).digest() for source in sources)
+        return " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
+
+    return f"default-src 'none'; style-src {hashes(styles)}; script-src {hashes(scripts)}; base-uri 'none'; form-action 'none'"
+
+
+def _warnings(document: Document) -> list[str]:
+    """What the evaluation warns of; without a word from it, at least that the model is worth nothing."""
+    given = document.get("warnings")
+    if given is None and story.useless(document):
+        return ["A model that looks at no feature does as well. Approve this one only if you know why."]
+    return list(given or [])
+
+
+def _interval(document: Document, name: str) -> tuple[float, float] | None:
+    found = (document.get("intervals") or {}).get(name)
+    return (found["lower"], found["upper"]) if found else None
+
+
+def _beside(document: Document, group: str, name: str) -> float | None:
+    """The baseline's or the champion's value of a metric. The first evaluations had two of the baseline's alone."""
+    values = (document.get(group) or {}).get("metrics") or {}
+    return values.get(name, document.get(f"{group}_{name}"))
+
+
+def _names(document: Document) -> list[str]:
+    return [
+        name
+        for name, value in document.items()
+        if isinstance(value, float) and name not in _NOT_METRICS and not name.startswith(_BESIDE)
+    ]
+
+
+def _metrics(document: Document) -> dict[str, Any]:
+    """A row for each metric, and which columns any of them fills."""
+    rows = []
+    for name in _names(document):
+        interval = _interval(document, name)
+        baseline, champion = (_beside(document, group, name) for group in ("baseline", "champion"))
+        rows.append(
+            {
+                "name": name,
+                "words": words.metric(name),
+                "value": words.exact(name, document[name]),
+                "interval": interval and " to ".join(words.exact(name, bound) for bound in interval),
+                "baseline": None if baseline is None else words.exact(name, baseline),
+                "champion": None if champion is None else words.exact(name, champion),
+            }
+        )
+    columns = {key for row in rows for key in ("interval", "baseline", "champion") if row[key]}
+    return {"rows": rows, **{key: key in columns for key in ("interval", "baseline", "champion")}}
+
+
+def _tiles(document: Document) -> list[dict[str, Any]]:
+    """The four numbers that are read first."""
+    wanted = ("r2", "rmse", "mae", "median_absolute_error", "accuracy", "precision", "recall", "auc", "f1_score")
+    names = [name for name in wanted if isinstance(document.get(name), float)][:4]
+    tiles = []
+    for name in names:
+        interval, baseline = _interval(document, name), _beside(document, "baseline", name)
+        tiles.append(
+            {
+                "title": words.metric(name).title,
+                "value": words.value_of(name, document[name]),
+                "interval": interval and "–".join(words.value_of(name, bound) for bound in interval),
+                "baseline": None if baseline is None else words.value_of(name, baseline),
+            }
+        )
+    return tiles
+
+
+def _classes(document: Document) -> list[dict[str, Any]]:
+    return [{**row, "label": words.short(row["label"])} for row in document.get("per_class") or []]
+
+
+def _confusion(document: Document) -> dict[str, Any]:
+    """The matrix with each cell's share of its row; of many classes, only the commonest confusions."""
+    labels = [words.short(label) for label in document["labels"]]
+    matrix: list[list[int]] = document["confusion_matrix"]
+    cells = [[(count, count / sum(row) if sum(row) else 0.0) for count in row] for row in matrix]
+    mistakes = sorted(
+        (
+            (count, labels[true], labels[answered], part)
+            for true, row in enumerate(cells)
+            for answered, (count, part) in enumerate(row)
+            if count and true != answered
+        ),
+        key=lambda mistake: -mistake[0],
+    )
+    drawn = len(labels) <= _MOST_CLASSES_DRAWN
+    return {
+        "labels": labels,
+        "rows": list(zip(labels, cells, strict=True)) if drawn else [],
+        "mistakes": mistakes[:_CONFUSIONS_LISTED] if len(labels) > 2 else [],
+        "mistakes_in_all": len(mistakes),
+    }
+
+
+def _chart_data(document: Document) -> Document:
+    """What charts.js draws. The slider begins at the threshold that the run decides by, and at its costs."""
+    positive = None if document["problem_type"] == "Regression" else story.positive_class(document)
+    known = {name: document[name] for name in ("curves", "confidence", "residuals", "threshold") if document.get(name)}
+    return {"positive": positive if positive is None else words.short(positive), **known}
+
+
+def _drivers(document: Document) -> list[dict[str, Any]]:
+    """What the model looks at most, if the evaluation knows: the ten features of the largest importance."""
+    given = document.get("importance") or []
+    pairs = given.items() if isinstance(given, dict) else ((item["feature"], item["importance"]) for item in given)
+    ranked = sorted(pairs, key=lambda pair: -pair[1])[:10]
+    most = max((value for _, value in ranked), default=0)
+    return [
+        {"name": words.short(name), "value": value, "part": max(value / most, 0)} for name, value in ranked if most > 0
+    ]
+
+
+def _features(preprocessing: Document) -> list[dict[str, Any]]:
+    kinds = {"numeric": "number", "categorical": "category"}
+    notes = preprocessing.get("renames") or {}
+    found = []
+    for feature in preprocessing.get("features", []):
+        categories = feature.get("categories")
+        found.append(
+            {
+                "name": words.short(notes.get(feature["name"], feature["name"])),
+                "kind": kinds.get(feature["kind"], feature["kind"]),
+                "values": None if categories is None else len(categories),
+                "example": ", ".join(words.short(category) for category in (categories or [])[:5]),
+                "median": feature.get("median"),
+                "missing": feature.get("missing"),
+            }
+        )
+    return found
+
+
+def _facts(document: Document, preprocessing: Document) -> list[tuple[str, str]]:
+    """Where the numbers come from: what somebody needs to repeat them."""
+    rows = preprocessing.get("rows") or {}
+    facts = [
+        ("Run", document["run_id"]),
+        ("Problem type", words.words(_spaced(document["problem_type"]))),
+        ("Objective of the training", document["objective_metric_name"]),
+        ("Rows for training", f"{rows['train']:,}" if "train" in rows else None),
+        ("Rows held out for this test", f"{document['rows']:,}"),
+        ("Rows without a target, left out", f"{rows['without_target']:,}" if rows.get("without_target") else None),
+        ("Seed of the split", preprocessing.get("seed")),
+        ("Fingerprint of the data (SHA-256)", preprocessing.get("data_sha256")),
+        *((f"Version of {name}", version) for name, version in (document.get("versions") or {}).items()),
+    ]
+    return [(name, str(value)) for name, value in facts if value is not None]
+
+
+def _spaced(name: str) -> str:
+    """`BinaryClassification` as `binary classification`."""
+    return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip()
