@@ -33,7 +33,14 @@ def measure(console: Console) -> tuple[str, float, str, float]:
         customers.to_csv(raw, index=False, quoting=csv.QUOTE_ALL)
         console.print(f"{ROWS:,} rows, {raw.stat().st_size / 1e6:.0f} MB")
         job = [str(paths.PROJECT / "processing/preprocess.py"), "--root", name, "--target", "churn"]
-        job += ["--problem-type", "BinaryClassification"]
+        job += [
+            "--problem-type",
+            "BinaryClassification",
+            "--drop-columns",
+            "customer_id",
+            "--event-time-column",
+            "event_time",
+        ]
         baseline = [str(Path(__file__).with_name("baseline_pandas.py")), str(raw), name]
         ours, theirs = [], []
         for _ in range(REPEATS):

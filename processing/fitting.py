@@ -10,12 +10,9 @@ import numpy
 import pyarrow
 from encoding import CATEGORICAL, NUMERIC, UNKNOWN, distinct, finite, number, numbers_of
 from query_result import Source, UnusableData, cut
-from sklearn.model_selection import train_test_split
+from splitting import LEAST_TRAINING_ROWS, TEST_SHARE
 
 BINARY, MULTICLASS, REGRESSION = "BinaryClassification", "MulticlassClassification", "Regression"
-TEST_SHARE = 0.2
-# Autopilot refuses to train on fewer rows than this.
-LEAST_TRAINING_ROWS = 500
 # Fewer rows of a class cannot be split between training and test.
 LEAST_OF_A_CLASS = 5
 # More classes than these, all of them numbers, are taken for a quantity.
@@ -175,17 +172,6 @@ def _rows(count: int) -> str:
 def _shown(value: str) -> str:
     """A value as it may stand in a message: short, on one line."""
     return cut(repr(value), 40)
-
-
-def split(targets: numpy.ndarray, problem_type: str, seed: int) -> tuple[numpy.ndarray, numpy.ndarray]:
-    """Places of the training and of the test rows, each in the source's order, stratified where there are classes."""
-    train, test = train_test_split(
-        numpy.arange(len(targets)),
-        test_size=TEST_SHARE,
-        random_state=seed,
-        stratify=None if problem_type == REGRESSION else targets,
-    )
-    return numpy.sort(train), numpy.sort(test)
 
 
 @dataclass

@@ -18,6 +18,7 @@ import pyarrow
 import pyarrow.compute
 import pyarrow.csv
 from fitting import Feature
+from splitting import Parts
 
 CONTAINER_FILES = ("encoding.py", "inference.py")
 
@@ -28,13 +29,12 @@ def write_outputs(
     features: Sequence[Feature],
     targets: numpy.ndarray,
     labels: list[str],
-    train: numpy.ndarray,
-    test: numpy.ndarray,
+    parts: Parts,
 ) -> None:
     """Writes everything under `folder`, in the places that preprocess.py names.
 
     `features` are encoded columns of all usable rows, `targets` theirs (codes of `labels`, or numbers if there are no
-    labels); `train` and `test` are places among those rows.
+    labels); `parts` are places among those rows.
     """
     target = specification["target"]
 
@@ -47,14 +47,15 @@ def write_outputs(
 
     def raw_rows() -> None:
         os.makedirs(os.path.join(folder, "evaluation_input"), exist_ok=True)
-        _write_json_lines(os.path.join(folder, "evaluation_input", "test.jsonl"), features, test)
+        _write_json_lines(os.path.join(folder, "evaluation_input", "test.jsonl"), features, parts.test)
         progress("wrote test.jsonl")
 
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         for written in [
-            threads.submit(table, "train", train),
+            threads.submit(table, "train", parts.train),
             threads.submit(raw_rows),
-            threads.submit(table, "test", test),
+            threads.submit(table, "test", parts.test),
+            *([threads.submit(table, "validation", parts.validation)] if len(parts.validation) else []),
         ]:
             written.result()
     artifacts = os.path.join(folder, "preprocessing")

@@ -2,7 +2,8 @@
 
 Reads the CSV files under `processing/input/raw`, writes under `processing/output`
 
-- `train/train.csv`, `test/test.csv`: encoded features in the model's order, then the target; 80/20, stratified
+- `train/train.csv`, `test/test.csv`: encoded features in the model's order, then the target; 80/20, stratified, or
+  by time or group, and then with `validation/validation.csv`
 - `evaluation_input/test.jsonl`: the test rows as a client would send them, one JSON object a line
 - `preprocessing/preprocessing.json`, `preprocessing/model.tar.gz`: how to encode, and the container that does it
 
@@ -17,84 +18,156 @@ import argparse
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, Sequence
 
+import checks
+import data_note
+import numpy
+import splitting
 from encoding import FORMAT, Encoder
-from fitting import (
-    BINARY,
-    MULTICLASS,
-    REGRESSION,
-    TEST_SHARE,
-    check_features,
-    check_trainable,
-    fit,
-    read_target,
-    split,
-)
+from fitting import BINARY, MULTICLASS, REGRESSION, check_features, check_trainable, fit, read_target
 from outputs import progress, write_outputs
-from query_result import UnusableData, cut, read_source
+from positive_class import positive_class
+from query_result import Source, UnusableData, cut, read_source
 
 # SageMaker mounts everything under /opt/ml; another root is for running the job elsewhere.
 ROOT = os.environ.get("OPT_ML", "/opt/ml")
-STORE_COLUMNS = ("customer_id", "event_time", "write_time", "api_invocation_time", "is_deleted")
+STORE_COLUMNS = ("write_time", "api_invocation_time", "is_deleted")
 MESSAGE_BYTES = 1024
 
 
-def run(root: str, target: str, problem_type: str, ignored: Sequence[str], seed: int) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Choices:
+    """What a run may choose besides target and problem type; settings.py describes each."""
+
+    positive_class: str | None = None
+    exclude_columns: Sequence[str] = ()
+    split: str = splitting.STRATIFIED
+    group_column: str | None = None
+    event_time_column: str | None = None
+    require_checks: bool = False
+
+
+def run(
+    root: str, target: str, problem_type: str, ignored: Sequence[str], seed: int, choices: Choices = Choices()
+) -> dict[str, Any]:
     """The whole job. Returns preprocessing.json's content. Raises UnusableData before anything is written."""
-    ignored = [name for name in dict.fromkeys([*STORE_COLUMNS, *ignored]) if name != target]
-    source = read_source(os.path.join(root, "processing/input/raw"), ignored)
-    if target not in source.columns:
-        raise UnusableData(
-            f"Target column {target!r} is not in the data, which has: {cut(', '.join(source.columns), 600)}. "
-            "Set target_attribute_name to one of them."
-        )
-    if source.rows == 0:
-        raise UnusableData(
-            "The query found no customer: the feature group has no record in the chosen range that is not deleted. "
-            "Check customer_id_start and customer_id_end, and whether records have arrived in the offline store."
-        )
+    apart = choices.group_column if choices.split == splitting.GROUP else None
+    apart = choices.event_time_column if choices.split == splitting.TIME else apart
+    ids = [*STORE_COLUMNS, *ignored, *([choices.event_time_column] if choices.event_time_column else [])]
+    unread = [name for name in [*ids, *choices.exclude_columns] if name not in (target, apart)]
+    source = read_source(os.path.join(root, "processing/input/raw"), unread)
+    _check_columns(source, target, apart, choices)
     progress(f"{source.rows} rows with {len(source.columns)} columns")
     rows, targets, labels = read_target(source, target, problem_type)
     check_trainable(targets, labels, source.rows, target, problem_type)
-    train, test = split(targets, problem_type, seed)
-    progress(f"{len(train)} rows to train on, {len(test)} to test on")
+    counts = numpy.bincount(targets) if labels else numpy.empty(0)
+    positive = positive_class(labels, counts, choices.positive_class, target) if problem_type == BINARY else None
+    parts = _split(source, rows, targets, apart, problem_type, seed, choices)
+    splitting.check_parts(parts, targets, labels, target, choices.split)
+    progress(f"{len(parts.train)} rows to train on, {len(parts.validation)} to validate, {len(parts.test)} to test on")
 
     kept = None if len(rows) == source.rows else rows
-    names = [name for name, column in source.columns.items() if column is not None and name != target]
+    names = [name for name, column in source.columns.items() if column is not None and name not in (target, apart)]
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        fitted = list(threads.map(lambda name: fit(name, source.columns[name], kept, train), names))
+        fitted = list(threads.map(lambda name: fit(name, source.columns[name], kept, parts.train), names))
     features = [feature for feature in fitted if feature is not None]
     empty = [name for name, feature in zip(names, fitted) if feature is None]
-    check_features(features, train)
-    if empty:
-        progress("left out, as they hold no value: " + ", ".join(empty))
+    check_features(features, parts.train)
+
+    excluded = [name for name in source.columns if name in choices.exclude_columns and name != apart]
+    apart_names = [name for name, column in source.columns.items() if column is None and name not in excluded]
+    left_out = {
+        **dict.fromkeys(empty, "holds no value in the training rows"),
+        **dict.fromkeys(excluded, "named in exclude_columns"),
+        **dict.fromkeys(apart_names, "the record's identifier or time"),
+        **({apart: f"tells the rows apart (split: {choices.split})"} if apart else {}),
+    }
+    notes, found = data_note.describe(features, kept, parts.test, left_out)
+    distinct = [note["distinct"] for note in notes[: len(features)]]
+    checked = checks.Rows(features, targets, labels, target, parts, seed)
+    found = checks.findings(checked, distinct) + found
+    for finding in found:
+        progress("WARNING: " + finding.text)
+    grave = [finding.text for finding in found if finding.stops]
+    if grave and choices.require_checks:
+        raise UnusableData(_refusal(grave))
 
     specification = {
         "format": FORMAT,
         "target": target,
         "problem_type": problem_type,
         "labels": labels,
+        "positive_class": positive[0] if positive else None,
+        "positive_class_reason": positive[1] if positive else None,
         "features": [feature.specification for feature in features],
         "unseen_category_code": "the number of a feature's categories",
         "columns": list(source.columns),
         "dropped_columns": {
-            "ids_and_metadata": [name for name, column in source.columns.items() if column is None],
+            "ids_and_metadata": [*apart_names, *([apart] if apart else [])],
+            "excluded": excluded,
             "without_values": empty,
         },
         "rows": {
             "source": source.rows,
             "without_target": source.rows - len(rows),
-            "train": len(train),
-            "test": len(test),
+            "train": len(parts.train),
+            "validation": len(parts.validation),
+            "test": len(parts.test),
         },
-        "test_share": TEST_SHARE,
+        "split": choices.split,
+        "test_share": splitting.TEST_SHARE,
         "seed": seed,
         "data_sha256": source.fingerprint,
+        "data_note": {"warnings": [finding.text for finding in found], "columns": notes},
     }
     Encoder(specification)  # what serving would refuse must not leave this job
-    write_outputs(os.path.join(root, "processing/output"), specification, features, targets, labels, train, test)
+    write_outputs(os.path.join(root, "processing/output"), specification, features, targets, labels, parts)
     return specification
+
+
+def _check_columns(source: Source, target: str, apart: str | None, choices: Choices) -> None:
+    """Raises UnusableData for a column that is asked for and not there, and if there is no row."""
+    has = f"which has: {cut(', '.join(source.columns), 600)}."
+    if target not in source.columns:
+        raise UnusableData(
+            f"Target column {target!r} is not in the data, {has} Set target_attribute_name to one of them."
+        )
+    missing = [name for name in choices.exclude_columns if name not in source.columns]
+    if missing:
+        raise UnusableData(f"exclude_columns names {cut(', '.join(map(repr, missing)), 200)}, not in the data, {has}")
+    if apart is not None and apart not in source.columns:
+        raise UnusableData(f"split: {choices.split} needs column {apart!r}, which is not in the data, {has}")
+    if source.rows == 0:
+        raise UnusableData(
+            "The query found no customer: the feature group has no record in the chosen range that is not deleted. "
+            "Check customer_id_start and customer_id_end, and whether records have arrived in the offline store."
+        )
+
+
+def _split(
+    source: Source,
+    rows: numpy.ndarray,
+    targets: numpy.ndarray,
+    apart: str | None,
+    problem_type: str,
+    seed: int,
+    choices: Choices,
+) -> splitting.Parts:
+    if apart is None:
+        return splitting.stratified(targets, problem_type == REGRESSION, seed)
+    if choices.split == splitting.TIME:
+        return splitting.by_time(splitting.times_of(source.columns[apart], apart)[rows])
+    return splitting.by_group(splitting.groups_of(source.columns[apart])[rows], seed)
+
+
+def _refusal(grave: Sequence[str]) -> str:
+    """The findings in one message, each cut so that all have a place in it."""
+    count = f"{len(grave)} finding" + ("s" if len(grave) > 1 else "")
+    lead = f"data_checks: Require stopped the run for {count} in the data. Correct them, or set data_checks to Warn."
+    share = (MESSAGE_BYTES - len(lead)) // len(grave) - 6
+    return " ".join([lead, *(f"({place}) {cut(text, share)}" for place, text in enumerate(grave, 1))])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -103,13 +176,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--target", required=True)
     parser.add_argument("--problem-type", required=True, choices=[BINARY, MULTICLASS, REGRESSION])
     parser.add_argument("--drop-columns", default="", help="comma-separated, besides the feature store's own")
+    parser.add_argument("--event-time-column", help="dropped, too; split: time goes by it")
+    parser.add_argument("--positive-class")
     parser.add_argument("--exclude-columns", action="append", default=[], help="comma-separated; may come again")
+    parser.add_argument(
+        "--split", default=splitting.STRATIFIED, choices=[splitting.STRATIFIED, splitting.TIME, splitting.GROUP]
+    )
+    parser.add_argument("--split-group-column")
+    parser.add_argument("--data-checks", default="Warn", choices=["Warn", "Require"])
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--root", default=ROOT, help="where SageMaker mounts everything")
     options = parser.parse_args(arguments)
-    ignored = [name for names in [options.drop_columns, *options.exclude_columns] for name in names.split(",") if name]
+    choices = Choices(
+        options.positive_class,
+        [name for names in options.exclude_columns for name in names.split(",") if name],
+        options.split,
+        options.split_group_column,
+        options.event_time_column,
+        options.data_checks == "Require",
+    )
+    ignored = [name for name in options.drop_columns.split(",") if name]
     try:
-        run(options.root, options.target, options.problem_type, ignored, options.seed)
+        run(options.root, options.target, options.problem_type, ignored, options.seed, choices)
     except UnusableData as problem:
         message = str(problem).encode()[:MESSAGE_BYTES].decode(errors="ignore")
         os.makedirs(os.path.join(options.root, "output"), exist_ok=True)

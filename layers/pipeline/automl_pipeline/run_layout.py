@@ -67,6 +67,7 @@ def describe(
     folders = {
         "raw": f"{run_key}/data/raw/",
         "train": f"{run_key}/data/train/",
+        "validation": f"{run_key}/data/validation/",
         "test": f"{run_key}/data/test/",
         "preprocessing": f"{run_key}/preprocessing/",
         "evaluation_input": f"{run_key}/evaluation/input/",
@@ -113,7 +114,13 @@ def _processing_arguments(settings: Settings) -> list[str]:
     """
     excluded = [name.lower() for name in settings.exclude_columns]
     # Names have at most 64 characters: three of them fit with their commas.
-    return [f"--exclude-columns={','.join(excluded[place : place + 3])}" for place in range(0, len(excluded), 3)]
+    arguments = [f"--exclude-columns={','.join(excluded[place : place + 3])}" for place in range(0, len(excluded), 3)]
+    arguments += [f"--split={settings.split}", f"--data-checks={settings.data_checks}"]
+    if settings.positive_class is not None:
+        arguments.append(f"--positive-class={settings.positive_class}")
+    if settings.split_group_column is not None:
+        arguments.append(f"--split-group-column={settings.split_group_column.lower()}")
+    return arguments
 
 
 def _tags(settings: Settings, stack: str, run_id: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from cli import demo_request
 from cli.demo_request import Options, check
 from local.server import process
 
-FITTING = Path(__file__).parents[3] / "processing" / "fitting.py"
+PROCESSING = Path(__file__).parents[3] / "processing"
 Automl = Callable[..., Result]
 
 
@@ -141,7 +141,7 @@ def test_telco_needs_no_input() -> None:
 
 
 def test_limits_are_those_of_the_processing_job() -> None:
-    script = FITTING.read_text()
+    script = "".join((PROCESSING / name).read_text() for name in ("fitting.py", "splitting.py"))
     rows, share, of_a_class = (
         float(re.findall(rf"^{name} = ([\d.]+)", script, re.M)[0])
         for name in ("LEAST_TRAINING_ROWS", "TEST_SHARE", "LEAST_OF_A_CLASS")

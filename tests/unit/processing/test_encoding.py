@@ -17,6 +17,7 @@ import preprocess
 import pyarrow
 import pytest
 import query_result
+import splitting
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -56,7 +57,7 @@ def test_split_is_80_20_and_stratified(customers: Path) -> None:
 
 def test_categories_are_coded_as_label_encoder_does(customers: Path) -> None:
     frame = telco.load().head(ROWS)
-    train, _ = fitting.split((frame.churn == "Yes").to_numpy().astype(int), "BinaryClassification", 42)
+    train = splitting.stratified((frame.churn == "Yes").to_numpy().astype(int), False, 42).train
     expected = LabelEncoder().fit_transform(frame.payment_method.iloc[train])
     assert (output(customers, "train").payment_method.to_numpy() == expected).all()
 

@@ -1,0 +1,242 @@
+"""What in the data makes a judgement worthless or a model useless, found before AutoML costs money.
+
+Each check is bounded: leakage looks at a sample of the training rows, everything else at all rows once.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Callable, Sequence
+
+import numpy
+from encoding import number
+from fitting import Feature
+from query_result import cut
+from scipy.stats import rankdata
+from splitting import Parts
+
+# Rows of a class (or of all, for a quantity) that leakage is looked for in.
+SAMPLE = 5000
+# Balanced accuracy, or rank correlation for a quantity, that one honest feature alone does not reach.
+LEAKING, LEAKING_QUANTITY = 0.97, 0.995
+BINS = 64
+# Of the rows: more different values than this are names of rows rather than categories.
+ID_SHARE = 0.95
+# Of the test rows: fewer that stand among the training rows, too, are left unsaid.
+LEAST_DUPLICATES = 0.01
+# Fewer rows of a class in the test make its recall uncertain by more than 0.18 (1.96 * sqrt(0.25 / n)).
+LEAST_OF_A_CLASS_IN_TEST = 30
+RARE = 0.1
+MOST_COMPARED = 100
+NAMED = 10
+ID_NAME = re.compile(r"(^|[_\W])(id|uuid|guid|key)$", re.IGNORECASE)
+
+
+@dataclass
+class Finding:
+    """A sentence for a person. `stops`: whether the setting data_checks: Require ends the run for it."""
+
+    text: str
+    stops: bool
+
+
+@dataclass
+class Rows:
+    """What is checked: encoded columns of the usable rows, their targets, and which of them train and test."""
+
+    features: Sequence[Feature]
+    targets: numpy.ndarray
+    labels: Sequence[str]
+    target: str
+    parts: Parts
+    seed: int
+
+
+def findings(rows: Rows, distinct: Sequence[int]) -> list[Finding]:
+    """All findings, the gravest first. `distinct`: for each feature how many different values it has, missing aside."""
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        leaks = list(threads.map(leak_of(rows), rows.features))
+    leaking = [(feature.specification["name"], leak) for feature, leak in zip(rows.features, leaks) if leak]
+    found = [Finding(f"Column {name!r} alone {leak}", True) for name, leak in leaking]
+    found += duplicates(rows)
+    ids = [f.specification["name"] for f, count in zip(rows.features, distinct) if is_id(f, count)]
+    found += [
+        Finding(
+            f"Column {name!r} has about one value a row, as an identifier does: a model learns those by heart. "
+            "Leave it out with exclude_columns.",
+            True,
+        )
+        for name in ids
+    ]
+    constant = [f.specification["name"] for f in rows.features if (f.values == f.values[0]).all()]
+    if constant:
+        found.append(Finding(f"Nothing can be learned from {listed(constant)}: one value in every row.", False))
+    return _capped(found) + classes(rows)
+
+
+def _capped(found: list[Finding]) -> list[Finding]:
+    """So many that a person reads them; a table of 2,500 ids is no different from one of ten."""
+    more = len(found) - NAMED
+    return (
+        found if more <= 0 else [*found[:NAMED], Finding(f"{more} more findings of these kinds are not listed.", False)]
+    )
+
+
+def listed(names: Sequence[str]) -> str:
+    """Column names as they may stand in a sentence."""
+    shown = ", ".join(repr(name) for name in names[:NAMED])
+    return f"{cut(shown, 300)} and {len(names) - NAMED} more" if len(names) > NAMED else cut(shown, 300)
+
+
+def leak_of(rows: Rows) -> Callable[[Feature], str | None]:
+    """A function from a feature to the end of the sentence that says how it gives the target away, or None."""
+    generator = numpy.random.default_rng(rows.seed)
+    order = generator.permutation(rows.parts.train)
+    if not rows.labels:
+        sample = order[: 2 * SAMPLE]
+        ranks = rankdata(rows.targets[sample])
+
+        def leaks_quantity(feature: Feature) -> str | None:
+            values = feature.values[sample]
+            if (values == values[0]).all():
+                return None
+            correlation = float(numpy.corrcoef(rankdata(values), ranks)[0, 1])
+            if not isinstance(feature.raw, numpy.ndarray) or abs(correlation) < LEAKING_QUANTITY:
+                return None
+            return (
+                f"orders the rows as the target does (rank correlation {correlation:.3f}): if it is known only after the "
+                "outcome, leave it out with exclude_columns."
+            )
+
+        return leaks_quantity
+
+    # As many rows of a rare class as there are, and alike in both halves.
+    targets = rows.targets[order]
+    by_class = [order[targets == code][:SAMPLE] for code in range(len(rows.labels))]
+    learned = numpy.concatenate([members[::2] for members in by_class])
+    asked = numpy.concatenate([members[1::2] for members in by_class])
+    sample, half, count = numpy.concatenate([learned, asked]), len(learned), len(rows.labels)
+    truth, to_answer = rows.targets[sample[:half]], rows.targets[sample[half:]]
+    sizes, asked_sizes = numpy.bincount(truth, minlength=count).clip(1), numpy.bincount(to_answer, minlength=count)
+
+    def leaks_class(feature: Feature) -> str | None:
+        bins = _bins(feature, sample)
+        table = numpy.bincount(bins[:half] * count + truth, minlength=(bins.max() + 1) * count)
+        shares = table.reshape(-1, count) / sizes
+        answers = numpy.where(shares.any(axis=1), shares.argmax(axis=1), -1)[bins[half:]]
+        right = numpy.bincount(to_answer[answers == to_answer], minlength=count)
+        score = float((right[asked_sizes > 0] / asked_sizes[asked_sizes > 0]).mean())
+        if score < LEAKING:
+            return None
+        return (
+            f"gives the target away (balanced accuracy {score:.3f}): if it is known only after the outcome, leave it out "
+            "with exclude_columns."
+        )
+
+    return leaks_class
+
+
+def _bins(feature: Feature, sample: numpy.ndarray) -> numpy.ndarray:
+    """The sample's values as whole numbers from 0: few for a quantity, and one of their own for missing ones."""
+    values = feature.values[sample]
+    names, places = numpy.unique(values, return_inverse=True)
+    if isinstance(feature.raw, numpy.ndarray):
+        if len(names) > BINS:
+            edges = numpy.unique(numpy.quantile(values, numpy.linspace(0, 1, BINS + 1)[1:-1]))
+            places = numpy.searchsorted(edges, values, side="right")
+        places = numpy.where(numpy.isnan(feature.raw[sample]), places.max() + 1, places)
+    return places
+
+
+def duplicates(rows: Rows) -> list[Finding]:
+    """Whether test rows stand among the training rows, more than tables with few different values have by chance."""
+    marks = numpy.zeros(len(rows.targets), dtype=numpy.uint64)
+    for values in [*(feature.values for feature in rows.features), rows.targets]:
+        bits = (values + 0.0).view(numpy.uint64)  # as doubles, without a negative zero
+        marks = (marks ^ bits) * numpy.uint64(0x9E3779B97F4A7C15)
+        marks ^= marks >> numpy.uint64(29)
+    known = numpy.concatenate([rows.parts.train, rows.parts.validation])
+    twins = int(numpy.isin(marks[rows.parts.test], marks[known]).sum())
+    share = twins / len(rows.parts.test)
+    if share < LEAST_DUPLICATES:
+        return []
+    # What independent columns would give: how likely it is that two rows agree in all of them.
+    alike = 1.0
+    for values in [*(feature.values for feature in rows.features), rows.targets]:
+        counts = numpy.unique(values[rows.parts.test], return_counts=True)[1] / len(rows.parts.test)
+        alike *= float((counts**2).sum())
+    if share < 10 * min(1.0, alike * len(known)):
+        return []
+    return [
+        Finding(
+            f"{twins} of {len(rows.parts.test)} test rows ({share:.0%}) stand among the training rows, too, with the same "
+            "values and target: the metrics are too good. Remove duplicates, or keep them on one side with split: group.",
+            True,
+        )
+    ]
+
+
+def is_id(feature: Feature, distinct: int) -> bool:
+    """Whether a column names its rows: texts that hardly repeat, or a counter."""
+    if isinstance(feature.raw, numpy.ndarray):
+        values = feature.raw[~numpy.isnan(feature.raw)]
+        if distinct < len(values) or distinct < len(feature.raw) * ID_SHARE or (values != numpy.floor(values)).any():
+            return False
+        dense = values.max() - values.min() < 2 * len(values)
+        return bool(dense or ID_NAME.search(feature.specification["name"]))
+    known = int((feature.raw[1] >= 0).sum())
+    return distinct >= max(MOST_COMPARED, ID_SHARE * known)
+
+
+def classes(rows: Rows) -> list[Finding]:
+    """Classes that look alike, are too small to judge, or so rare that accuracy says little."""
+    if not rows.labels:
+        return []
+    counts = numpy.bincount(rows.targets, minlength=len(rows.labels))
+    found = [
+        Finding(
+            f"{' and '.join(f'{cut(repr(label), 40)} ({count} rows)' for label, count in alike)} in target {rows.target!r} "
+            "look like one class and are learned as several: use one spelling if they mean the same.",
+            True,
+        )
+        for alike in near_twins(rows.labels, counts)
+    ]
+    tested = numpy.bincount(rows.targets[rows.parts.test], minlength=len(rows.labels))
+    small = [place for place in numpy.argsort(tested, kind="stable") if tested[place] < LEAST_OF_A_CLASS_IN_TEST]
+    if small:
+        most = int(tested[small[0]])
+        names = listed([cut(rows.labels[place], 40) for place in small])
+        margin = f"{1.96 * (0.25 / most) ** 0.5:.2f}" if most > 1 else "1"
+        found.append(
+            Finding(
+                f"Too few test rows of {names} to judge ({most} of the rarest): its recall is uncertain by about {margin}. "
+                "Add rows of it.",
+                True,
+            )
+        )
+    share = counts.min() / counts.sum()
+    if len(rows.labels) == 2 and share < RARE:
+        found.append(
+            Finding(
+                f"Class {cut(repr(rows.labels[int(counts.argmin())]), 40)} is {share:.1%} of the rows: a model that never "
+                f"answers it has accuracy {1 - share:.3f}. Set objective_metric_name to AUC, and do not judge by accuracy.",
+                False,
+            )
+        )
+    return found
+
+
+def near_twins(labels: Sequence[str], counts: Sequence[int]) -> list[list[tuple[str, int]]]:
+    """Labels with their counts that differ only in case, white space, punctuation or in how Unicode composes them."""
+    if len(labels) > MOST_COMPARED:
+        return []
+    groups: dict[str, list[tuple[str, int]]] = {}
+    for label, count in zip(labels, counts):
+        letters = re.sub(r"[^\w+-]+", "", unicodedata.normalize("NFKC", label)).casefold()
+        if letters and number(label) is None:
+            groups.setdefault(letters, []).append((label, int(count)))
+    return [alike for alike in groups.values() if len(alike) > 1]

@@ -1,0 +1,39 @@
+"""Which of two classes precision, recall, F1 and AUC are about."""
+
+from __future__ import annotations
+
+from typing import Sequence
+
+import numpy
+from query_result import UnusableData, cut
+
+# What the answer is called that a binary question asks about, in the words that tables use for it.
+ANSWERS = frozenset([
+    "yes", "y", "true", "t", "1", "1.0", "positive", "pos", "ja", "si", "sí", "oui",
+    "churn", "churned", "left", "lost", "exited", "cancelled", "canceled", "unsubscribed",
+    "default", "defaulted", "fraud", "fraudulent", "spam", "late", "delayed", "overdue",
+    "failed", "failure", "defective", "sick", "malignant", "bought", "buyer", "converted", "responded", "clicked",
+])  # fmt: skip
+
+
+def positive_class(labels: Sequence[str], counts: numpy.ndarray, asked: str | None, target: str) -> tuple[str, str]:
+    """The positive one of two labels, and why it is that one, as the end of a sentence.
+
+    `counts`: how many rows each label has. `asked`: the setting positive_class. Raises UnusableData if that is none of
+    the labels.
+    """
+    if asked is not None:
+        for label in labels:
+            if label == asked.strip():
+                return label, "set by positive_class"
+        first, second = (cut(repr(label), 80) for label in labels)
+        raise UnusableData(
+            f"positive_class is {cut(repr(asked), 80)}, and target column {target!r} has the classes {first} and {second}. "
+            "Set positive_class to one of them, spelled as here, or leave it out."
+        )
+    answers = [label for label in labels if label.casefold() in ANSWERS]
+    if len(answers) == 1:
+        return answers[0], "guessed by its name; positive_class sets it"
+    if counts[0] != counts[1]:
+        return labels[int(counts.argmin())], "guessed, as it is the rarer class; positive_class sets it"
+    return labels[1], "guessed, as it is the last in sorted order; positive_class sets it"
