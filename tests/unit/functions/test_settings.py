@@ -328,9 +328,11 @@ def test_network_key_and_tags_that_cannot_be_are_told(key: str, value: str, said
 
 def test_arguments_of_the_processing_job_are_what_sagemaker_takes() -> None:
     columns = [f"{number:03d}".ljust(64, "x") for number in range(100)]
-    arguments = described(exclude_columns=columns)["processing_arguments"]
-    assert ",".join(argument.removeprefix("--exclude-columns=") for argument in arguments).split(",") == columns
-    of_the_machine = 6
+    longest = {"positive_class": "é" * 200, "split": "group", "split_group_column": "g" * 64}
+    arguments = described(exclude_columns=columns, **longest)["processing_arguments"]
+    named = [argument.split("=")[1] for argument in arguments if argument.startswith("--exclude-columns=")]
+    assert ",".join(named).split(",") == columns
+    of_the_machine = 8
     given = {"ContainerArguments": ["x"] * of_the_machine + arguments}
     problems = api_model.problems("sagemaker", "CreateProcessingJob", {"AppSpecification": {"ImageUri": "i", **given}})
     assert not [problem for problem in problems if "containerArguments" in problem]
