@@ -1,0 +1,54 @@
+"""evaluation.json as EvaluateModel writes it, of answers made up here."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy
+
+FUNCTION = Path(__file__).parents[1] / "functions" / "evaluate_model"
+sys.path.insert(0, str(FUNCTION))
+
+import evaluation  # noqa: E402
+import gate  # noqa: E402
+from predictions import Answers  # noqa: E402
+
+PREPROCESSING = {
+    "features": [
+        {"name": "age", "kind": "numeric", "median": 41.0},
+        {"name": "plan", "kind": "categorical", "categories": ["basic", "gold"]},
+    ],
+    "dropped_columns": {"ids_and_metadata": ["id"], "without_values": []},
+    "rows": {"source": 1000, "without_target": 3, "train": 797, "test": 200},
+    "seed": 42,
+    "data_sha256": "ab" * 32,
+}
+
+
+def binary(labels: tuple[str, str] = ("No", "Yes"), rows: int = 400) -> dict[str, Any]:
+    generator = numpy.random.default_rng(1)
+    score = generator.beta(2, 3, rows)
+    return judged(generator.random(rows) < score, score, labels)
+
+
+def judged(positive: Any, score: Any, labels: tuple[str, str] = ("No", "Yes")) -> dict[str, Any]:
+    """evaluation.json of a binary classifier, as EvaluateModel writes it."""
+    probabilities = numpy.column_stack([1 - score, score])
+    answers = Answers((score >= 0.5).astype(int), probabilities.max(axis=1), probabilities)
+    return whole(evaluation.of_classes(positive.astype(int), answers, list(labels), 1), list(labels), len(score))
+
+
+def whole(evaluated: dict[str, Any], labels: list[str], rows: int) -> dict[str, Any]:
+    kind = {0: "Regression", 2: "BinaryClassification"}.get(len(labels), "MulticlassClassification")
+    return {
+        **evaluated,
+        "labels": labels,
+        "rows": rows,
+        "problem_type": kind,
+        "objective_metric_name": "RMSE" if kind == "Regression" else "Accuracy",
+        "accuracy_threshold": 0.5,
+        "run_id": "20261125-101934-23ec32df",
+        **gate.judge(evaluated, "RMSE" if kind == "Regression" else "Accuracy", 0.5, {}),
+    }
