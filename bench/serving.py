@@ -1,7 +1,7 @@
 """The preprocess container in front of the model: one row, and as many as a request takes, beside pandas + LabelEncoder.
 
 In-process, in a core's time, under the image's Python where there is one; processes of both ways take turns. The predictor's
-own time for one row is that of the laptop's stand-in for Autopilot's container, trained here as an AutoML job trains it.
+own time for one row is that of the local cloud's stand-in for Autopilot's container, trained here as an AutoML job trains it.
 """
 
 from __future__ import annotations

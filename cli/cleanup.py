@@ -16,7 +16,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from cli import registry, run_folders
-from cli.stack import Refused, Stack, client
+from cli.stack import RefusedError, Stack, client
 
 ENDPOINT_SECONDS = 900.0
 _POLL_SECONDS = 1.0
@@ -58,12 +58,12 @@ class Plan:
 
 
 def plan(stack: Stack, wanted: Wanted) -> Plan:
-    """What to remove. Changes nothing. Raises Refused for what does not go together or may not be removed now."""
+    """What to remove. Changes nothing. Raises RefusedError for what does not go together or may not be removed now."""
     _check(wanted)
     if wanted.endpoint or wanted.everything:
         busy = run_folders.running(stack)
         if busy:
-            raise Refused(
+            raise RefusedError(
                 f"{len(busy)} executions still run and would make anew what is removed. Wait for them, or stop them: "
                 f"aws stepfunctions stop-execution --execution-arn {busy[0]}"
             )
@@ -93,21 +93,21 @@ def carry_out(found: Plan, say: Callable[[str], None]) -> list[str]:
                 say(f"Gone already: {step.what}")
             else:
                 left.append(f"{step.what}: {error.response['Error']['Message']}")
-        except Refused as error:
+        except RefusedError as error:
             left.append(f"{step.what}: {error}")
     return left
 
 
 def _check(wanted: Wanted) -> None:
     if not (wanted.endpoint or wanted.registry or wanted.runs or wanted.everything):
-        raise Refused(
+        raise RefusedError(
             "Say what to remove: --endpoint, --registry, --runs (with --keep N or --older-than DAYS), or --all. "
             "What would be removed is shown before anything is."
         )
     if not wanted.runs and (wanted.keep is not None or wanted.older_than is not None):
-        raise Refused("--keep and --older-than choose runs: give --runs, too.")
+        raise RefusedError("--keep and --older-than choose runs: give --runs, too.")
     if wanted.everything and wanted.runs:
-        raise Refused("--all removes every run. Give --runs without it to keep some.")
+        raise RefusedError("--all removes every run. Give --runs without it to keep some.")
 
 
 # ---------------------------------------------------------------- endpoint
@@ -148,7 +148,7 @@ def _plan_endpoint(stack: Stack, found: Plan) -> None:
 
 
 def _delete_endpoint(sagemaker: Any, name: str) -> None:
-    """Returns when it is gone, so that its configuration and model are not removed under it. Raises Refused."""
+    """Returns when it is gone, so that its configuration and model are not removed under it. Raises RefusedError."""
     status = sagemaker.describe_endpoint(EndpointName=name)["EndpointStatus"]
     if status != "Deleting":
         sagemaker.delete_endpoint(EndpointName=name)
@@ -161,7 +161,9 @@ def _delete_endpoint(sagemaker: Any, name: str) -> None:
                 return
             raise
         if time.monotonic() > deadline:
-            raise Refused(f"It is still {status} after {ENDPOINT_SECONDS / 60:.0f} minutes. Call cleanup again later.")
+            raise RefusedError(
+                f"It is still {status} after {ENDPOINT_SECONDS / 60:.0f} minutes. Call cleanup again later."
+            )
         time.sleep(_POLL_SECONDS)
 
 

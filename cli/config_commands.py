@@ -26,11 +26,11 @@ def check(file: ConfigFile) -> None:
     Example: automl config check config/pipeline_config.yaml
     """
     from cli import runs
-    from cli.stack import Refused
+    from cli.stack import RefusedError
 
     try:
         values = runs.read_input(file, None, None)
-    except Refused as error:
+    except RefusedError as error:
         raise failed(str(error)) from error
     answer({"valid": True, "settings": values}, lambda: say(f"{file}: all {len(values)} settings are right."))
 
@@ -72,11 +72,11 @@ def import_command(
     Example: automl config import configs/pipeline_config.yaml --output run.json
     """
     from cli import config_import, runs
-    from cli.stack import Refused
+    from cli.stack import RefusedError
 
     try:
         found = config_import.split(runs.read_input(file, None, None))
-    except Refused as error:
+    except RefusedError as error:
         raise failed(str(error)) from error
     if output:
         try:

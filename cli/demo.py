@@ -1,4 +1,4 @@
-"""`automl demo`: the laptop cloud, the stack, real data, a run, a prediction, and what came out, from start to end."""
+"""`automl demo`: the local cloud, the stack, real data, a run, a prediction, and what came out, from start to end."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from cli import laptop, results, timing
-from cli.demo_request import Options, Refused, Request, check
+from cli import local_cloud, results, timing
+from cli.demo_request import Options, RefusedError, Request, check
 from cli.summary import Result, read_answer
 from cli.watching import Finished, follow
 from local.aws.featurestore import offline_store
@@ -24,22 +24,24 @@ from local.server import paths, process
 STATE = paths.PROJECT / ".local" / "demo"
 
 
-class DemoFailed(Exception):
+class DemoError(Exception):
     """The demo cannot go on; the message says why and what to do."""
 
 
 def run(options: Options, console: Console, *, show_timing: bool = False) -> bool:
     """The whole demo. Returns whether the run succeeded. `show_timing`: also where its time went.
 
-    Raises demo_request.Refused before anything is started if it was asked wrongly, and DemoFailed. Whatever happens,
-    the laptop cloud is stopped and the summary written.
+    Raises demo_request.Refused before anything is started if it was asked wrongly, and DemoError. Whatever happens,
+    the local cloud is stopped and the summary written.
     """
     result = Result()
     try:
         request = check(options)
         clock = _Clock(console)
-        with clock.line("Laptop cloud started"):
-            server = process.start(port=options.port, state=STATE, faults=options.faults, wait_scale=laptop.WAIT_SCALE)
+        with clock.line("Local cloud started"):
+            server = process.start(
+                port=options.port, state=STATE, faults=options.faults, wait_scale=local_cloud.WAIT_SCALE
+            )
         try:
             cloud = _run(server, request, result, console, clock)
             _tell(result, cloud, console)
@@ -51,7 +53,7 @@ def run(options: Options, console: Console, *, show_timing: bool = False) -> boo
         finally:
             result.mails = _mails(server)
             server.stop()
-    except (Refused, DemoFailed) as error:
+    except (RefusedError, DemoError) as error:
         result.problem = str(error)
         raise
     except KeyboardInterrupt:
@@ -61,14 +63,14 @@ def run(options: Options, console: Console, *, show_timing: bool = False) -> boo
         raise
     except (
         process.ServerError,
-        deploy.DeployFailed,
-        packaging.BuildFailed,
+        deploy.DeployError,
+        packaging.BuildError,
         offline_store.FeatureStoreError,
         ClientError,
         BotoCoreError,
     ) as error:
         result.problem = str(error)
-        raise DemoFailed(str(error)) from error
+        raise DemoError(str(error)) from error
     finally:
         if options.summary and options.summary.resolve().parent.is_dir() and not options.summary.is_dir():
             result.write(options.summary)
@@ -97,21 +99,23 @@ class _Clock:
         return time.monotonic() - self.began
 
 
-def _run(server: process.Server, request: Request, result: Result, console: Console, clock: _Clock) -> laptop.Laptop:
+def _run(
+    server: process.Server, request: Request, result: Result, console: Console, clock: _Clock
+) -> local_cloud.LocalCloud:
     for note in request.notes:
         console.print(f"  note    {note}", markup=False)
     with clock.line("Stack deployed") as spinner:
         threshold = request.given.get("accuracy_threshold")
         # A run may only raise the stack's threshold, and here the stack is the person's own.
         parameters = {} if threshold is None else {"AccuracyThreshold": str(threshold)}
-        cloud = laptop.deploy_stack(server, spinner.update, **parameters)
+        cloud = local_cloud.deploy_stack(server, spinner.update, **parameters)
     given = dict(request.given)
     if request.table is None or request.csv is None:
         with clock.line(f"{telco.ROWS:,} customers loaded"):
-            laptop.load_telco(cloud)
+            local_cloud.load_telco(cloud)
     else:
         with clock.line(f"{len(request.table.frame):,} rows loaded"):
-            group = laptop.load_csv(cloud, request.table, request.csv)
+            group = local_cloud.load_csv(cloud, request.table, request.csv)
         given["feature_group_name"] = group.name
         given["target_attribute_name"] = group.columns[request.table.target]
     states, sagemaker = cloud.client("stepfunctions"), cloud.client("sagemaker")
@@ -129,7 +133,9 @@ def _run(server: process.Server, request: Request, result: Result, console: Cons
     return cloud
 
 
-def _ask(cloud: laptop.Laptop, result: Result, finished: Finished, *, is_telco: bool) -> tuple[str, dict[str, Any]]:
+def _ask(
+    cloud: local_cloud.LocalCloud, result: Result, finished: Finished, *, is_telco: bool
+) -> tuple[str, dict[str, Any]]:
     """Send one raw row to the endpoint: a customer outside the training range, or a held-out row of a person's table.
 
     Returns what was asked, for a person, and the answer.
@@ -162,7 +168,7 @@ def _in_words(answer: dict[str, Any]) -> str:
     return f"{answer['label']}, probability {answer['probability']:.3f}" if "probability" in answer else answer["label"]
 
 
-def _tell(result: Result, cloud: laptop.Laptop, console: Console) -> None:
+def _tell(result: Result, cloud: local_cloud.LocalCloud, console: Console) -> None:
     finished = result.finished
     if finished is None:
         return
@@ -177,7 +183,7 @@ def _tell(result: Result, cloud: laptop.Laptop, console: Console) -> None:
         console.print(f"Mail: {_short(Path(mail))}", markup=False)
 
 
-def _tell_timing(finished: Finished, cloud: laptop.Laptop, console: Console, clock: _Clock) -> None:
+def _tell_timing(finished: Finished, cloud: local_cloud.LocalCloud, console: Console, clock: _Clock) -> None:
     computed = timing.computed(finished, cloud.client)
     whole, run = clock.total(), sum(step.seconds(step.ended) for step in finished.steps if step.ended)
     work = sum(seconds for _, seconds in computed)

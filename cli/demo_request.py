@@ -32,7 +32,7 @@ _FLAGS = {
 }
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The demo cannot be run as asked. The message has one line for each problem."""
 
 
@@ -64,7 +64,7 @@ class Request:
 
 
 def check(options: Options) -> Request:
-    """The request behind the options. Raises Refused with everything that is wrong."""
+    """The request behind the options. Raises RefusedError with everything that is wrong."""
     problems: list[str] = []
     table = _table(options, problems)
     request = Request(table, options.csv, {}, list(table.warnings) if table else [])
@@ -84,13 +84,13 @@ def check(options: Options) -> Request:
     request.given |= {key: value for key, value in asked.items() if value is not None}
     try:
         settings.resolve(request.given, {"bucket": "any-bucket"})
-    except settings.InvalidInput as error:
+    except settings.InvalidInputError as error:
         problems += [_with_flags(problem) for problem in error.problems]
     if problem_type in _OBJECTIVES and (table or options.csv is None):
         problems += _untrainable(table or _telco(), problem_type)
     problems += _unusable_files(options)
     if problems:
-        raise Refused("\n".join(problems))
+        raise RefusedError("\n".join(problems))
     return request
 
 
@@ -114,7 +114,7 @@ def _table(options: Options, problems: list[str]) -> csv_table.CsvTable | None:
         return None
     try:
         return csv_table.read_table(options.csv, options.target, options.id_column)
-    except csv_table.InvalidTable as error:
+    except csv_table.InvalidTableError as error:
         problems += error.problems
         return None
 

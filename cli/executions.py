@@ -10,7 +10,7 @@ from itertools import islice
 from typing import Any
 
 from cli import runs
-from cli.stack import Refused, Stack, client
+from cli.stack import RefusedError, Stack, client
 from cli.steps import assigned, steps_in
 from cli.terminal import typed
 from cli.watching import Finished
@@ -130,7 +130,7 @@ class Details:
 
 
 def details(stack: Stack, reference: str | None) -> Details:
-    """A run by its id, execution name or ARN; None is the newest. Raises Refused if there is none."""
+    """A run by its id, execution name or ARN; None is the newest. Raises RefusedError if there is none."""
     states, arn = client("stepfunctions"), runs.arn_of(reference, stack)
     described = states.describe_execution(executionArn=arn)
     pages = states.get_paginator("get_execution_history").paginate(executionArn=arn)
@@ -148,20 +148,20 @@ def details(stack: Stack, reference: str | None) -> Details:
 
 
 def stop(stack: Stack, reference: str | None) -> Run:
-    """Abort a run; the stack then stops its jobs. Returns the run. Raises Refused if it has ended."""
+    """Abort a run; the stack then stops its jobs. Returns the run. Raises RefusedError if it has ended."""
     states, arn = client("stepfunctions"), runs.arn_of(reference, stack)
     run = of(states.describe_execution(executionArn=arn))
     if run.status != "RUNNING":
-        raise Refused(f"Run {run.run_id} has ended already ({run.status}). Nothing was stopped.")
+        raise RefusedError(f"Run {run.run_id} has ended already ({run.status}). Nothing was stopped.")
     states.stop_execution(executionArn=arn, error="Stopped", cause="Stopped with automl stop.")
     return run
 
 
 def retry(stack: Stack, reference: str | None) -> str:
-    """Start a new run with the input of one that has ended. Returns its ARN. Raises Refused if that one still runs."""
+    """Start a new run with the input of one that has ended. Returns its ARN. Raises RefusedError if that one still runs."""
     states, arn = client("stepfunctions"), runs.arn_of(reference, stack)
     described = states.describe_execution(executionArn=arn)
     run = of(described)
     if run.status == "RUNNING":
-        raise Refused(f"Run {run.run_id} is still running. Stop it first: {typed(f'stop {run.run_id}')}")
+        raise RefusedError(f"Run {run.run_id} is still running. Stop it first: {typed(f'stop {run.run_id}')}")
     return runs.start(json.loads(described.get("input") or "{}"), stack)

@@ -72,7 +72,7 @@ def demo(
     Example: automl demo --csv my.csv --target sold --id-column id
     """
     from cli import demo as demonstration
-    from cli.demo_request import Options, Refused
+    from cli.demo_request import Options, RefusedError
 
     _stop_in_order_when_terminated()
     options = Options(
@@ -80,7 +80,7 @@ def demo(
     )
     try:
         succeeded = demonstration.run(options, console, show_timing=timing)
-    except (Refused, demonstration.DemoFailed) as error:
+    except (RefusedError, demonstration.DemoError) as error:
         raise failed(str(error)) from None
     except KeyboardInterrupt:
         raise stopped("Stopped; nothing is left running.") from None
@@ -98,7 +98,7 @@ def up(
     _stop_in_order_when_terminated()
     try:
         serving.serve(port, faults, console)
-    except serving.CannotServe as error:
+    except serving.CannotServeError as error:
         raise failed(str(error)) from None
     except KeyboardInterrupt:
         errors.print("Stopped; nothing is left running.")
@@ -122,11 +122,11 @@ def start(
     Example: automl start --input '{"accuracy_threshold": 0.8}' --watch
     """
     from cli import runs
-    from cli.stack import Refused
+    from cli.stack import RefusedError
 
     try:
         values = runs.read_input(config, given, name)
-    except Refused as error:
+    except RefusedError as error:
         raise failed(str(error)) from None
 
     def work(stack: Stack) -> None:
@@ -182,15 +182,15 @@ def predict(
 ) -> None:
     """Predict the rows of a CSV file with the endpoint. After a break the same command goes on."""
     from cli import predict as predictions
-    from cli.stack import Refused
+    from cli.stack import RefusedError
 
     _stop_in_order_when_terminated()
     try:
         request = predictions.read_request(input_csv, output, run_id, endpoint_name, start_over=start_over)
         with_stack(lambda stack: predictions.run(request, stack, console), NOTHING_PREDICTED)
-    except Refused as error:
+    except RefusedError as error:
         raise failed(str(error)) from None
-    except predictions.Stopped as ended:
+    except predictions.StoppedError as ended:
         raise stopped(str(ended)) from None
     except KeyboardInterrupt:
         raise stopped(NOTHING_PREDICTED) from None

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from automl_pipeline.answers import Answer, UnreadableAnswer
+from automl_pipeline.answers import Answer, UnreadableAnswerError
 from botocore.exceptions import BotoCoreError, ClientError
 from rich import box
 from rich.console import Console
@@ -25,7 +25,7 @@ from rich.text import Text
 from cli import predict_endpoint as endpoint
 from cli import predict_input
 from cli.predict_output import Identity, Output, Progress
-from cli.stack import Refused, Stack, client, explained
+from cli.stack import RefusedError, Stack, client, explained
 
 KEEP_EVERY_SECONDS = 2.0
 """How much work a break can cost. Each time costs one call of DescribeEndpoint."""
@@ -35,7 +35,7 @@ SHOWN_LABELS = 10
 _GO_ON = "The same command goes on from there."
 
 
-class Stopped(Exception):
+class StoppedError(Exception):
     """Interrupted by the person; the message says what is kept."""
 
 
@@ -54,15 +54,15 @@ class Request:
 def read_request(
     file: Path, output: Path | None, run_id: str | None, endpoint: str | None, *, start_over: bool
 ) -> Request:
-    """The request behind the options, checked as far as this machine can. Raises Refused."""
+    """The request behind the options, checked as far as this machine can. Raises RefusedError."""
     written = output or file.with_name(f"{file.stem}.predictions.csv")
     if written.exists() and file.exists() and written.samefile(file):
-        raise Refused(f"--output {written} is the input file itself; name another one.")
+        raise RefusedError(f"--output {written} is the input file itself; name another one.")
     return Request(predict_input.check(file), written, run_id, endpoint, start_over, show_rows=output is None)
 
 
 def run(request: Request, stack: Stack, console: Console) -> None:
-    """Ask about every row and write the answers. Raises Refused and Stopped, which say what is kept."""
+    """Ask about every row and write the answers. Raises RefusedError and StoppedError, which say what is kept."""
     served = endpoint.find(stack, request.endpoint)
     taken = endpoint.features(served, stack, request.run_id)
     console.print(f"{served.endpoint} serves {served.name}.", markup=False)
@@ -74,12 +74,14 @@ def run(request: Request, stack: Stack, console: Console) -> None:
         try:
             sure = _through(work, served, output, done, stack)
         except KeyboardInterrupt:
-            raise Stopped(f"Stopped. {_kept(output, request.table)}") from None
+            raise StoppedError(f"Stopped. {_kept(output, request.table)}") from None
         except (ClientError, BotoCoreError) as error:
-            raise Refused(f"{explained(error)}\n{_kept(output, request.table)}") from None
-        except predict_input.Changed:
+            raise RefusedError(f"{explained(error)}\n{_kept(output, request.table)}") from None
+        except predict_input.ChangedError:
             output.discard()
-            raise Refused(f"{request.table.path} was changed while it was read. Use the same command again.") from None
+            raise RefusedError(
+                f"{request.table.path} was changed while it was read. Use the same command again."
+            ) from None
         output.finish()
     work.show(sure, done.rows, time.monotonic() - began)
 
@@ -90,13 +92,13 @@ def _through(work: _Work, served: endpoint.Served, output: Output, done: Progres
     while True:
         try:
             return work.ask_from(sure, served, output)
-        except endpoint.ModelChanged:
+        except endpoint.ModelChangedError:
             try:
                 now = endpoint.find(stack, work.request.endpoint)
-            except Refused as refused:
-                raise Refused(f"{refused}\n{_kept(output, work.request.table)}") from None
+            except RefusedError as refused:
+                raise RefusedError(f"{refused}\n{_kept(output, work.request.table)}") from None
             if now.model != served.model and not work.request.start_over:
-                raise Refused(
+                raise RefusedError(
                     f"The endpoint served {served.name} and now serves {now.name}. Answers of two models are not mixed.\n"
                     f"{_kept(output, work.request.table, go_on=False)}\n"
                     f"--start-over predicts the whole file with {now.name}. To go on with {served.name}, put it back "
@@ -140,11 +142,11 @@ class _Work:
         return said
 
     def begin(self, served: endpoint.Served, output: Output, *, again: bool = False) -> Progress:
-        """Go on after an earlier attempt, or start. Raises Refused if that is to be decided by the person."""
+        """Go on after an earlier attempt, or start. Raises RefusedError if that is to be decided by the person."""
         identity = Identity(self.request.table.sha256, served.arn, served.model, served.name, self.added)
         earlier, differences = output.earlier(identity)
         if differences and not self.request.start_over:
-            raise Refused(
+            raise RefusedError(
                 f"{output.partial} holds {earlier.rows:,} rows of an earlier attempt that cannot be continued: "
                 f"{'; '.join(differences)}.\n--start-over begins again at the first row."
             )
@@ -157,7 +159,7 @@ class _Work:
         return Progress()
 
     def ask_from(self, done: Progress, served: endpoint.Served, output: Output) -> Progress:
-        """Ask about the rows after those that are done. Raises ModelChanged, Changed, Refused, ClientError, BotoCoreError."""
+        """Ask about the rows after those that are done. Raises ModelChangedError, ChangedError, RefusedError, ClientError, BotoCoreError."""
         runtime, sagemaker = client("sagemaker-runtime", endpoint.PATIENT), client("sagemaker", endpoint.PATIENT)
         table, progress = self.request.table, done.copy()
         if not progress.rows:
@@ -179,7 +181,7 @@ class _Work:
     def _keep(self, progress: Progress, served: endpoint.Served, output: Output, sagemaker: Any) -> None:
         """Keep what was answered since the last time, if file and model are still those that were found."""
         if self.request.table.changed():
-            raise predict_input.Changed
+            raise predict_input.ChangedError
         endpoint.confirm(sagemaker, served)
         output.keep(progress)
 
@@ -204,10 +206,10 @@ class _Work:
             return [answer.label]
         try:
             told = answer.probabilities()
-        except UnreadableAnswer:
+        except UnreadableAnswerError:
             told = {}
         if answer.label not in told:
-            raise Refused(
+            raise RefusedError(
                 f"The endpoint answered row {row.number:,} with {answer.text.strip()[:80]!r}, and a class with its "
                 "probability was expected: is the model one of this pipeline?"
             )
@@ -222,7 +224,7 @@ class _Work:
         try:
             return float(answer)
         except ValueError:
-            raise Refused(
+            raise RefusedError(
                 f"The endpoint answered row {row.number:,} with {answer[:40]!r}, which is no number."
             ) from None
 

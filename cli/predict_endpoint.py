@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from automl_pipeline import answers
-from automl_pipeline.answers import Answer, UnreadableAnswer
+from automl_pipeline.answers import Answer, UnreadableAnswerError
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from cli.predict_input import Row, Table
-from cli.stack import Refused, Stack, client
+from cli.stack import RefusedError, Stack, client
 
 MOST_ROWS = 2000
 """Rows of a request: a second or two of an ensemble's work, far from the minute that a container may take."""
@@ -59,7 +59,7 @@ class Features:
     positive_class: str | None = None
 
 
-class ModelChanged(Exception):
+class ModelChangedError(Exception):
     """The endpoint is not what it was when the rows since the last check were answered."""
 
 
@@ -67,7 +67,7 @@ class ModelChanged(Exception):
 
 
 def find(stack: Stack, endpoint: str | None = None) -> Served:
-    """What serves on the stack's endpoint, or on another one. Raises Refused, ClientError."""
+    """What serves on the stack's endpoint, or on another one. Raises RefusedError, ClientError."""
     sagemaker = client("sagemaker", PATIENT)
     name = endpoint or stack.outputs["EndpointName"]
     try:
@@ -77,13 +77,13 @@ def find(stack: Stack, endpoint: str | None = None) -> Served:
             raise
         latest = read_latest(stack)
         ready = f"Run {latest['run_id']} registered a model: automl deploy" if latest else "automl start --watch"
-        raise Refused(f"There is no endpoint {name}. {ready}") from None
+        raise RefusedError(f"There is no endpoint {name}. {ready}") from None
     status = told["EndpointStatus"]
     if status not in _SERVES:
-        raise Refused(f"Endpoint {name} is {status} and does not answer. {told.get('FailureReason', '')}".strip())
+        raise RefusedError(f"Endpoint {name} is {status} and does not answer. {told.get('FailureReason', '')}".strip())
     # With scaling alone an endpoint is Updating too; a new model comes with a pending deployment.
     if told.get("PendingDeploymentSummary"):
-        raise Refused(
+        raise RefusedError(
             f"Endpoint {name} is changing to another model. When that has ended (automl watch --deployment), use the "
             "same command again."
         )
@@ -100,10 +100,10 @@ def find(stack: Stack, endpoint: str | None = None) -> Served:
 
 
 def confirm(sagemaker: Any, served: Served) -> None:
-    """Raises ModelChanged if the endpoint changed since `served` was found, or is changing; ClientError."""
+    """Raises ModelChangedError if the endpoint changed since `served` was found, or is changing; ClientError."""
     told = sagemaker.describe_endpoint(EndpointName=served.endpoint)
     if told.get("PendingDeploymentSummary") or _state(told) != served.state:
-        raise ModelChanged
+        raise ModelChangedError
 
 
 def _state(told: dict[str, Any]) -> tuple[str, str]:
@@ -118,21 +118,21 @@ def read_latest(stack: Stack) -> dict[str, Any] | None:
 def features(served: Served, stack: Stack, run_id: str | None = None) -> Features:
     """What the served model takes, from its run's preprocessing.json. `run_id`: the run it is expected to be of.
 
-    Raises Refused, ClientError.
+    Raises RefusedError, ClientError.
     """
     place = served.artifacts
     if run_id:
         place = f"s3://{stack.outputs['BucketName']}/{stack.outputs['Prefix']}/runs/{run_id}/preprocessing"
         if "/runs/" in served.artifacts and served.artifacts != place:
             served_run = served.artifacts.split("/runs/")[1].partition("/")[0]
-            raise Refused(
+            raise RefusedError(
                 f"Endpoint {served.endpoint} serves {served.name}, of run {served_run} and not {run_id}. "
                 "automl deploy --version N puts another version there."
             )
     bucket, _, key = place.removeprefix("s3://").partition("/")
     specification = _read_json(bucket, f"{key}/preprocessing.json") if key else None
     if specification is None:
-        raise Refused(
+        raise RefusedError(
             f"There is no {place}/preprocessing.json, which tells the columns that the model takes."
             if run_id
             else f"Endpoint {served.endpoint} serves {served.name}, which is of no run of this pipeline. "
@@ -158,7 +158,7 @@ def _read_json(bucket: str, key: str) -> dict[str, Any] | None:
 
 
 def places(taken: Features, table: Table) -> dict[str, int]:
-    """For each feature that the table has, its column. Raises Refused, by the rule of the endpoint (docs/api.md)."""
+    """For each feature that the table has, its column. Raises RefusedError, by the rule of the endpoint (docs/api.md)."""
     exact: dict[str, list[int]] = {}
     folded: dict[str, list[int]] = {}
     for place, column in enumerate(table.columns):
@@ -179,7 +179,7 @@ def places(taken: Features, table: Table) -> dict[str, int]:
             f"{table.path} lacks {len(missing)} of the model's {len(taken.names)} features, more than half: {', '.join(missing)}."
         )
     if problems:
-        raise Refused("\n".join(problems))
+        raise RefusedError("\n".join(problems))
     return {name: at[0] for name, at in found.items() if at}
 
 
@@ -206,7 +206,7 @@ class _Line:
 
 
 def requests(rows: Iterable[Row], where: dict[str, int]) -> Iterator[Asked]:
-    """The rows in requests that an endpoint takes. Raises Refused for a row that fits none."""
+    """The rows in requests that an endpoint takes. Raises RefusedError for a row that fits none."""
     writer = csv.writer(_Line())
     header = str(writer.writerow(where)).encode()
     columns = list(where.values())
@@ -216,7 +216,7 @@ def requests(rows: Iterable[Row], where: dict[str, int]) -> Iterator[Asked]:
     for row in rows:
         line = str(writer.writerow([row.cells[column] for column in columns])).encode()
         if len(header) + len(line) > MOST_BYTES:
-            raise Refused(f"Row {row.number:,} (line {row.line:,}) is larger than {MOST_BYTES:,} bytes.")
+            raise RefusedError(f"Row {row.number:,} (line {row.line:,}) is larger than {MOST_BYTES:,} bytes.")
         if len(taken) == MOST_ROWS or size + len(line) > MOST_BYTES:
             yield Asked(header, taken, lines)
             taken, lines, size = [], [], len(header)
@@ -228,7 +228,7 @@ def requests(rows: Iterable[Row], where: dict[str, int]) -> Iterator[Asked]:
 
 
 def ask(runtime: Any, endpoint: str, asked: Asked) -> list[Answer]:
-    """The model's answer to each row, in their order. Raises Refused with the file's own row number, ClientError."""
+    """The model's answer to each row, in their order. Raises RefusedError with the file's own row number, ClientError."""
     try:
         said = runtime.invoke_endpoint(
             EndpointName=endpoint,
@@ -240,12 +240,12 @@ def ask(runtime: Any, endpoint: str, asked: Asked) -> list[Answer]:
         return _ask_less(runtime, endpoint, asked, error)
     try:
         given = list(answers.read(said["Body"].read()))
-    except UnreadableAnswer as error:
-        raise Refused(
+    except UnreadableAnswerError as error:
+        raise RefusedError(
             f"The endpoint's answer to {_span(asked.rows)} cannot be read: {error.text.strip()[:80]!r}."
         ) from None
     if len(given) != len(asked.rows):
-        raise Refused(
+        raise RefusedError(
             f"The endpoint gave {len(given):,} answers to {_span(asked.rows)}. None of them was kept; is the model "
             "one of this pipeline?"
         )
@@ -266,12 +266,12 @@ def _ask_less(runtime: Any, endpoint: str, asked: Asked, error: Any) -> list[Ans
         row = asked.rows[int(named[-1][1]) - 1]
         begin, end = named[-1].span()
         sentence = f"{sentence[:begin]}{sentence[begin : begin + 3]} {row.number:,} (line {row.line:,}){sentence[end:]}"
-        raise Refused(f"The model refuses a row: {sentence}") from None
+        raise RefusedError(f"The model refuses a row: {sentence}") from None
     if len(asked.rows) > 1:
         middle = len(asked.rows) // 2
         first = ask(runtime, endpoint, asked.part(0, middle))
         return first + ask(runtime, endpoint, asked.part(middle, len(asked.rows)))
-    raise Refused(f"The model does not answer {_span(asked.rows)} (status {status}): {sentence}") from None
+    raise RefusedError(f"The model does not answer {_span(asked.rows)} (status {status}): {sentence}") from None
 
 
 def _span(rows: Sequence[Row]) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.stack import Refused
+from cli.stack import RefusedError
 
 MOST_VALUE_CHARACTERS = 6 * 1024 * 1024
 """A longer value fits no request; it is most often a quote that was never closed."""
@@ -51,27 +51,27 @@ class Table:
             return True
 
     def after(self, done: int) -> Iterator[Row]:
-        """The rows after the first `done`. Raises Changed if they are no longer those that were checked."""
+        """The rows after the first `done`. Raises ChangedError if they are no longer those that were checked."""
         count = 0
         try:
             for row in _rows(self.path):
                 if len(row.cells) != len(self.columns):
-                    raise Changed
+                    raise ChangedError
                 count = row.number
                 if count > done:
                     yield row
-        except (OSError, Refused):
-            raise Changed from None
+        except (OSError, RefusedError):
+            raise ChangedError from None
         if count != self.rows:
-            raise Changed
+            raise ChangedError
 
 
-class Changed(Exception):
+class ChangedError(Exception):
     """The file was changed since it was checked."""
 
 
 def check(path: Path) -> Table:
-    """The table in a file. Raises Refused if it is no UTF-8 CSV with a header and rows of the header's width."""
+    """The table in a file. Raises RefusedError if it is no UTF-8 CSV with a header and rows of the header's width."""
     try:
         stamp = _stamp(path)
         _refuse_utf16(path)
@@ -80,7 +80,7 @@ def check(path: Path) -> Table:
         rows = _rows(path)
         first = next(rows, None)
         if first is None:
-            raise Refused(f"{path} is empty.")
+            raise RefusedError(f"{path} is empty.")
         problems: list[str] = []
         count = 0
         for row in rows:
@@ -90,11 +90,11 @@ def check(path: Path) -> Table:
                 if len(problems) == MOST_PROBLEMS:
                     break
     except OSError as error:
-        raise Refused(f"{path} cannot be read: {error.strerror}.") from None
+        raise RefusedError(f"{path} cannot be read: {error.strerror}.") from None
     if problems:
-        raise Refused("\n".join([f"{path} cannot be sent as it is:", *problems]))
+        raise RefusedError("\n".join([f"{path} cannot be sent as it is:", *problems]))
     if count == 0:
-        raise Refused(f"{path} has a header and no row.")
+        raise RefusedError(f"{path} has a header and no row.")
     return Table(path, first.cells, first.text, first.end or "\n", count, digest, stamp)
 
 
@@ -107,7 +107,7 @@ def _problem(row: Row, width: int) -> str:
 
 
 def _rows(path: Path) -> Iterator[Row]:
-    """The header as row 0, then the rows; empty lines are none. Raises Refused, OSError."""
+    """The header as row 0, then the rows; empty lines are none. Raises RefusedError, OSError."""
     csv.field_size_limit(MOST_VALUE_CHARACTERS)
     with path.open(encoding="utf-8", newline="") as file:
         read: list[str] = []
@@ -115,7 +115,7 @@ def _rows(path: Path) -> Iterator[Row]:
         def lines() -> Iterator[str]:
             while line := file.readline(MOST_VALUE_CHARACTERS + 1):
                 if len(line) > MOST_VALUE_CHARACTERS:
-                    raise Refused(f"Line {reader.line_num + 1:,} of {path} is longer than 6 MB: is it a CSV file?")
+                    raise RefusedError(f"Line {reader.line_num + 1:,} of {path} is longer than 6 MB: is it a CSV file?")
                 read.append(line)
                 yield line.removeprefix(_BOM) if reader.line_num == 0 else line
 
@@ -134,17 +134,17 @@ def _rows(path: Path) -> Iterator[Row]:
             begins = reader.line_num - len(read) + 1
             where = f"the row that begins at line {begins:,}"
             if "field larger" in str(error) or "unexpected end" in str(error):
-                raise Refused(f"{path} cannot be read: in {where} a quote is not closed.") from None
-            raise Refused(f"{path} cannot be read at {where}: {error}.") from None
+                raise RefusedError(f"{path} cannot be read: in {where} a quote is not closed.") from None
+            raise RefusedError(f"{path} cannot be read at {where}: {error}.") from None
         except UnicodeDecodeError:
-            raise Refused(_not_utf8(path)) from None
+            raise RefusedError(_not_utf8(path)) from None
 
 
 def _refuse_utf16(path: Path) -> None:
     with path.open("rb") as file:
         begins = file.read(2)
     if begins in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-        raise Refused(f"{path} is UTF-16, not UTF-8. Save it as UTF-8, or: iconv -f UTF-16 -t UTF-8 OLD > NEW")
+        raise RefusedError(f"{path} is UTF-16, not UTF-8. Save it as UTF-8, or: iconv -f UTF-16 -t UTF-8 OLD > NEW")
 
 
 def _not_utf8(path: Path) -> str:

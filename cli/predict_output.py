@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from cli.stack import Refused
+from cli.stack import RefusedError
 
 FORMAT = 1
 
@@ -65,18 +65,18 @@ class Output:
     """The file that is being made. Use as a context manager; leaving it without `finish` keeps what is sure."""
 
     def __init__(self, path: Path):
-        """Raises Refused if the file cannot be written, or another process is making it."""
+        """Raises RefusedError if the file cannot be written, or another process is making it."""
         self.path = path
         self.partial = path.with_name(f"{path.name}.partial")
         self._notes = path.with_name(f"{path.name}.progress.json")
         if path.is_dir():
-            raise Refused(f"{path} is a folder; name a file.")
+            raise RefusedError(f"{path} is a folder; name a file.")
         self.sure = Progress()
         self._identity: Identity | None = None
         try:
             self._file: BinaryIO = open(self.partial, "a+b", buffering=0)  # noqa: PTH123, SIM115 (closed in __exit__)
         except OSError as error:
-            raise Refused(f"Cannot write to {self.partial}: {error.strerror}.") from None
+            raise RefusedError(f"Cannot write to {self.partial}: {error.strerror}.") from None
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             mine = self._is_partial()  # another process may have finished in between and given the file its name
@@ -84,7 +84,7 @@ class Output:
             mine = False
         if not mine:
             self._file.close()
-            raise Refused(f"Another `automl predict` is writing {path}. Wait for it, or choose another --output.")
+            raise RefusedError(f"Another `automl predict` is writing {path}. Wait for it, or choose another --output.")
 
     def earlier(self, now: Identity) -> tuple[Progress, list[str]]:
         """What an unfinished attempt has left, and why it cannot be continued (nothing if it can)."""
@@ -102,13 +102,13 @@ class Output:
             self._notes.unlink(missing_ok=True)
 
     def write(self, content: bytes) -> None:
-        """Append. It counts only after the next `keep`. Raises Refused if the disk is full."""
+        """Append. It counts only after the next `keep`. Raises RefusedError if the disk is full."""
         view = memoryview(content)
         try:
             while view:
                 view = view[self._file.write(view) or 0 :]
         except OSError as error:
-            raise Refused(f"Cannot write to {self.partial}: {error.strerror}.") from None
+            raise RefusedError(f"Cannot write to {self.partial}: {error.strerror}.") from None
 
     def keep(self, progress: Progress) -> None:
         """What was written is sure: a later attempt goes on after it, also if this one is killed."""
@@ -122,7 +122,7 @@ class Output:
             new.write_text(json.dumps(content) + "\n", encoding="utf-8")
             new.replace(self._notes)
         except OSError as error:
-            raise Refused(f"Cannot write to {self._notes}: {error.strerror}.") from None
+            raise RefusedError(f"Cannot write to {self._notes}: {error.strerror}.") from None
         self.sure = progress.copy()
 
     def discard(self) -> None:

@@ -8,24 +8,26 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from cli.stack import Refused, Stack, client
+from cli.stack import RefusedError, Stack, client
 from cli.terminal import typed
 
 
 def version_of(reference: str, stack: Stack) -> int:
-    """The version that a person means: its number, or the run that registered it. Raises Refused if there is none."""
+    """The version that a person means: its number, or the run that registered it. Raises RefusedError if there is none."""
     if reference.isascii() and reference.isdigit():
         return int(reference)
     from_run = [row["version"] for row in listed(stack) if row["run_id"] == reference]
     if not from_run:
-        raise Refused(f"No recent version was registered by run {reference}. {_versions(client('sagemaker'), stack)}")
+        raise RefusedError(
+            f"No recent version was registered by run {reference}. {_versions(client('sagemaker'), stack)}"
+        )
     return from_run[0]
 
 
 def approve(version: int, stack: Stack) -> list[str]:
     """Approve a version; EventBridge then deploys the newest approved one. Returns sentences for the person.
 
-    Raises Refused if there is no such version.
+    Raises RefusedError if there is no such version.
     """
     sagemaker = client("sagemaker")
     package = _describe(sagemaker, version, stack)
@@ -49,7 +51,7 @@ def approve(version: int, stack: Stack) -> list[str]:
 def reject(version: int, stack: Stack, reason: str | None = None) -> list[str]:
     """Reject a version, which then is not deployed. Returns sentences for the person.
 
-    Raises Refused if there is no such version.
+    Raises RefusedError if there is no such version.
     """
     sagemaker = client("sagemaker")
     package = _describe(sagemaker, version, stack)
@@ -68,7 +70,7 @@ def reject(version: int, stack: Stack, reason: str | None = None) -> list[str]:
 def deploy(version: int | None, stack: Stack) -> str:
     """Start the deployment of a version, or of the newest approved one. Returns the execution's ARN.
 
-    Raises Refused if there is no such version or it is not approved.
+    Raises RefusedError if there is no such version or it is not approved.
     """
     sagemaker = client("sagemaker")
     given = {}
@@ -76,12 +78,12 @@ def deploy(version: int | None, stack: Stack) -> str:
         package = _describe(sagemaker, version, stack)
         status = package["ModelApprovalStatus"]
         if status != "Approved":
-            raise Refused(
+            raise RefusedError(
                 f"Version {version} is {status}, and only approved ones are deployed: {typed(f'approve {version}')}"
             )
         given["model_package_arn"] = package["ModelPackageArn"]
     elif not _newest_approved(sagemaker, stack):
-        raise Refused("No version is approved. " + _versions(sagemaker, stack))
+        raise RefusedError("No version is approved. " + _versions(sagemaker, stack))
     machine = stack.outputs["DeploymentStateMachineArn"]
     return client("stepfunctions").start_execution(stateMachineArn=machine, input=json.dumps(given))["executionArn"]
 
@@ -132,7 +134,7 @@ def _describe(sagemaker: Any, version: int, stack: Stack) -> dict[str, Any]:
     except ClientError as error:
         if "does not exist" not in str(error):
             raise
-        raise Refused(f"There is no version {version}. {_versions(sagemaker, stack)}") from None
+        raise RefusedError(f"There is no version {version}. {_versions(sagemaker, stack)}") from None
 
 
 def _newest_approved(sagemaker: Any, stack: Stack) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from cli.stack import Refused, Stack, client
+from cli.stack import RefusedError, Stack, client
 
 _FILES = ("evaluation.json", "report.html")
 # Names in evaluation.json that are numbers and no metrics.
@@ -46,7 +46,7 @@ class Evaluation:
 
 
 def find(stack: Stack, run_id: str | None = None) -> Evaluation:
-    """The evaluation of a run, or of the newest run that has one, registered or not. Raises Refused if there is none."""
+    """The evaluation of a run, or of the newest run that has one, registered or not. Raises RefusedError if there is none."""
     s3, bucket = client("s3"), stack.outputs["BucketName"]
     runs = f"{stack.outputs['Prefix']}/runs/"
     for folder in [f"{runs}{run_id}/"] if run_id else _newest_first(s3, bucket, runs):
@@ -58,14 +58,14 @@ def find(stack: Stack, run_id: str | None = None) -> Evaluation:
             name = folder.removeprefix(runs).rstrip("/")
             return Evaluation(name, bucket, key, json.loads(content), "report.html" in names)
     if run_id:
-        raise Refused(
+        raise RefusedError(
             f"Run {run_id} has no evaluation in s3://{bucket}/{runs}: it is not there, or did not come so far."
         )
-    raise Refused("No run was evaluated yet: automl start --watch")
+    raise RefusedError("No run was evaluated yet: automl start --watch")
 
 
 def fetch(evaluation: Evaluation, folder: Path) -> list[Path]:
-    """Download evaluation.json and, if there is one, report.html into a folder. Returns the files. Raises Refused."""
+    """Download evaluation.json and, if there is one, report.html into a folder. Returns the files. Raises RefusedError."""
     s3 = client("s3")
     files = []
     try:
@@ -74,9 +74,9 @@ def fetch(evaluation: Evaluation, folder: Path) -> list[Path]:
             s3.download_file(evaluation.bucket, evaluation.key + name, str(folder / name))
             files.append(folder / name)
     except OSError as error:
-        raise Refused(f"Cannot write to {folder}: {error.strerror}.") from None
+        raise RefusedError(f"Cannot write to {folder}: {error.strerror}.") from None
     except ClientError as error:
-        raise Refused(f"Cannot read {evaluation.place}: {error}") from None
+        raise RefusedError(f"Cannot read {evaluation.place}: {error}") from None
     return files
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from automl_pipeline.run_layout import Execution
 from botocore.exceptions import ClientError
 
-from cli.stack import Refused, Stack, client
+from cli.stack import RefusedError, Stack, client
 
 _RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
 _MOST_DELETED_AT_ONCE = 1000  # DeleteObjects
@@ -161,7 +161,7 @@ def _served(stack: Stack) -> dict[str, str]:
     except ClientError as error:
         if not any(text in str(error) for text in ("Could not find", "does not exist")):
             raise
-        raise Refused(
+        raise RefusedError(
             f"Endpoint {name} serves, and of which run cannot be told any more ({error.response['Error']['Message']}). "
             "Deploy another version first (automl deploy), or remove the endpoint, too (--endpoint)."
         ) from None

@@ -13,7 +13,7 @@ import yaml
 from automl_pipeline import settings
 from automl_pipeline.run_layout import Execution
 
-from cli.stack import Refused, Stack, client
+from cli.stack import RefusedError, Stack, client
 from cli.terminal import typed
 
 _RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
@@ -23,7 +23,7 @@ _NAME = re.compile(r"[0-9A-Za-z_-]{1,80}")
 def read_input(config: Path | None, given: str | None, name: str | None) -> dict[str, Any]:
     """The input of a run: the settings in a YAML file, and over them those in a JSON text or, after `@`, a JSON file.
 
-    Needs no AWS. Raises Refused with every problem of names, types and values.
+    Needs no AWS. Raises RefusedError with every problem of names, types and values.
     """
     values = _read_yaml(config) if config else {}
     values |= _read_json(given) if given is not None else {}
@@ -32,30 +32,30 @@ def read_input(config: Path | None, given: str | None, name: str | None) -> dict
         problems.append(f"--name {name!r}: 1 to 80 letters, digits, hyphens and underscores.")
     try:
         settings.resolve(values, _neutral(values))
-    except settings.InvalidInput as error:
+    except settings.InvalidInputError as error:
         problems += error.problems
     if problems:
-        raise Refused("\n".join(problems))
+        raise RefusedError("\n".join(problems))
     return values
 
 
 def changes(values: dict[str, Any], stack: Stack) -> dict[str, tuple[Any, Any]]:
     """What a run with these settings would change: by key, the deployed value and the run's.
 
-    Raises Refused for what does not go with what is deployed.
+    Raises RefusedError for what does not go with what is deployed.
     """
     defaults = stack.defaults()
     # What else was deployed is known to PrepareRun alone, which checks all of it again.
     known = {key: value for key, value in values.items() if key in defaults or key not in settings.DEPLOY_TIME}
     try:
         settings.resolve(known, defaults)
-    except settings.InvalidInput as error:
-        raise Refused(str(error)) from None
+    except settings.InvalidInputError as error:
+        raise RefusedError(str(error)) from None
     return {key: (defaults.get(key), value) for key, value in known.items() if value != defaults.get(key)}
 
 
 def start(values: dict[str, Any], stack: Stack, name: str | None = None) -> str:
-    """Start a run. Returns the execution's ARN. Raises Refused for what does not go with what is deployed."""
+    """Start a run. Returns the execution's ARN. Raises RefusedError for what does not go with what is deployed."""
     changes(values, stack)
     states = client("stepfunctions")
     machine, text = stack.outputs["TrainingStateMachineArn"], json.dumps(values)
@@ -70,7 +70,7 @@ def start(values: dict[str, Any], stack: Stack, name: str | None = None) -> str:
         same = json.loads(before.get("input", "null")) == values
         ended = "has ended" if before["status"] != "RUNNING" else "is running"
         repeat = f", or repeat it under a new name: {typed(f'retry {name}')}"
-        raise Refused(
+        raise RefusedError(
             f"A run named {name} {ended}, with {'the same' if same else 'another'} input. Choose another --name"
             f"{repeat if same else ''}."
         ) from None
@@ -90,11 +90,11 @@ def listed(stack: Stack, *, deployment: bool = False, status: str | None = None)
 
 
 def arn_of(reference: str | None, stack: Stack, *, deployment: bool = False) -> str:
-    """The ARN of the execution of this run id, execution name or ARN; None is the newest. Raises Refused."""
+    """The ARN of the execution of this run id, execution name or ARN; None is the newest. Raises RefusedError."""
     if reference is None:
         newest = next(listed(stack, deployment=deployment), None)
         if newest is None:
-            raise Refused(
+            raise RefusedError(
                 f"Nothing was deployed yet: {typed('deploy')}"
                 if deployment
                 else f"No run was started yet: {typed('start')}"
@@ -116,12 +116,12 @@ def arn_of(reference: str | None, stack: Stack, *, deployment: bool = False) -> 
         states.describe_execution(executionArn=arn)
     except (states.exceptions.ExecutionDoesNotExist, states.exceptions.InvalidArn):
         listing = f"aws stepfunctions list-executions --state-machine-arn {machine}" if deployment else typed("runs")
-        raise Refused(f"There is no execution {reference}. To list them: {listing}") from None
+        raise RefusedError(f"There is no execution {reference}. To list them: {listing}") from None
     return arn
 
 
 def id_of(reference: str, stack: Stack) -> str:
-    """The id of the run of this run id, execution name or ARN. Raises Refused if there is no such execution.
+    """The id of the run of this run id, execution name or ARN. Raises RefusedError if there is no such execution.
 
     An id is taken as it is: what a run wrote outlives what Step Functions knows of it, which is 90 days.
     """
@@ -150,11 +150,11 @@ def _read_yaml(config: Path) -> dict[str, Any]:
     try:
         content = yaml.safe_load(config.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise Refused(f"{config} cannot be read: {error}") from None
+        raise RefusedError(f"{config} cannot be read: {error}") from None
     except yaml.YAMLError as error:
-        raise Refused(f"{config} is not YAML: {error}") from None
+        raise RefusedError(f"{config} is not YAML: {error}") from None
     if content is not None and not isinstance(content, dict):
-        raise Refused(f"{config} must hold settings, one `key: value` a line.")
+        raise RefusedError(f"{config} must hold settings, one `key: value` a line.")
     return content or {}
 
 
@@ -165,11 +165,11 @@ def _read_json(given: str) -> dict[str, Any]:
         try:
             given = Path(what).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise Refused(f"{what} cannot be read: {error}") from None
+            raise RefusedError(f"{what} cannot be read: {error}") from None
     try:
         content = json.loads(given)
     except json.JSONDecodeError as error:
-        raise Refused(f"{what} is not JSON ({error}). Write it like '{{\"accuracy_threshold\": 0.8}}'.") from None
+        raise RefusedError(f"{what} is not JSON ({error}). Write it like '{{\"accuracy_threshold\": 0.8}}'.") from None
     if not isinstance(content, dict):
-        raise Refused(f"{what} must be a JSON object such as {{}}.")
+        raise RefusedError(f"{what} must be a JSON object such as {{}}.")
     return content

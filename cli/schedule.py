@@ -9,7 +9,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from cli import next_start
-from cli.stack import Refused, Stack, client
+from cli.stack import RefusedError, Stack, client
 
 # https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
 _EXPRESSION = re.compile(
@@ -42,17 +42,17 @@ def read(stack: Stack) -> dict[str, Any]:
 
 
 def change(stack: Stack, **changes: str) -> dict[str, Any]:
-    """Change State, ScheduleExpression or ScheduleExpressionTimezone. Returns the schedule. Raises Refused."""
+    """Change State, ScheduleExpression or ScheduleExpressionTimezone. Returns the schedule. Raises RefusedError."""
     expression = changes.get("ScheduleExpression")
     if expression is not None and not _EXPRESSION.fullmatch(expression):
-        raise Refused(f"{expression!r} is no schedule. {_EXAMPLES}")
+        raise RefusedError(f"{expression!r} is no schedule. {_EXAMPLES}")
     before = read(stack)
     try:
         client("scheduler").update_schedule(**{name: before[name] for name in _KEPT if name in before} | changes)
     except ClientError as error:
         if error.response["Error"]["Code"] != "ValidationException":
             raise
-        raise Refused(f"{error.response['Error']['Message']} {_EXAMPLES}") from None
+        raise RefusedError(f"{error.response['Error']['Message']} {_EXAMPLES}") from None
     return read(stack)
 
 

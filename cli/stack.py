@@ -1,4 +1,4 @@
-"""Finds the deployed stack, on AWS or, where AWS_ENDPOINT_URL names it, on the laptop cloud."""
+"""Finds the deployed stack, on AWS or, where AWS_ENDPOINT_URL names it, on the local cloud."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _NEEDED = (
 )
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """What was asked for cannot be done; the message says why and what to do, one line for each problem."""
 
 
@@ -89,12 +89,12 @@ def remembered() -> str:
 
 
 def find(name: str) -> Stack:
-    """The stack of this name. Raises Refused if there is none that has come up, ClientError and BotoCoreError."""
+    """The stack of this name. Raises RefusedError if there is none that has come up, ClientError and BotoCoreError."""
     try:
         stack = client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
     except ClientError as error:
         if "does not exist" in str(error):
-            raise Refused(
+            raise RefusedError(
                 f"There is no stack {name} in this account and region. "
                 "Deploy it (make deploy), or name another one with --stack-name."
             ) from None
@@ -102,7 +102,7 @@ def find(name: str) -> Stack:
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
     missing = [key for key in _NEEDED if key not in outputs]
     if missing:
-        raise Refused(
+        raise RefusedError(
             f"Stack {name} ({stack['StackStatus']}) has no output {', '.join(missing)}: it has not come up, or is not "
             "this pipeline's. Look at its events, or name another one with --stack-name."
         )
@@ -113,12 +113,14 @@ def find(name: str) -> Stack:
 def explained(error: ClientError | BotoCoreError) -> str:
     """An error of AWS or of the way there, with what a person can do about it."""
     if isinstance(error, NoCredentialsError):
-        return "No credentials. For AWS: aws configure. For the laptop cloud: copy the lines that `automl local up` prints."
+        return (
+            "No credentials. For AWS: aws configure. For the local cloud: copy the lines that `automl local up` prints."
+        )
     if isinstance(error, NoRegionError):
         return "No region. Set AWS_REGION, or run aws configure."
     if isinstance(error, TokenRetrievalError):
         return f"{error} Sign in again: aws sso login."
     if isinstance(error, EndpointConnectionError):
-        laptop = os.environ.get("AWS_ENDPOINT_URL")
-        return f"Nothing answers at {laptop}: is `automl local up` running?" if laptop else str(error)
+        endpoint_url = os.environ.get("AWS_ENDPOINT_URL")
+        return f"Nothing answers at {endpoint_url}: is `automl local up` running?" if endpoint_url else str(error)
     return str(error)

@@ -115,7 +115,7 @@ def with_stack(work: Callable[[Stack], None], stopped_message: str = "Stopped.")
 
     try:
         work(stack.find(stack_name()))
-    except stack.Refused as error:
+    except stack.RefusedError as error:
         raise failed(str(error)) from error
     except (ClientError, BotoCoreError) as error:
         raise failed(stack.explained(error)) from error

@@ -1,4 +1,4 @@
-"""`automl local up`: the laptop cloud in the foreground, with the stack deployed and IBM's Telco customers loaded."""
+"""`automl local up`: the local cloud in the foreground, with the stack deployed and IBM's Telco customers loaded."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from cli import laptop
+from cli import local_cloud
 from local.aws.featurestore import offline_store
 from local.build import deploy, packaging
 from local.data import telco
@@ -19,33 +19,33 @@ _SAMPLE = (
 )
 
 
-class CannotServe(Exception):
-    """The laptop cloud did not come up, or has ended; the message says why."""
+class CannotServeError(Exception):
+    """The local cloud did not come up, or has ended; the message says why."""
 
 
 def serve(port: int, faults: Path | None, console: Console) -> None:
-    """Serve until Ctrl-C, which raises KeyboardInterrupt when everything is stopped. Raises CannotServe."""
+    """Serve until Ctrl-C, which raises KeyboardInterrupt when everything is stopped. Raises CannotServeError."""
     state = paths.PROJECT / ".local" / f"up-{port}"
     try:
-        with process.running(port=port, state=state, faults=faults, wait_scale=laptop.WAIT_SCALE) as server:
+        with process.running(port=port, state=state, faults=faults, wait_scale=local_cloud.WAIT_SCALE) as server:
             with console.status("Deploying") as spinner:
-                cloud = laptop.deploy_stack(server, spinner.update)
+                cloud = local_cloud.deploy_stack(server, spinner.update)
                 spinner.update(f"Loading {telco.ROWS:,} customers")
-                laptop.load_telco(cloud)
+                local_cloud.load_telco(cloud)
             for line in _instructions(cloud):
                 console.print(line, markup=False)
             server.wait()
             server.check()
     except (
         process.ServerError,
-        deploy.DeployFailed,
-        packaging.BuildFailed,
+        deploy.DeployError,
+        packaging.BuildError,
         offline_store.FeatureStoreError,
     ) as error:
-        raise CannotServe(str(error)) from error
+        raise CannotServeError(str(error)) from error
 
 
-def _instructions(cloud: laptop.Laptop) -> list[str]:
+def _instructions(cloud: local_cloud.LocalCloud) -> list[str]:
     """What a person copies: the environment, then the commands of a run's life."""
     outputs, url = cloud.outputs, cloud.server.endpoint_url
     machine, endpoint = outputs["TrainingStateMachineArn"], outputs["EndpointName"]
@@ -53,7 +53,7 @@ def _instructions(cloud: laptop.Laptop) -> list[str]:
         f"stepfunctions start-execution --state-machine-arn {machine} --input '{{}}'",
         f"stepfunctions list-executions --state-machine-arn {machine}",
         "stepfunctions describe-execution --execution-arn EXECUTION_ARN",
-        f"sagemaker describe-feature-group --feature-group-name {laptop.FEATURE_GROUP}",
+        f"sagemaker describe-feature-group --feature-group-name {local_cloud.FEATURE_GROUP}",
         "sagemaker describe-auto-ml-job-v2 --auto-ml-job-name automl-RUN_ID",
         f"sagemaker list-model-packages --model-package-group-name {outputs['ModelPackageGroupName']}",
         f"sagemaker describe-endpoint --endpoint-name {endpoint}",

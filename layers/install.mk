@@ -1,12 +1,12 @@
 # Installs a layer's requirements.txt for the Python and platform that Lambda has, on any host, without Docker.
-# The laptop cloud sets both variables: its functions run on this host's Python.
+# The local cloud sets both variables: its functions run on this host's Python.
 PYTHON_VERSION ?= 3.13
 PYTHON_PLATFORM ?= aarch64-manylinux_2_28
 UV ?= $(firstword $(wildcard ../../.venv/bin/uv) uv)
 TARGET = $(ARTIFACTS_DIR)/python
 
 # Lambda cannot write bytecode beside a layer's sources: without it each cold start compiles every module anew. It is the
-# same on every platform, but belongs to one version of Python, so it is made where that one is found. The laptop keeps
+# same on every platform, but belongs to one version of Python, so it is made where that one is found. The local cloud keeps
 # its own. A layer leaves out, by a regular expression, what its functions never import.
 WITHOUT_BYTECODE ?= /no-such-package/
 

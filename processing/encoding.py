@@ -31,7 +31,7 @@ NUMERIC = "numeric"
 CATEGORICAL = "categorical"
 
 
-class NotANumber(ValueError):
+class NotANumberError(ValueError):
     """A numeric column holds text: `text` is the value, `row` its row (from 0), `column` the feature's name."""
 
     def __init__(self, column: str, row: int, text: str):
@@ -133,7 +133,7 @@ class Encoder:
             return cls(json.load(file))
 
     def row(self, values: Sequence[str | None], index: int = 0) -> str:
-        """One row of texts (None where missing), in the features' order, as a CSV line. Raises NotANumber."""
+        """One row of texts (None where missing), in the features' order, as a CSV line. Raises NotANumberError."""
         cells = []
         for value, (name, codes, missing, unseen) in zip(values, self._row_plan):
             text = value.strip(WHITE_SPACE) if value is not None else ""
@@ -144,12 +144,12 @@ class Encoder:
             else:
                 parsed = number(text)
                 if parsed is None:
-                    raise NotANumber(name, index, text)
+                    raise NotANumberError(name, index, text)
                 cells.append(repr(parsed) if math.isfinite(parsed) else missing)
         return ",".join(cells)
 
     def columns(self, columns: Sequence[Any], first_row: int = 0) -> list[numpy.ndarray]:
-        """Many rows, one pyarrow array of strings a feature in the features' order, as numbers. Raises NotANumber.
+        """Many rows, one pyarrow array of strings a feature in the features' order, as numbers. Raises NotANumberError.
 
         A numeric feature becomes float64, a categorical one int64.
         """
@@ -166,5 +166,5 @@ class Encoder:
         except pyarrow.ArrowInvalid:  # texts that only Python reads as numbers (+1), or none at all
             values, bad = numbers_of(*distinct(texts))
             if bad is not None:
-                raise NotANumber(feature["name"], first_row + bad, texts[bad].as_py()) from None
+                raise NotANumberError(feature["name"], first_row + bad, texts[bad].as_py()) from None
         return numpy.where(numpy.isnan(values), float(feature["median"]), values)

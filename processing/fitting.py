@@ -9,7 +9,7 @@ from typing import Any, Sequence
 import numpy
 import pyarrow
 from encoding import CATEGORICAL, NUMERIC, UNKNOWN, distinct, finite, number, numbers_of
-from query_result import Source, UnusableData, cut
+from query_result import Source, UnusableDataError, cut
 from splitting import LEAST_TRAINING_ROWS, TEST_SHARE
 
 BINARY, MULTICLASS, REGRESSION = "BinaryClassification", "MulticlassClassification", "Regression"
@@ -27,15 +27,15 @@ LARGEST_QUANTITY = 1e38
 def read_target(source: Source, target: str, problem_type: str) -> tuple[numpy.ndarray, numpy.ndarray, list[str]]:
     """Rows that have a target, their targets (codes of `labels`, or float64 for regression), and the sorted labels.
 
-    Raises UnusableData.
+    Raises UnusableDataError.
     """
     words, codes = distinct(source.columns[target])
     if not words:
-        raise UnusableData(f"Target column {target!r} is empty in all {source.rows} rows; choose another target.")
+        raise UnusableDataError(f"Target column {target!r} is empty in all {source.rows} rows; choose another target.")
     if problem_type == REGRESSION:
         values, bad = numbers_of(words, codes)
         if bad is not None:
-            raise UnusableData(
+            raise UnusableDataError(
                 f"Target column {target!r} must be numeric for Regression, and holds {_shown(words[codes[bad]])}; "
                 "set problem_type to a classification or mend the data."
             )
@@ -48,11 +48,11 @@ def read_target(source: Source, target: str, problem_type: str) -> tuple[numpy.n
 
 
 def check_trainable(targets: numpy.ndarray, labels: list[str], rows: int, target: str, problem_type: str) -> None:
-    """Raises UnusableData if Autopilot could not train on 80 % of these rows, or the rest could not test it."""
+    """Raises UnusableDataError if Autopilot could not train on 80 % of these rows, or the rest could not test it."""
     least = int(numpy.ceil(LEAST_TRAINING_ROWS / (1 - TEST_SHARE)))
     if len(targets) < least:
         lost = rows - len(targets)
-        raise UnusableData(
+        raise UnusableDataError(
             f"There are {len(targets)} rows with a value in target column {target!r}"
             + (f" ({lost} more have none)" if lost else "")
             + f" and at least {least} are needed: Autopilot trains on {LEAST_TRAINING_ROWS} or more, and a fifth is "
@@ -67,12 +67,12 @@ def check_trainable(targets: numpy.ndarray, labels: list[str], rows: int, target
 def _check_quantity(targets: numpy.ndarray, target: str) -> None:
     low, high = float(targets.min()), float(targets.max())
     if low == high:
-        raise UnusableData(
+        raise UnusableDataError(
             f"Target column {target!r} has one value only ({low!r}); there is nothing to learn. "
             "Widen the range of customers or choose another target."
         )
     if max(-low, high) > LARGEST_QUANTITY:
-        raise UnusableData(
+        raise UnusableDataError(
             f"Target column {target!r} reaches {high if high > -low else low!r}, and models compute with numbers up to "
             f"{LARGEST_QUANTITY:g}; give it in a larger unit."
         )
@@ -81,31 +81,31 @@ def _check_quantity(targets: numpy.ndarray, target: str) -> None:
 def _check_classes(targets: numpy.ndarray, labels: list[str], target: str, problem_type: str) -> None:
     counts = numpy.bincount(targets, minlength=len(labels))
     if len(labels) == 1:
-        raise UnusableData(
+        raise UnusableDataError(
             f"Target column {target!r} has one class only ({_shown(labels[0])}); there is nothing to learn. "
             "Widen the range of customers or choose another target."
         )
     too_many = problem_type == BINARY and len(labels) > 2
     unfit = too_many or counts.min() < LEAST_OF_A_CLASS
     if unfit and len(labels) > MOST_NUMBERED_CLASSES and all(number(label) is not None for label in labels):
-        raise UnusableData(
+        raise UnusableDataError(
             f"Target column {target!r} holds {len(labels)} different numbers, which is a quantity rather than "
             "classes; set problem_type to Regression and objective_metric_name to RMSE, or choose another target."
         )
     for label in labels:
         if "\0" in label:
-            raise UnusableData(
+            raise UnusableDataError(
                 f"Class {_shown(label)} of target column {target!r} holds a NUL character, at which readers of CSV stop; "
                 "mend the data."
             )
     if too_many:
         shown = ", ".join(map(_shown, labels[:5])) + (", ..." if len(labels) > 5 else "")
-        raise UnusableData(
+        raise UnusableDataError(
             f"Target column {target!r} has {len(labels)} classes ({shown}) and BinaryClassification takes 2; "
             "set problem_type to MulticlassClassification or mend the data."
         )
     if counts.min() < LEAST_OF_A_CLASS:
-        raise UnusableData(
+        raise UnusableDataError(
             f"Class {_shown(labels[int(counts.argmin())])} of target column {target!r} has {_rows(counts.min())}, and "
             f"{LEAST_OF_A_CLASS} are needed to be in training and test. Add rows of it, merge it with another class, or "
             "leave its rows out."
@@ -114,10 +114,10 @@ def _check_classes(targets: numpy.ndarray, labels: list[str], target: str, probl
 
 
 def _check_class_names(labels: list[str], target: str) -> None:
-    """Raises UnusableData for classes that Autopilot, which infers types when it reads CSV, could not tell apart."""
+    """Raises UnusableDataError for classes that Autopilot, which infers types when it reads CSV, could not tell apart."""
     for label in labels:
         if any(mark in label for mark in ',"\r\n'):
-            raise UnusableData(
+            raise UnusableDataError(
                 f"Class {_shown(label)} of target column {target!r} holds a comma, a double quote or a line break, which "
                 "does not survive in the CSV that the model answers with. Rename the class."
             )
@@ -127,7 +127,7 @@ def _check_class_names(labels: list[str], target: str) -> None:
     if all(number(label) is not None for label in labels):
         large = [label for label in labels if INTEGER.fullmatch(label) and abs(int(label)) > LARGEST_EXACT_INTEGER]
         if large:
-            raise UnusableData(
+            raise UnusableDataError(
                 f"Class {_shown(large[0])} of target column {target!r} is an integer beyond 2^53, which a double cannot "
                 "hold exactly: Autopilot may confuse it with its neighbors. Put a letter in front of every class."
             )
@@ -136,7 +136,7 @@ def _check_class_names(labels: list[str], target: str) -> None:
         groups.setdefault(sense, []).append(label)
     for sense, alike in groups.items():
         if len(alike) > 1:
-            raise UnusableData(
+            raise UnusableDataError(
                 f"Classes {' and '.join(map(_shown, alike[:5]))} of target column {target!r} cannot be told apart: "
                 f"Autopilot reads each of them as {sense}. Use one spelling, or put a letter in front of every class."
             )
@@ -151,15 +151,15 @@ def _sense(label: str) -> str | None:
 
 
 def check_features(features: Sequence[Feature], train: numpy.ndarray) -> None:
-    """Raises UnusableData if no feature has two values among the training rows (places `train`)."""
+    """Raises UnusableDataError if no feature has two values among the training rows (places `train`)."""
     if not features:
-        raise UnusableData(
+        raise UnusableDataError(
             "No column besides ids, metadata and the target holds any value; there is nothing to learn from. "
             "Add features to the feature group."
         )
     if all((feature.values[train] == feature.values[train[0]]).all() for feature in features):
         names = ", ".join(repr(feature.specification["name"]) for feature in features)
-        raise UnusableData(
+        raise UnusableDataError(
             f"The features ({cut(names, 400)}) have the same value in every row; there is nothing to learn from. "
             "Add features that differ between customers, or widen the range of customers."
         )

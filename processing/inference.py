@@ -27,7 +27,7 @@ from typing import Any, Iterator, Sequence
 import numpy
 import pyarrow
 import pyarrow.csv
-from encoding import Encoder, NotANumber, number
+from encoding import Encoder, NotANumberError, number
 
 CSV = "text/csv"
 JSON = "application/json"
@@ -38,7 +38,7 @@ COLUMNAR_FROM_BYTES = 16 * 1024
 csv.field_size_limit(100 * 1024 * 1024)
 
 
-class BadRequest(ValueError):
+class BadRequestError(ValueError):
     """The request cannot be read; the message is one sentence for the client."""
 
 
@@ -63,7 +63,7 @@ def predict_fn(request: tuple[bytes, str], encoder: Encoder) -> Any:
     """The encoded rows as CSV (bytes), or the response with status 400 for a request that cannot be read."""
     try:
         return encode(encoder, *request)
-    except BadRequest as problem:
+    except BadRequestError as problem:
         return _refusal(str(problem))
 
 
@@ -92,25 +92,25 @@ def _refusal(sentence: str) -> Any:
 
 
 def encode(encoder: Encoder, body: bytes, content_type: str) -> bytes:
-    """Encoded CSV lines for the rows in `body`. Raises BadRequest with one sentence."""
+    """Encoded CSV lines for the rows in `body`. Raises BadRequestError with one sentence."""
     kind, *parameters = [part.strip().lower() for part in content_type.split(";")]
     if kind not in (CSV, JSON, *JSON_LINES):
-        raise BadRequest(f"Content type {kind[:60]!r} is not supported; send {CSV}, {JSON} or {JSON_LINES[0]}.")
+        raise BadRequestError(f"Content type {kind[:60]!r} is not supported; send {CSV}, {JSON} or {JSON_LINES[0]}.")
     body = body[len(codecs.BOM_UTF8) :] if body.startswith(codecs.BOM_UTF8) else body
     try:
         text = body.decode()
     except UnicodeDecodeError as error:
-        raise BadRequest(f"The request is not UTF-8: byte {error.start} cannot be read.") from None
+        raise BadRequestError(f"The request is not UTF-8: byte {error.start} cannot be read.") from None
     if not text.strip():
-        raise BadRequest("The request holds no row.")
+        raise BadRequestError("The request holds no row.")
     try:
         if kind == CSV:
             said = [parameter == "header=present" for parameter in parameters if parameter.startswith("header=")]
             return _encode_csv(encoder, text, body, said[0] if said else None)
         rows = _json_rows(encoder, text) if kind == JSON else _json_line_rows(encoder, text)
         return _join(encoder.row(row, index) for index, row in enumerate(rows))
-    except NotANumber as problem:
-        raise BadRequest(str(problem)) from None
+    except NotANumberError as problem:
+        raise BadRequestError(str(problem)) from None
 
 
 def _join(lines: Iterator[str]) -> bytes:
@@ -134,14 +134,14 @@ def _encode_csv(encoder: Encoder, text: str, body: bytes, header: bool | None) -
         lines = []
         for index, row in enumerate(rows):
             if len(row) != width:
-                raise BadRequest(_wrong_width(header, width, len(row), index))
+                raise BadRequestError(_wrong_width(header, width, len(row), index))
             lines.append(encoder.row([row[place] if place is not None else None for place in places], index))
     except csv.Error as error:
-        raise BadRequest(f"The CSV cannot be read at line {reader.line_num}: {error}.") from None
+        raise BadRequestError(f"The CSV cannot be read at line {reader.line_num}: {error}.") from None
     except StopIteration:
-        raise BadRequest("The request holds no row.") from None
+        raise BadRequestError("The request holds no row.") from None
     if not lines:
-        raise BadRequest("The request holds a header and no row.")
+        raise BadRequestError("The request holds a header and no row.")
     return _join(iter(lines))
 
 
@@ -182,7 +182,7 @@ def _encode_csv_columns(
     columns = [absent if place is None else table.column(place) for place in places]
     try:
         encoded = encoder.columns(columns)
-    except NotANumber:  # of several the first row is to be named, and not the first column
+    except NotANumberError:  # of several the first row is to be named, and not the first column
         return None
     out = io.BytesIO()
     pyarrow.csv.write_csv(
@@ -240,12 +240,12 @@ def _named_places(encoder: Encoder, names: Sequence[str], index: int | None = No
     for name in encoder.names:
         found = exact.get(name) or folded.get(_fold(name), [None])
         if len(found) > 1:
-            raise BadRequest(f"Column {name!r} is there twice{where}.")
+            raise BadRequestError(f"Column {name!r} is there twice{where}.")
         places.append(found[0])
     missing = [name for name, place in zip(encoder.names, places) if place is None]
     # A left-out column is a missing value, as in training; but a request about something else is not to be answered.
     if 2 * len(missing) > len(encoder.names):
-        raise BadRequest(
+        raise BadRequestError(
             f"{len(missing)} of the model's {len(encoder.names)} features are missing{where}: {', '.join(missing)}."
         )
     return places
@@ -259,7 +259,7 @@ def _unnamed_places(encoder: Encoder, width: int, index: int = 0) -> list[int | 
         place_of = {name: place for place, name in enumerate(columns)}
         return [place_of[name] for name in encoder.names]
     row = "The first row" if index == 0 else f"Row {index + 1}"
-    raise BadRequest(
+    raise BadRequestError(
         f"{row} has {width} values and the model takes {len(encoder.names)}: {', '.join(encoder.names)}. "
         "Send them in this order, or with their names."
     )
@@ -275,9 +275,9 @@ def _parsed(text: str, first_line: int = 1) -> Any:
         return json.loads(text)
     except json.JSONDecodeError as error:
         place = f"line {first_line + error.lineno - 1}, column {error.colno}"
-        raise BadRequest(f"The request is not JSON at {place}: {error.msg}.") from None
+        raise BadRequestError(f"The request is not JSON at {place}: {error.msg}.") from None
     except (ValueError, RecursionError) as error:  # a number of thousands of digits; lists in lists in lists
-        raise BadRequest(f"The JSON at line {first_line} cannot be read: {error}.") from None
+        raise BadRequestError(f"The JSON at line {first_line} cannot be read: {error}.") from None
 
 
 def _json_line_rows(encoder: Encoder, text: str) -> Iterator[list[str | None]]:
@@ -295,7 +295,7 @@ def _json_rows(encoder: Encoder, text: str) -> Iterator[list[str | None]]:
     if isinstance(value, dict) or (isinstance(value, list) and not any(isinstance(row, (dict, list)) for row in value)):
         value = [value] if value else []
     if not isinstance(value, list) or not value:
-        raise BadRequest("The request holds no row; send an object, or a list of objects.")
+        raise BadRequestError("The request holds no row; send an object, or a list of objects.")
     for index, row in enumerate(value):
         yield _json_row(encoder, row, index)
 
@@ -310,7 +310,7 @@ def _json_row(encoder: Encoder, row: Any, index: int) -> list[str | None]:
     elif isinstance(row, list):
         values = [None if place is None else row[place] for place in _unnamed_places(encoder, len(row), index)]
     else:
-        raise BadRequest(f"Row {index + 1} is neither an object nor a list.")
+        raise BadRequestError(f"Row {index + 1} is neither an object nor a list.")
     return [_json_text(encoder.features[place], value, index) for place, value in enumerate(values)]
 
 
@@ -326,7 +326,7 @@ def _json_text(feature: Any, value: Any, index: int) -> str | None:
     if isinstance(value, (int, float)):
         return repr(value)
     kind = type(value).__name__
-    raise BadRequest(f"{feature['name']!r} must be a text or a number, and is a {kind} in row {index + 1}.")
+    raise BadRequestError(f"{feature['name']!r} must be a text or a number, and is a {kind} in row {index + 1}.")
 
 
-__all__ = ["BadRequest", "encode", "input_fn", "model_fn", "output_fn", "predict_fn"]
+__all__ = ["BadRequestError", "encode", "input_fn", "model_fn", "output_fn", "predict_fn"]

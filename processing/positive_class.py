@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Sequence
 
 import numpy
-from query_result import UnusableData, cut
+from query_result import UnusableDataError, cut
 
 # What the answer is called that a binary question asks about, in the words that tables use for it.
 ANSWERS = frozenset([
@@ -19,7 +19,7 @@ ANSWERS = frozenset([
 def positive_class(labels: Sequence[str], counts: numpy.ndarray, asked: str | None, target: str) -> tuple[str, str]:
     """The positive one of two labels, and why it is that one, as the end of a sentence.
 
-    `counts`: how many rows each label has. `asked`: the setting positive_class. Raises UnusableData if that is none of
+    `counts`: how many rows each label has. `asked`: the setting positive_class. Raises UnusableDataError if that is none of
     the labels.
     """
     if asked is not None:
@@ -27,7 +27,7 @@ def positive_class(labels: Sequence[str], counts: numpy.ndarray, asked: str | No
             if label == asked.strip():
                 return label, "set by positive_class"
         first, second = (cut(repr(label), 80) for label in labels)
-        raise UnusableData(
+        raise UnusableDataError(
             f"positive_class is {cut(repr(asked), 80)}, and target column {target!r} has the classes {first} and {second}. "
             "Set positive_class to one of them, spelled as here, or leave it out."
         )

@@ -29,7 +29,7 @@ from encoding import FORMAT, Encoder
 from fitting import BINARY, MULTICLASS, REGRESSION, check_features, check_trainable, fit, read_target
 from outputs import progress, write_outputs
 from positive_class import positive_class
-from query_result import Source, UnusableData, cut, read_source
+from query_result import Source, UnusableDataError, cut, read_source
 
 # SageMaker mounts everything under /opt/ml; another root is for running the job elsewhere.
 ROOT = os.environ.get("OPT_ML", "/opt/ml")
@@ -52,7 +52,7 @@ class Choices:
 def run(
     root: str, target: str, problem_type: str, ignored: Sequence[str], seed: int, choices: Choices = Choices()
 ) -> dict[str, Any]:
-    """The whole job. Returns preprocessing.json's content. Raises UnusableData before anything is written."""
+    """The whole job. Returns preprocessing.json's content. Raises UnusableDataError before anything is written."""
     apart = choices.group_column if choices.split == splitting.GROUP else None
     apart = choices.event_time_column if choices.split == splitting.TIME else apart
     ids = [*STORE_COLUMNS, *ignored, *([choices.event_time_column] if choices.event_time_column else [])]
@@ -92,7 +92,7 @@ def run(
         progress("WARNING: " + finding.text)
     grave = [finding.text for finding in found if finding.stops]
     if grave and choices.require_checks:
-        raise UnusableData(_refusal(grave))
+        raise UnusableDataError(_refusal(grave))
 
     specification = {
         "format": FORMAT,
@@ -128,19 +128,21 @@ def run(
 
 
 def _check_columns(source: Source, target: str, apart: str | None, choices: Choices) -> None:
-    """Raises UnusableData for a column that is asked for and not there, and if there is no row."""
+    """Raises UnusableDataError for a column that is asked for and not there, and if there is no row."""
     has = f"which has: {cut(', '.join(source.columns), 600)}."
     if target not in source.columns:
-        raise UnusableData(
+        raise UnusableDataError(
             f"Target column {target!r} is not in the data, {has} Set target_attribute_name to one of them."
         )
     missing = [name for name in choices.exclude_columns if name not in source.columns]
     if missing:
-        raise UnusableData(f"exclude_columns names {cut(', '.join(map(repr, missing)), 200)}, not in the data, {has}")
+        raise UnusableDataError(
+            f"exclude_columns names {cut(', '.join(map(repr, missing)), 200)}, not in the data, {has}"
+        )
     if apart is not None and apart not in source.columns:
-        raise UnusableData(f"split: {choices.split} needs column {apart!r}, which is not in the data, {has}")
+        raise UnusableDataError(f"split: {choices.split} needs column {apart!r}, which is not in the data, {has}")
     if source.rows == 0:
-        raise UnusableData(
+        raise UnusableDataError(
             "The query found no customer: the feature group has no record in the chosen range that is not deleted. "
             "Check customer_id_start and customer_id_end, and whether records have arrived in the offline store."
         )
@@ -198,7 +200,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ignored = [name for name in options.drop_columns.split(",") if name]
     try:
         run(options.root, options.target, options.problem_type, ignored, options.seed, choices)
-    except UnusableData as problem:
+    except UnusableDataError as problem:
         message = str(problem).encode()[:MESSAGE_BYTES].decode(errors="ignore")
         os.makedirs(os.path.join(options.root, "output"), exist_ok=True)
         with open(os.path.join(options.root, "output/message"), "w", encoding="utf-8") as file:

@@ -28,7 +28,7 @@ QUOTE, LINE_BREAK = ord('"'), ord("\n")
 TEXT = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
 
 
-class UnusableData(Exception):
+class UnusableDataError(Exception):
     """The data cannot be trained on; the message names the column and the remedy."""
 
 
@@ -49,15 +49,15 @@ class Source:
 def read_source(folder: str, ignored: Sequence[str]) -> Source:
     """The CSV file of `folder`, without the columns in `ignored` (their names stay known as keys with value None).
 
-    Raises UnusableData.
+    Raises UnusableDataError.
     """
     paths = sorted(os.path.join(folder, name) for name in os.listdir(folder) if name.endswith(".csv"))
     if not paths:
-        raise UnusableData("The query left no CSV file: check that the DataSource step wrote to data/raw/.")
+        raise UnusableDataError("The query left no CSV file: check that the DataSource step wrote to data/raw/.")
     if len(paths) > 1:
-        raise UnusableData(f"data/raw/ holds {len(paths)} CSV files and should hold the run's own alone.")
+        raise UnusableDataError(f"data/raw/ holds {len(paths)} CSV files and should hold the run's own alone.")
     if not os.path.getsize(paths[0]):
-        raise UnusableData("The feature group returned nothing, not even column names.")
+        raise UnusableDataError("The feature group returned nothing, not even column names.")
     with pyarrow.memory_map(paths[0]) as file, ThreadPoolExecutor(1) as threads:
         body = file.read_buffer()
         fingerprint = threads.submit(lambda: hashlib.sha256(body).hexdigest())  # while the columns are read
@@ -73,7 +73,7 @@ def _header(line: pyarrow.Buffer) -> list[str]:
     names = next(csv.reader(io.StringIO(line.to_pybytes().decode("utf-8-sig"), newline="")))
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise UnusableData(f"Column names are there twice: {cut(', '.join(twice), 600)}. Names must differ.")
+        raise UnusableDataError(f"Column names are there twice: {cut(', '.join(twice), 600)}. Names must differ.")
     return names
 
 
@@ -139,7 +139,7 @@ def _read_columns(body: pyarrow.Buffer, names: Sequence[str], wanted: Sequence[s
             return read_all(kinds)
         return read_all(texts)
     except pyarrow.ArrowInvalid as error:
-        raise UnusableData(f"The raw CSV cannot be read: {error}") from None
+        raise UnusableDataError(f"The raw CSV cannot be read: {error}") from None
 
 
 def _all_numbers(column: Any) -> bool:

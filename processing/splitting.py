@@ -12,7 +12,7 @@ from typing import Any, Callable, Sequence
 import numpy
 import pyarrow
 from encoding import distinct
-from query_result import UnusableData, cut
+from query_result import UnusableDataError, cut
 from sklearn.model_selection import train_test_split
 
 STRATIFIED, TIME, GROUP = "stratified", "time", "group"
@@ -46,7 +46,7 @@ def stratified(targets: numpy.ndarray, is_regression: bool, seed: int) -> Parts:
 
 
 def by_time(times: numpy.ndarray) -> Parts:
-    """The newest fifth as the test, the newest fifth of the rest for validation. Raises UnusableData.
+    """The newest fifth as the test, the newest fifth of the rest for validation. Raises UnusableDataError.
 
     `times`: one number a row, larger is later.
     """
@@ -54,7 +54,7 @@ def by_time(times: numpy.ndarray) -> Parts:
 
 
 def by_group(groups: numpy.ndarray, seed: int) -> Parts:
-    """Whole groups, drawn at random, as the test, and others for validation. Raises UnusableData.
+    """Whole groups, drawn at random, as the test, and others for validation. Raises UnusableDataError.
 
     `groups`: a whole number a row, alike for the rows of a group; -1 for a row that belongs to none.
     """
@@ -75,14 +75,14 @@ def _newest(times: numpy.ndarray, share: float) -> numpy.ndarray:
     ordered = numpy.sort(times)
     begins = numpy.flatnonzero(numpy.diff(ordered)) + 1  # where a later time begins
     if len(begins) == 0:
-        raise UnusableData(
+        raise UnusableDataError(
             "split: time needs event times that differ, and every row has the same one. Load records with the time of "
             "what they describe, or set split to stratified."
         )
     begin = begins[numpy.abs(begins - (1 - share) * len(times)).argmin()]
     reached = 1 - begin / len(times)
     if not LEAST_SHARE <= reached <= MOST_SHARE:
-        raise UnusableData(
+        raise UnusableDataError(
             f"split: time needs about {share:.0%} of the rows to be newer than the rest, and so many share one event time "
             f"that {reached:.0%} is the nearest. Load records with finer times, or set split to stratified."
         )
@@ -99,7 +99,7 @@ def _drawn(groups: numpy.ndarray, share: float, seed: int) -> numpy.ndarray:
         chosen[order[: int(numpy.abs(reached - share).argmin()) + 1]] = True
     rows = chosen[place]
     if not LEAST_SHARE <= rows.mean() <= MOST_SHARE:
-        raise UnusableData(
+        raise UnusableDataError(
             f"split: group needs groups of which some make up about {share:.0%} of the rows: there are {len(names)} "
             f"groups, the largest with {sizes.max()} of {len(groups)} rows. Choose another split_group_column."
         )
@@ -107,9 +107,9 @@ def _drawn(groups: numpy.ndarray, share: float, seed: int) -> numpy.ndarray:
 
 
 def check_parts(parts: Parts, targets: numpy.ndarray, labels: Sequence[str], target: str, split: str) -> None:
-    """Raises UnusableData if too few rows are left to train on, or a part has no row of a class."""
+    """Raises UnusableDataError if too few rows are left to train on, or a part has no row of a class."""
     if len(parts.train) < LEAST_TRAINING_ROWS:
-        raise UnusableData(
+        raise UnusableDataError(
             f"split: {split} leaves {len(parts.train)} rows to train on, {len(parts.validation)} to validate and "
             f"{len(parts.test)} to test, and Autopilot trains on {LEAST_TRAINING_ROWS} or more. Widen the range of "
             "customers, or set split to stratified."
@@ -119,14 +119,14 @@ def check_parts(parts: Parts, targets: numpy.ndarray, labels: Sequence[str], tar
             [labels[code] for code in set(range(len(labels))).difference(targets[rows].tolist())] if len(rows) else []
         )
         if missing:
-            raise UnusableData(
+            raise UnusableDataError(
                 f"split: {split} leaves no row of class {cut(repr(sorted(missing)[0]), 40)} of target column {target!r} among "
                 f"the {len(rows)} {name} rows. Widen the range of customers, or set split to stratified."
             )
 
 
 def times_of(column: Any, name: str) -> numpy.ndarray:
-    """Event times as numbers. Raises UnusableData.
+    """Event times as numbers. Raises UnusableDataError.
 
     `column`: float64, or texts as the Feature Store takes them (ISO 8601); dates alone and times without a zone count as
     UTC (docs.aws.amazon.com/sagemaker/latest/dg/feature-store-quotas.html: data types of event time).
@@ -134,20 +134,20 @@ def times_of(column: Any, name: str) -> numpy.ndarray:
     if pyarrow.types.is_floating(column.type):
         values = column.to_numpy()
         if numpy.isnan(values).any():
-            raise UnusableData(
+            raise UnusableDataError(
                 f"split: time needs {name!r} in every row, and {int(numpy.isnan(values).sum())} have none."
             )
         return values
     words, codes = distinct(column)
     if (codes < 0).any():
-        raise UnusableData(f"split: time needs {name!r} in every row, and {int((codes < 0).sum())} have none.")
+        raise UnusableDataError(f"split: time needs {name!r} in every row, and {int((codes < 0).sum())} have none.")
     for kind in (pyarrow.timestamp("ns", "UTC"), pyarrow.timestamp("ns")):
         try:
             moments = pyarrow.array(words, pyarrow.string()).cast(kind).cast(pyarrow.int64())
         except pyarrow.ArrowInvalid:
             continue
         return moments.to_numpy()[codes]
-    raise UnusableData(
+    raise UnusableDataError(
         f"split: time needs times in {name!r}, all written like 2026-11-23T21:00:00Z, and it holds {cut(repr(words[0]), 40)}, "
         "among others. Correct the records, or set split to stratified."
     )

@@ -10,7 +10,7 @@ from tests.faults.table import pytest_sessionstart, pytest_terminal_summary
 
 __all__ = ["pytest_sessionstart", "pytest_terminal_summary"]
 
-# Folders whose tests share a laptop cloud. Elsewhere a file's tests share what the file sets up.
+# Folders whose tests share a local cloud. Elsewhere a file's tests share what the file sets up.
 SHARED = ("pipeline/endpoints", "unit/athena", "unit/local")
 
 

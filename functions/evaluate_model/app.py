@@ -21,7 +21,7 @@ import predictions
 import report
 import sklearn
 from aws_lambda_powertools import Logger
-from predictions import UnusablePredictions
+from predictions import UnusablePredictionsError
 
 logger = Logger()
 
@@ -39,7 +39,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     report_uri, known_row_uri (files), target_attribute_name, problem_type, objective_metric_name, accuracy_threshold, and
     `settings`: all settings of the run.
     Returns {"metrics": numbers by name, "gate_metric", "gate_value", "passed", "verdict": a sentence, "warnings":
-    sentences, "positive_class", "rows", "evaluation_uri"}. Raises UnusablePredictions.
+    sentences, "positive_class", "rows", "evaluation_uri"}. Raises UnusablePredictionsError.
     """
     settings, target = event.get("settings", {}), event["target_attribute_name"]
     is_regression = event["problem_type"] == metrics.REGRESSION
@@ -50,7 +50,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     answers = None if is_regression else predictions.read_classes(content, labels)
     predicted = predictions.read_regression(content) if answers is None else answers.predicted
     if len(predicted) != len(truth):
-        raise UnusablePredictions(
+        raise UnusablePredictionsError(
             f"The model answered {len(predicted)} rows and was asked about {len(truth)}. See the transform job's log."
         )
     index = known_row.choose(answers and answers.probability)
@@ -137,7 +137,7 @@ def _refuse_endless(evaluated: dict[str, Any], target: str) -> None:
     """JSON has no word for these."""
     endless = [name for name, value in evaluated.items() if isinstance(value, float) and not math.isfinite(value)]
     if endless:
-        raise UnusablePredictions(
+        raise UnusablePredictionsError(
             f"The model's answers are so far off that {', '.join(endless)} cannot be computed. Look for outliers in "
             f"target column {target!r} and in the features."
         )
@@ -158,7 +158,7 @@ def _read_folder(uri: str) -> bytes:
     pages = _s3().get_paginator("list_objects_v2").paginate(Bucket=place.netloc, Prefix=place.path.lstrip("/"))
     keys = sorted(item["Key"] for page in pages for item in page.get("Contents", []) if item["Key"].endswith(".out"))
     if not keys:
-        raise UnusablePredictions(f"Batch transform left no answers under {uri}.")
+        raise UnusablePredictionsError(f"Batch transform left no answers under {uri}.")
     parts = [_read(f"s3://{place.netloc}/{key}") for key in keys]
     return parts[0] if len(parts) == 1 else b"".join(p if p.endswith(b"\n") else p + b"\n" for p in parts)
 

@@ -13,13 +13,13 @@ from itertools import islice
 
 import numpy
 from automl_pipeline import answers
-from automl_pipeline.answers import Answer, UnreadableAnswer
+from automl_pipeline.answers import Answer, UnreadableAnswerError
 
 _FIRST_CELL = re.compile(r'"(?:[^"]|"")*"|[^,\r\n]*')
 _NO_CLASS = -1
 
 
-class UnusablePredictions(Exception):
+class UnusablePredictionsError(Exception):
     """The model's answers do not match the rows it was asked about; the message says how."""
 
 
@@ -39,12 +39,12 @@ class Answers:
 def _answers(content: bytes) -> Iterator[Answer]:
     try:
         yield from answers.read(content)
-    except UnreadableAnswer as error:
-        raise UnusablePredictions(str(error)) from None
+    except UnreadableAnswerError as error:
+        raise UnusablePredictionsError(str(error)) from None
 
 
 def read_regression(content: bytes) -> numpy.ndarray:
-    """The predicted numbers, in the rows' order. Raises UnusablePredictions naming the line."""
+    """The predicted numbers, in the rows' order. Raises UnusablePredictionsError naming the line."""
     numbers = array("d")
     for record in _answers(content):
         try:
@@ -59,7 +59,7 @@ def read_classes(content: bytes, labels: Sequence[str]) -> Answers:
 
     `labels`: the classes as the training data spells them. The answers may spell them otherwise: whether Autopilot keeps
     the spelling is not documented, and a reader of CSV that guesses types answers `1` or `True` for what stands there as
-    `01` or `true`. Raises UnusablePredictions naming the line, or the answers that are none of the classes.
+    `01` or `true`. Raises UnusablePredictionsError naming the line, or the answers that are none of the classes.
     """
     spelling = _Spelling(labels)
     predicted, numbers = array("i"), array("d")
@@ -76,7 +76,9 @@ def read_classes(content: bytes, labels: Sequence[str]) -> Answers:
             columns = spelling.columns(record.labels) if record.labels else ()
         if record.labels is None and len(record.numbers) != width:
             line = 1 if record.numbers else record.line
-            raise UnusablePredictions(f"Line {line} of the model's answers has no probability, and others have one.")
+            raise UnusablePredictionsError(
+                f"Line {line} of the model's answers has no probability, and others have one."
+            )
         if record.labels and (len(record.numbers) != len(columns) or spelling.columns(record.labels) != columns):
             raise _unreadable(record.line, record.text)
         code = spelling.code(record.label)
@@ -84,7 +86,7 @@ def read_classes(content: bytes, labels: Sequence[str]) -> Answers:
         if code == _NO_CLASS:
             foreign.add(record.label)
     if foreign:
-        raise UnusablePredictions(
+        raise UnusablePredictionsError(
             f"The model answered {_shown(sorted(foreign))}, which is none of the classes {_shown(labels)}. "
             "See the transform job's log."
         )
@@ -93,7 +95,7 @@ def read_classes(content: bytes, labels: Sequence[str]) -> Answers:
         return Answers(codes, None, None)
     values = numpy.frombuffer(numbers).reshape(-1, width)
     if values.min() < 0 or values.max() > 1 or (columns and not numpy.allclose(values.sum(axis=1), 1, atol=1e-3)):
-        raise UnusablePredictions(
+        raise UnusablePredictionsError(
             "The model's probabilities are not between 0 and 1, or do not sum to 1 in a row. See the transform job's log."
         )
     if not columns:
@@ -161,8 +163,8 @@ def _sense(label: str) -> str:
         return label.strip().casefold()
 
 
-def _unreadable(line: int, text: str) -> UnusablePredictions:
-    return UnusablePredictions(str(UnreadableAnswer(line, text)))
+def _unreadable(line: int, text: str) -> UnusablePredictionsError:
+    return UnusablePredictionsError(str(UnreadableAnswerError(line, text)))
 
 
 def _shown(names: Sequence[str]) -> str:

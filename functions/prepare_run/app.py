@@ -16,7 +16,7 @@ logger = Logger()
 
 
 # The name becomes the error's name in Step Functions.
-class InvalidInput(settings.InvalidInput):
+class InvalidInputError(settings.InvalidInputError):
     """The execution's input cannot be used; one line for each problem."""
 
 
@@ -30,13 +30,13 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Answers with the run: its names, places and settings (see automl_pipeline.run_layout.describe).
 
     `event`: {"input": the execution's input, "execution": {"arn", "name", "start_time"}}.
-    Raises InvalidInput with every problem of the input.
+    Raises InvalidInputError with every problem of the input.
     """
     try:
         chosen = settings.resolve(event["input"], settings.deployed())
-    except settings.InvalidInput as error:
+    except settings.InvalidInputError as error:
         logger.info("Input refused", problems=error.problems)
-        raise InvalidInput(error.problems) from None
+        raise InvalidInputError(error.problems) from None
     sha256, contents = container_code.read()
     run = describe(
         chosen,

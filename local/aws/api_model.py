@@ -1,4 +1,4 @@
-"""Checks a request against botocore's own model of an API: what AWS would refuse, the laptop refuses, in AWS's words."""
+"""Checks a request against botocore's own model of an API: what AWS would refuse, the local cloud refuses, in AWS's words."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from local.aws import api_model
 
-logger = logging.getLogger("laptop.faults")
+logger = logging.getLogger("local.faults")
 Job = Literal["processing", "automl", "transform", "endpoint"]
 Reason = Annotated[str, Field(max_length=1024)]
 Times = Annotated[int, Field(ge=1, strict=True)]

@@ -26,7 +26,7 @@ _CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPA
 Progress = Callable[[str], None]
 
 
-class DeployFailed(Exception):
+class DeployError(Exception):
     """The stack was not created or updated; the message names each resource that failed and why."""
 
 
@@ -43,9 +43,9 @@ def deploy(
     endpoint_url: str, stack_name: str, *, template: Path = paths.PROJECT / "template.yaml",
     parameters: dict[str, str] | None = None, progress: Progress = lambda _: None,
 ) -> Stack:  # fmt: skip
-    """Build what changed, upload it, and create or update the stack on the laptop cloud at `endpoint_url`.
+    """Build what changed, upload it, and create or update the stack on the local cloud at `endpoint_url`.
 
-    `progress` gets one line of text for each step. Raises packaging.BuildFailed and DeployFailed.
+    `progress` gets one line of text for each step. Raises packaging.BuildError and DeployError.
     """
     artifacts = packaging.build(template, progress=progress)
     session = boto3.Session(ACCESS_KEY, SECRET_KEY, region_name=REGION)
@@ -73,7 +73,7 @@ def _apply(
             **source,
         )
     except ClientError as error:
-        raise DeployFailed(f"The template was refused: {error.response['Error']['Message']}") from None
+        raise DeployError(f"The template was refused: {error.response['Error']['Message']}") from None
     arn = created["Id"]
     change = _wait(
         lambda: cloudformation.describe_change_set(ChangeSetName=arn), ("CREATE_PENDING", "CREATE_IN_PROGRESS")
@@ -83,13 +83,13 @@ def _apply(
         reason = change.get("StatusReason", "")
         if exists and ("didn't contain changes" in reason or "No updates" in reason):
             return Stack(name, _outputs(cloudformation, name), changed=False)
-        raise DeployFailed(f"The change set was refused: {reason}")
+        raise DeployError(f"The change set was refused: {reason}")
     started = _newest_event(cloudformation, name)
     progress(f"{'Updating' if exists else 'Creating'} stack {name}")
     cloudformation.execute_change_set(ChangeSetName=arn)
     status = _watch(cloudformation, name, started, progress)
     if status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
-        raise DeployFailed(_reasons(cloudformation, name, started, status))
+        raise DeployError(_reasons(cloudformation, name, started, status))
     return Stack(name, _outputs(cloudformation, name), changed=True)
 
 
@@ -108,7 +108,7 @@ def _watch(cloudformation: Any, name: str, since: str | None, progress: Progress
         if not status.endswith("_IN_PROGRESS"):
             return status
         if time.monotonic() > deadline:
-            raise DeployFailed(f"Stack {name} is still {status} after {TIMEOUT_SECONDS:.0f} s")
+            raise DeployError(f"Stack {name} is still {status} after {TIMEOUT_SECONDS:.0f} s")
         time.sleep(_POLL_SECONDS)
 
 
@@ -154,7 +154,7 @@ def _wait(describe: Callable[[], dict[str, Any]], pending: tuple[str, ...]) -> d
     deadline = time.monotonic() + TIMEOUT_SECONDS
     while (answer := describe())["Status"] in pending:
         if time.monotonic() > deadline:
-            raise DeployFailed(f"The change set is still {answer['Status']} after {TIMEOUT_SECONDS:.0f} s")
+            raise DeployError(f"The change set is still {answer['Status']} after {TIMEOUT_SECONDS:.0f} s")
         time.sleep(_POLL_SECONDS)
     return answer
 

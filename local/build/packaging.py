@@ -1,4 +1,4 @@
-"""What `sam build` and `sam package` do, for the laptop: build by Makefile, zip, upload, point the template at it.
+"""What `sam build` and `sam package` do, for the local cloud: build by Makefile, zip, upload, point the template at it.
 
 Everything is named by its content: an unchanged function is neither built, zipped nor uploaded twice.
 """
@@ -37,7 +37,7 @@ _FIXED_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say: the arch
 _OUTSIDE_PATH = re.compile(r"(?:\.\./)+[\w./-]*")
 
 
-class BuildFailed(Exception):
+class BuildError(Exception):
     """A Makefile target failed; the message has what it said last."""
 
 
@@ -58,7 +58,7 @@ def read_template(path: Path) -> Template:
 def build(template_path: Path, *, root: Path = paths.BUILD, progress: Progress = lambda _: None) -> dict[str, Artifact]:
     """Archives of all functions and layers by logical id, built for this host where sources changed.
 
-    Raises BuildFailed.
+    Raises BuildError.
     """
     template = read_template(template_path)
     sources = {
@@ -157,7 +157,7 @@ def _make(logical_id: str, resource: Template, source: Path, artifacts: Path) ->
     made = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
     if made.returncode:
         tail = "\n".join((made.stdout + made.stderr).strip().splitlines()[-15:])
-        raise BuildFailed(f"{' '.join(command[:5])} failed:\n{tail}")
+        raise BuildError(f"{' '.join(command[:5])} failed:\n{tail}")
 
 
 def _fingerprint(logical_id: str, source: Path, project: Path) -> str:

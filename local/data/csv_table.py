@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from local.data.feature_names import NameCollision, feature_names
+from local.data.feature_names import NameCollisionError, feature_names
 
 MIN_ROWS = 500  # Autopilot's own minimum
 MAX_FEATURES = 2500  # of a feature group
@@ -36,7 +36,7 @@ _INT64 = (-(2**63), 2**63 - 1)
 _MISSING_NUMBERS = {"", "na", "n/a", "nan", "null", "none", "-", "?"}
 
 
-class InvalidTable(ValueError):
+class InvalidTableError(ValueError):
     """The file cannot be used as it is. The message lists every problem, one a line, with what to do about each."""
 
     def __init__(self, problems: Sequence[str]) -> None:
@@ -57,7 +57,7 @@ class CsvTable:
 def read_table(path: Path, target: str, id_column: str) -> CsvTable:
     """Read and check a CSV with a header, in UTF-8, separated by commas.
 
-    Columns get the types of `with_types`; the id column stays text. Raises InvalidTable with all that is wrong.
+    Columns get the types of `with_types`; the id column stays text. Raises InvalidTableError with all that is wrong.
     """
     frame = _read(path)
     problems = _column_problems(frame, target, id_column)
@@ -66,7 +66,7 @@ def read_table(path: Path, target: str, id_column: str) -> CsvTable:
         more, warnings = _row_problems(frame, target, id_column)
         problems += more
     if problems:
-        raise InvalidTable([f"{path}: {problem}" for problem in problems])
+        raise InvalidTableError([f"{path}: {problem}" for problem in problems])
     ids = frame[id_column].str.strip()
     targets = _stripped(frame[target])  # as the processing job reads them
     frame = with_types(frame.assign(**{id_column: ids, target: targets}), text=[id_column])
@@ -92,18 +92,22 @@ def first_without_number(values: Any) -> tuple[str, int]:
 
 
 def read_texts(content: str) -> pd.DataFrame:
-    """CSV text → every value as it stands there; missing where nothing stands. Raises InvalidTable."""
+    """CSV text → every value as it stands there; missing where nothing stands. Raises InvalidTableError."""
     csv.field_size_limit(MOST_VALUE_CHARACTERS)
     lines = csv.reader(io.StringIO(content, newline=""), strict=True)
     header, rows = _strict_rows(lines)
     repeated = sorted({name for name in header if header.count(name) > 1})
     if repeated:
-        raise InvalidTable([f"the header names {', '.join(map(repr, repeated))} more than once: rename one of each."])
+        raise InvalidTableError(
+            [f"the header names {', '.join(map(repr, repeated))} more than once: rename one of each."]
+        )
     unnamed = [position for position, name in enumerate(header, start=1) if not name.strip()]
     if unnamed:
-        raise InvalidTable([f"the header leaves column {', '.join(map(str, unnamed))} without a name: give it one."])
+        raise InvalidTableError(
+            [f"the header leaves column {', '.join(map(str, unnamed))} without a name: give it one."]
+        )
     if len(header) == 1 and any(mark in header[0] for mark in ";\t|"):
-        raise InvalidTable(["its header has one column only and looks separated by something else: "
+        raise InvalidTableError(["its header has one column only and looks separated by something else: "
                             "save the file with commas between the values."])  # fmt: skip
     problems = [
         f"line {line} has {len(cells)} {'value' if len(cells) == 1 else 'values'} and the header names {len(header)}: "
@@ -113,7 +117,7 @@ def read_texts(content: str) -> pd.DataFrame:
     ]
     if problems:
         more = len(problems) - MOST_PROBLEMS
-        raise InvalidTable(problems[:MOST_PROBLEMS] + ([f"{more} more lines are like that."] if more > 0 else []))
+        raise InvalidTableError(problems[:MOST_PROBLEMS] + ([f"{more} more lines are like that."] if more > 0 else []))
     columns = zip(*(cells for _, cells in rows), strict=True) if rows else ((),) * len(header)
     return pd.DataFrame(
         {
@@ -124,7 +128,7 @@ def read_texts(content: str) -> pd.DataFrame:
 
 
 def _strict_rows(reader: Any) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """The header, and each row with the number of the line where it begins; empty lines are none. Raises InvalidTable."""
+    """The header, and each row with the number of the line where it begins; empty lines are none. Raises InvalidTableError."""
     header: list[str] | None = None
     rows: list[tuple[int, list[str]]] = []
     line = 1
@@ -137,8 +141,8 @@ def _strict_rows(reader: Any) -> tuple[list[str], list[tuple[int, list[str]]]]:
             line = reader.line_num + 1
     except csv.Error as error:
         if "field larger" in str(error) or "unexpected end" in str(error):
-            raise InvalidTable([f"in the row that begins at line {line} a double quote is not closed."]) from None
-        raise InvalidTable([f"line {line} is not CSV ({error}): a double quote inside a quoted value is written twice, "
+            raise InvalidTableError([f"in the row that begins at line {line} a double quote is not closed."]) from None
+        raise InvalidTableError([f"line {line} is not CSV ({error}): a double quote inside a quoted value is written twice, "
                             "and a value that begins with one ends with one."]) from None  # fmt: skip
     return header or [], rows
 
@@ -147,20 +151,20 @@ def _read(path: Path) -> pd.DataFrame:
     try:
         content = path.read_bytes()
     except FileNotFoundError:
-        raise InvalidTable([f"{path}: there is no such file."]) from None
+        raise InvalidTableError([f"{path}: there is no such file."]) from None
     except OSError as error:
-        raise InvalidTable([f"{path}: cannot be read ({error.strerror})."]) from None
+        raise InvalidTableError([f"{path}: cannot be read ({error.strerror})."]) from None
     if not content.strip():
-        raise InvalidTable([f"{path}: is empty. It needs a header line and at least {MIN_ROWS} rows."])
+        raise InvalidTableError([f"{path}: is empty. It needs a header line and at least {MIN_ROWS} rows."])
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise InvalidTable([f"{path}: is not UTF-8 (line {line}). Save it as CSV UTF-8."]) from None
+        raise InvalidTableError([f"{path}: is not UTF-8 (line {line}). Save it as CSV UTF-8."]) from None
     try:
         return read_texts(text)
-    except InvalidTable as error:
-        raise InvalidTable([f"{path}: {problem}" for problem in error.problems]) from None
+    except InvalidTableError as error:
+        raise InvalidTableError([f"{path}: {problem}" for problem in error.problems]) from None
 
 
 def _column_problems(frame: pd.DataFrame, target: str, id_column: str) -> list[str]:
@@ -177,7 +181,7 @@ def _column_problems(frame: pd.DataFrame, target: str, id_column: str) -> list[s
         problems.append(f"has {len(frame.columns)} columns; a feature group takes {MAX_FEATURES}. Leave some out.")
     try:
         feature_names(frame.columns)
-    except NameCollision as collision:
+    except NameCollisionError as collision:
         problems += str(collision).split("\n")
     return problems
 

@@ -29,7 +29,7 @@ _RESERVED = {*STORE_COLUMNS, *PARTITION_COLUMNS}
 _WITHOUT_DECOMPOSITION = str.maketrans({"ß": "ss", "æ": "ae", "Æ": "AE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L"})
 
 
-class NameCollision(ValueError):
+class NameCollisionError(ValueError):
     """Two columns would become one feature; the message names them and what to do."""
 
 
@@ -48,7 +48,7 @@ def feature_name(column: str, position: int = 1) -> str:
 
 
 def feature_names(columns: Iterable[str]) -> dict[str, str]:
-    """Column → feature, in order. Raises NameCollision, naming every group of columns that would become one."""
+    """Column → feature, in order. Raises NameCollisionError, naming every group of columns that would become one."""
     names = {column: feature_name(column, position) for position, column in enumerate(columns, start=1)}
     groups: dict[str, list[str]] = {}
     for column, name in names.items():
@@ -59,5 +59,5 @@ def feature_names(columns: Iterable[str]) -> dict[str, str]:
         if len(group) > 1
     ]
     if problems:
-        raise NameCollision("\n".join(problems))
+        raise NameCollisionError("\n".join(problems))
     return names

@@ -1,4 +1,4 @@
-"""The laptop cloud: MiniStack's services with the project's own handlers, on one port of the loopback interface.
+"""The local cloud: MiniStack's services with the project's own handlers, on one port of the loopback interface.
 
 `python -m local.server --port 4566 --state .local/state` prints `ready http://127.0.0.1:4566` when it serves, and stops
 on SIGTERM, on Ctrl-C, or when the pipe it got as standard input closes. `local.server.process` starts it as a child.
@@ -37,14 +37,14 @@ _KEPT_ENVIRONMENT = (
     "PYTHONPATH",
     "VIRTUAL_ENV",
     "LD_LIBRARY_PATH",
-    "LAPTOP_RECORDING",
-    "LAPTOP_PERMISSIONS",
+    "LOCAL_CLOUD_RECORDING",
+    "LOCAL_CLOUD_PERMISSIONS",
 )
 _LOG_FORMAT = "%(asctime)s %(levelname)s [%(name)s] %(message)s"
 _PR_SET_CHILD_SUBREAPER = 36
 
 
-class CannotStart(Exception):
+class CannotStartError(Exception):
     """The server cannot start; the message is for the person who started it."""
 
 
@@ -53,7 +53,7 @@ def main(argv: list[str] | None = None) -> int:
     options = _parse(argv)
     try:
         listener = listen(options.port)
-    except CannotStart as error:
+    except CannotStartError as error:
         print(error, file=sys.stderr)
         return EXIT_CANNOT_START
     port = listener.getsockname()[1]
@@ -69,7 +69,7 @@ def main(argv: list[str] | None = None) -> int:
         _adopt_orphans()
         # Not asyncio.run, which would wait for every thread of a running execution before it returns.
         asyncio.new_event_loop().run_until_complete(_serve(listener, state, options.faults, options.wait_scale))
-    except CannotStart as error:
+    except CannotStartError as error:
         print(error, file=sys.stderr)
         return EXIT_CANNOT_START
     finally:
@@ -79,7 +79,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def listen(port: int) -> socket.socket:
-    """A socket bound to the port on the loopback interface; port 0 takes a free one. Raises CannotStart."""
+    """A socket bound to the port on the loopback interface; port 0 takes a free one. Raises CannotStartError."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -88,10 +88,10 @@ def listen(port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         if port and _connects(port):
-            raise CannotStart(
+            raise CannotStartError(
                 f"Port {port} is in use by {_user_of(port)}. Stop that program, or choose another port with --port."
             ) from None
-        raise CannotStart(
+        raise CannotStartError(
             f"Cannot listen on {HOST}:{port}: {error.strerror}. Choose another port with --port."
         ) from None
     return listener
@@ -143,8 +143,8 @@ async def _serve(listener: socket.socket, state: StateDirectory, faults: Path | 
     endpoint_url = f"http://{HOST}:{listener.getsockname()[1]}"
     try:
         installed = services.install(state, endpoint_url, faults=faults, wait_scale=wait_scale)
-    except services.InvalidFaults as error:
-        raise CannotStart(str(error)) from error
+    except services.InvalidFaultsError as error:
+        raise CannotStartError(str(error)) from error
     config = Config()
     config.bind = [f"fd://{listener.fileno()}"]
     config.keep_alive_timeout = 75
@@ -219,13 +219,13 @@ def _user_of(port: int) -> str:
             except psutil.Error:
                 return "another program"
             if "local.server" in command:
-                return f"another laptop cloud (process {connection.pid})"
+                return f"another local cloud (process {connection.pid})"
             return f"process {connection.pid} ({command})"
     return "another program"
 
 
 def _parse(argv: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m local.server", description="Run the laptop cloud.")
+    parser = argparse.ArgumentParser(prog="python -m local.server", description="Run the local cloud.")
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 chooses a free one")
     parser.add_argument("--state", type=Path, default=paths.STATE, help="directory for objects, mails and logs")
     parser.add_argument("--faults", type=Path, help="YAML file of faults to inject")

@@ -1,4 +1,4 @@
-"""Where the laptop cloud is and what account and region it plays."""
+"""Where the local cloud is and what account and region it plays."""
 
 HOST = "127.0.0.1"
 DEFAULT_PORT = 4566

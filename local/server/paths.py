@@ -1,4 +1,4 @@
-"""Where the laptop cloud keeps its files: everything under `.local/` in the project, nothing anywhere else."""
+"""Where the local cloud keeps its files: everything under `.local/` in the project, nothing anywhere else."""
 
 from pathlib import Path
 

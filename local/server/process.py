@@ -1,4 +1,4 @@
-"""Starts the laptop cloud as a child process, waits until it serves, and stops it with everything it started."""
+"""Starts the local cloud as a child process, waits until it serves, and stops it with everything it started."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ServerError(Exception):
 
 @dataclass
 class Server:
-    """A running laptop cloud. `stop` ends it; it also ends when this process ends, however that happens."""
+    """A running local cloud. `stop` ends it; it also ends when this process ends, however that happens."""
 
     endpoint_url: str
     state: Path
@@ -58,7 +58,7 @@ class Server:
         """Raises ServerError if the server has ended by itself."""
         status = self._process.poll()
         if status is not None:
-            raise ServerError(f"The laptop cloud has ended (exit status {status}). Its log: {self.log}")
+            raise ServerError(f"The local cloud has ended (exit status {status}). Its log: {self.log}")
 
     def wait(self) -> int:
         """Wait until the server ends. Returns its exit status."""
@@ -116,10 +116,10 @@ def start(
                 process.wait(STOP_TIMEOUT_SECONDS)
                 error_reader.join(1)
                 reason = "".join(errors).strip() or f"exit status {process.returncode}, log: {server.log}"
-                raise ServerError(f"The laptop cloud did not start. {reason}")
+                raise ServerError(f"The local cloud did not start. {reason}")
     except queue.Empty:
         server.stop()
-        raise ServerError(f"The laptop cloud did not serve within {timeout:.0f} s. Its log: {server.log}") from None
+        raise ServerError(f"The local cloud did not serve within {timeout:.0f} s. Its log: {server.log}") from None
     except BaseException:
         server.stop()
         raise

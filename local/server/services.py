@@ -10,7 +10,7 @@ from typing import Any
 from local.server.state import StateDirectory
 
 
-class InvalidFaults(Exception):
+class InvalidFaultsError(Exception):
     """The faults file cannot be read; the message says why."""
 
 
@@ -23,7 +23,7 @@ class Installed:
 
 
 def install(state: StateDirectory, endpoint_url: str, faults: Path | None, wait_scale: float) -> Installed:
-    """Import MiniStack (its environment must be set) and give it what it lacks. Raises InvalidFaults."""
+    """Import MiniStack (its environment must be set) and give it what it lacks. Raises InvalidFaultsError."""
     from ministack import app as ministack_app
 
     from local.aws import faults as fault_rules
@@ -43,7 +43,7 @@ def install(state: StateDirectory, endpoint_url: str, faults: Path | None, wait_
     try:
         rules = fault_rules.load(faults)
     except (OSError, ValueError) as error:
-        raise InvalidFaults(f"{faults}: {error}") from error
+        raise InvalidFaultsError(f"{faults}: {error}") from error
     sessions.configure(endpoint_url)
     objects.install()
     awslambda.install()

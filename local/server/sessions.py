@@ -49,8 +49,8 @@ def session_credentials(role_arn: str) -> Credentials:
     sts.register_session(
         access_key,
         {
-            "Arn": f"arn:aws:sts::{account}:assumed-role/{name}/laptop",
-            "UserId": f"AROA{secrets.token_hex(8).upper()}:laptop",
+            "Arn": f"arn:aws:sts::{account}:assumed-role/{name}/local-cloud",
+            "UserId": f"AROA{secrets.token_hex(8).upper()}:local-cloud",
             "SecretAccessKey": secret_key,
             "SessionToken": token,
         },

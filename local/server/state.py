@@ -39,7 +39,7 @@ class StateDirectory:
         path.mkdir(parents=True, exist_ok=True)
         lock_path = path / LOCK_NAME
         if not lock_path.exists() and any(path.iterdir()):
-            raise StateError(f"{path} holds files that no laptop cloud wrote. Choose an empty or new directory.")
+            raise StateError(f"{path} holds files that no local cloud wrote. Choose an empty or new directory.")
         lock = lock_path.open("a+", encoding="utf-8")  # open as long as the lock is held
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -109,9 +109,9 @@ def end_processes(processes: list[psutil.Process], grace_seconds: float = 2.0) -
 def _owner_text(lock_content: str) -> str:
     try:
         owner = json.loads(lock_content)
-        return f"the laptop cloud on port {owner['port']} (process {owner['pid']})"
+        return f"the local cloud on port {owner['port']} (process {owner['pid']})"
     except (ValueError, KeyError, TypeError):
-        return "another laptop cloud that is just starting"
+        return "another local cloud that is just starting"
 
 
 def _remove(path: Path, keep: set[str]) -> None:

@@ -41,7 +41,7 @@ def problems(machine: str, definition: dict[str, Any] | None = None) -> list[str
         operation = sdk_shapes.operation(service, action)
         try:
             request = sdk_shapes.to_request(arguments, operation.input_shape)
-        except sdk_shapes.UnsupportedField as error:
+        except sdk_shapes.UnsupportedFieldError as error:
             found.append(f"{machine}.{name}: {error}")
             continue
         refused = api_model.problems(sdk_shapes.service_named(service), operation.name, request)

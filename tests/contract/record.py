@@ -1,6 +1,6 @@
 """Records what the machines' expressions answer: `python -m tests.contract.record`, after a machine was changed.
 
-It starts a laptop cloud and lets executions of the deployed machines go through every expression, by three ways:
+It starts a local cloud and lets executions of the deployed machines go through every expression, by three ways:
 whole runs that end in each way; every task once under a role that may do nothing, which fails it; and, for what none
 of these reaches, executions that begin at a state with given variables. Then it writes recorded/*.jsonl, and names the
 expressions that were still not reached, or ended in an error: for the first, add an entry to BEGINNINGS. It takes a
@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cli import laptop
+from cli import local_cloud
 from local.aws.iam import roles
 from local.aws.stepfunctions import recording
 from local.server import paths, process
@@ -191,18 +191,20 @@ def main() -> int:
         os.environ[recording.VARIABLE] = str(raw)
         allowed = Path(folder) / "allowed.jsonl"
         os.environ[roles.PERMISSIONS_VARIABLE] = str(allowed)
-        with process.running(state=Path(folder) / "state", wait_scale=laptop.WAIT_SCALE, reuse=paths.REUSE) as server:
+        with process.running(
+            state=Path(folder) / "state", wait_scale=local_cloud.WAIT_SCALE, reuse=paths.REUSE
+        ) as server:
             _say("deploying")
             # So few are kept that some are cleaned up; a little traffic is captured.
-            deployed = laptop.deploy_stack(server, lambda _: None, KeptDeployments="1", DataCapturePercentage="50")
-            laptop.load_telco(deployed)
+            deployed = local_cloud.deploy_stack(server, lambda _: None, KeptDeployments="1", DataCapturePercentage="50")
+            local_cloud.load_telco(deployed)
             recorder = Recorder(Cloud(deployed), raw)
             recorder.whole_runs()
             recorder.interrupted_runs()
             recorder.failing_tasks()
             recorder.beginnings()
             recorder.scheduled_run()
-            permissions.write(map(json.loads, allowed.read_text(encoding="utf-8").splitlines()), laptop.STACK)
+            permissions.write(map(json.loads, allowed.read_text(encoding="utf-8").splitlines()), local_cloud.STACK)
             return recorder.write()
 
 
@@ -211,12 +213,12 @@ def _say(text: str) -> None:
 
 
 class Recorder:
-    """Executions on a laptop cloud, and what they left in the raw recording."""
+    """Executions on a local cloud, and what they left in the raw recording."""
 
     def __init__(self, cloud: Cloud, raw: Path):
         self._cloud, self._raw = cloud, raw
         self._states = cloud.client("stepfunctions")
-        self._arns = {name: cloud.laptop.outputs[f"{name.capitalize()}StateMachineArn"] for name in machines.NAMES}
+        self._arns = {name: cloud.deployed.outputs[f"{name.capitalize()}StateMachineArn"] for name in machines.NAMES}
         described = {name: self._states.describe_state_machine(stateMachineArn=arn) for name, arn in self._arns.items()}
         self._roles = {name: machine["roleArn"] for name, machine in described.items()}
         self._definitions = {name: json.loads(machine["definition"]) for name, machine in described.items()}

@@ -1,4 +1,4 @@
-"""What expressions were asked and answered in executions on the laptop, kept as test data in recorded/.
+"""What expressions were asked and answered in executions on the local cloud, kept as test data in recorded/.
 
 A file is JSON Lines: first the substitutions of the deployed machine, then values of its variables, each once, and the
 evaluations, which name those values by number.

@@ -47,7 +47,7 @@ def differences(machine: str, evaluations: list[Evaluation]) -> list[str]:
             continue
         found.append(
             f"{machine}.{evaluation.state}: {' '.join(evaluation.expression.split())} {told} "
-            f"where the laptop gave {_short(evaluation.result)}"
+            f"where the local cloud gave {_short(evaluation.result)}"
         )
     return found
 

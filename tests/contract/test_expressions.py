@@ -1,6 +1,6 @@
-"""Every expression of the machines, evaluated twice: by the laptop's JSONata and by the one that AWS follows.
+"""Every expression of the machines, evaluated twice: by the local cloud's JSONata and by the one that AWS follows.
 
-The laptop runs jsonata-python, AWS the JavaScript implementation. What executions asked and answered on the laptop is
+The local cloud runs jsonata-python, AWS the JavaScript implementation. What executions asked and answered on the local cloud is
 kept in recorded/; here the other implementation is asked the same.
 """
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from tests.contract import permissions, permissions_page
 from tests.contract.permissions import Permission
 
-_LOGS = "Lambda writes a function's log; the laptop keeps it in a file"
-_CONTAINER_LOGS = "SageMaker's agent beside the container writes logs and metrics; the laptop keeps logs in files"
-_IMAGES = "SageMaker pulls the containers' images; the laptop has no registry"
+_LOGS = "Lambda writes a function's log; the local cloud keeps it in a file"
+_CONTAINER_LOGS = "SageMaker's agent beside the container writes logs and metrics; the local cloud keeps logs in files"
+_IMAGES = "SageMaker pulls the containers' images; the local cloud has no registry"
 _AUTOPILOT = "Autopilot's documented minimum: what it calls between start and end of a job is its own"
 _SYNC = "Step Functions' documented policy for .sync calls: its own rules, tags and stopping when a run is aborted"
-_ATHENA = "Athena's documented policy for its caller; the laptop's engine reads catalog and bucket itself"
+_ATHENA = "Athena's documented policy for its caller; the local cloud's engine reads catalog and bucket itself"
 _SCALING = "Application Auto Scaling checks it of its caller behind RegisterScalableTarget and PutScalingPolicy"
 
 # Only AWS itself makes these calls, never a state or a function of ours. By role, statement: actions and the reason.
@@ -19,11 +19,11 @@ REVIEWED = {
     ("EvaluateModelRole", "WriteOwnLog"): ({"logs:CreateLogStream", "logs:PutLogEvents"}, _LOGS),
     ("DeploymentRole", "SeeWhetherKnownRowIsThere"): (
         {"s3:ListBucket"},
-        "S3 asks it of whoever looks for an object that is not there; the laptop answers without",
+        "S3 asks it of whoever looks for an object that is not there; the local cloud answers without",
     ),
     ("PrepareRunRole", "SeeWhetherCodeIsThere"): (
         {"s3:ListBucket"},
-        "S3 asks it of whoever looks for an object that is not there; the laptop answers without",
+        "S3 asks it of whoever looks for an object that is not there; the local cloud answers without",
     ),
     **{
         (role, sid): (actions, reason)
@@ -80,7 +80,7 @@ REVIEWED = {
     ),
     ("TrainingRole", "UseLakeFormation"): (
         {"lakeformation:GetDataAccess"},
-        "Lake Formation asks it of Athena's caller where it governs the offline store; the laptop has none",
+        "Lake Formation asks it of Athena's caller where it governs the offline store; the local cloud has none",
     ),
     ("TrainingRole", "ReadWhatIsRegistered"): (
         {"s3:GetObject"},

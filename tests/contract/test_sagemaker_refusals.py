@@ -1,4 +1,4 @@
-"""Every operation of the laptop's SageMaker refuses what AWS would, and names the field: generated from AWS's model."""
+"""Every operation of the local cloud's SageMaker refuses what AWS would, and names the field: generated from AWS's model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One laptop cloud with a few stacks, on which the matrix's executions run at the same time, one a stack."""
+"""One local cloud with a few stacks, on which the matrix's executions run at the same time, one a stack."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from cli import laptop
+from cli import local_cloud
 from local.server import paths, process
 from tests.faults import judgement, table
 from tests.faults.kinds import Case
 from tests.faults.stage import Stage
-from tests.faults.ways import Unreached, Ways
+from tests.faults.ways import UnreachedError, Ways
 
 STACKS = int(os.environ.get("FAULTS_STACKS", "4"))
 # A minute of the machines' waiting takes a tenth of a second.
@@ -58,7 +58,7 @@ class Matrix:
             how = judgement.verdict(case, way, ending)
             found = [f"{problem} [{way}; {ending.arn}]" for problem in judgement.problems(case, way, ending, stage)]
             return judgement.row(case, how, ending), found
-        except Unreached as error:
+        except UnreachedError as error:
             return {"state": str(case.task), "fault": case.kind.name, "ends": "unreached"}, [str(error)]
         finally:
             self._free.put(stage)
@@ -87,8 +87,8 @@ def matrix(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 def _stages(server: process.Server, faults: Path, count: int) -> list[Stage]:
     made = [Stage(server, faults, f"stage-{number}") for number in range(count)]
-    first = laptop.Laptop(server, {})
-    laptop.load_telco(first)
+    first = local_cloud.LocalCloud(server, {})
+    local_cloud.load_telco(first)
     made[0].deploy()  # computes what the others reuse
     with ThreadPoolExecutor(count) as pool:
         list(pool.map(Stage.deploy, made[1:]))

@@ -1,4 +1,4 @@
-"""Stacks on one laptop cloud, each with an endpoint, registry and topic of its own, on which executions are played."""
+"""Stacks on one local cloud, each with an endpoint, registry and topic of its own, on which executions are played."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 from automl_pipeline.run_layout import Execution
 
-from cli import laptop
+from cli import local_cloud
 from local.build import deploy, packaging
 from local.server import paths
 from local.server.process import Server
@@ -71,7 +71,7 @@ class Stage:
 
     def deploy(self) -> None:
         parameters = {
-            "FeatureStoreBucket": laptop.FEATURE_STORE_BUCKET,
+            "FeatureStoreBucket": local_cloud.FEATURE_STORE_BUCKET,
             "NotificationEmail": self.address,
             "PipelineName": f"{self.name}-pipeline",
             "ProjectName": self.name,
@@ -290,5 +290,5 @@ _clients: dict[tuple[str, str], Any] = {}
 def _client(server: Server, service: str) -> Any:
     key = (server.endpoint_url, service)
     if key not in _clients:
-        _clients[key] = laptop.client(server, service)
+        _clients[key] = local_cloud.client(server, service)
     return _clients[key]

@@ -25,7 +25,7 @@ HINTS = Path(__file__).parent / "ways.json"
 OWN = paths.ROOT / "fault-ways.json"
 
 
-class Unreached(Exception):
+class UnreachedError(Exception):
     """No scenario, and no fault before the state, leads there."""
 
 
@@ -75,7 +75,7 @@ class Ways:
         self._locks: dict[Any, threading.Lock] = {}
 
     def to(self, task: Task, stage: Stage) -> Way:
-        """A way to a state, tried on a stage. Raises Unreached."""
+        """A way to a state, tried on a stage. Raises UnreachedError."""
         with self._lock_for(task):
             if task not in self._found:
                 self._found[task] = self._find(task, stage)
@@ -112,7 +112,7 @@ class Ways:
         rest = [kind for kind in KINDS if kind not in FIRST_TRIED and kind.entry.get("times") != 2]
         for way in self._ways(task, stage, (), rest):
             return replace(way, ending=self._ending(way, stage))
-        raise Unreached(f"No execution comes to {task}: add a scenario that does to tests/faults/scenarios.py")
+        raise UnreachedError(f"No execution comes to {task}: add a scenario that does to tests/faults/scenarios.py")
 
     def _ways(self, task: Task, stage: Stage, looked: tuple[Task, ...], rest: Iterable[Kind] = ()) -> Iterator[Way]:
         """All ways that were found to lead to a state by the kinds tried first, then by the `rest`, if that is asked for."""

@@ -8,24 +8,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cli import laptop
+from cli import local_cloud
 from local.server import paths, process
 from tests.faults import judgement, kinds
 from tests.faults.conftest import WAIT_SCALE
 from tests.faults.stage import Stage
-from tests.faults.ways import Unreached, Ways
+from tests.faults.ways import UnreachedError, Ways
 from tests.mutations.mutants import MachineMutant
 
 
 @contextmanager
 def stage() -> Iterator[Stage]:
-    """A laptop cloud with one stack."""
+    """A local cloud with one stack."""
     with tempfile.TemporaryDirectory(prefix="mutations-") as folder:
         faults = Path(folder) / "faults"
         faults.mkdir()
         state = Path(folder) / "state"
         with process.running(state=state, faults=faults, wait_scale=WAIT_SCALE, reuse=paths.REUSE) as server:
-            laptop.load_telco(laptop.Laptop(server, {}))
+            local_cloud.load_telco(local_cloud.LocalCloud(server, {}))
             made = Stage(server, faults, "mutations")
             made.deploy()
             yield made
@@ -38,7 +38,7 @@ def noticed(mutant: MachineMutant, on: Stage, ways: Ways) -> str | None:
     task = kinds.Task(mutant.machine, mutant.state)
     try:
         way = ways.to(task, on)  # on the machine as it is: what the mutant must not change
-    except Unreached:
+    except UnreachedError:
         return None
     states, arn = on.client("stepfunctions"), on.machine_arns[mutant.machine]
     definition = states.describe_state_machine(stateMachineArn=arn)["definition"]

@@ -1,4 +1,4 @@
-"""One laptop cloud for the pipeline tests, with the stack deployed and the Telco customers loaded."""
+"""One local cloud for the pipeline tests, with the stack deployed and the Telco customers loaded."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from cli import laptop
+from cli import local_cloud
 from local.server import paths, process
 from tests.processes import until
 
@@ -22,14 +22,14 @@ from tests.processes import until
 class Cloud:
     """The cloud under test."""
 
-    laptop: laptop.Laptop
+    deployed: local_cloud.LocalCloud
 
     def client(self, service: str) -> Any:
-        return self.laptop.client(service)
+        return self.deployed.client(service)
 
     def start(self, **given: Any) -> str:
         """Start a run with this input. Returns its ARN."""
-        machine = self.laptop.outputs["TrainingStateMachineArn"]
+        machine = self.deployed.outputs["TrainingStateMachineArn"]
         return self.client("stepfunctions").start_execution(stateMachineArn=machine, input=json.dumps(given))[
             "executionArn"
         ]
@@ -64,7 +64,7 @@ class Cloud:
         """What the failure machine answered about an execution that EventBridge reported to it, or how it failed."""
         deadline = time.monotonic() + seconds
         states = self.client("stepfunctions")
-        machine = self.laptop.outputs["FailureStateMachineArn"]
+        machine = self.deployed.outputs["FailureStateMachineArn"]
         while True:
             for listed in states.list_executions(stateMachineArn=machine, maxResults=100)["executions"]:
                 described = states.describe_execution(executionArn=listed["executionArn"])
@@ -76,7 +76,7 @@ class Cloud:
     def deployments(self) -> list[str]:
         """ARNs of what the deployment machine has run and runs, newest first."""
         listed = self.client("stepfunctions").list_executions(
-            stateMachineArn=self.laptop.outputs["DeploymentStateMachineArn"], maxResults=1000
+            stateMachineArn=self.deployed.outputs["DeploymentStateMachineArn"], maxResults=1000
         )
         return [row["executionArn"] for row in listed["executions"]]
 
@@ -87,14 +87,14 @@ class Cloud:
             self.ended(execution)
 
     def mails(self) -> list[Message]:
-        return [message_from_bytes(path.read_bytes()) for path in sorted(self.laptop.server.outbox.glob("*.eml"))]
+        return [message_from_bytes(path.read_bytes()) for path in sorted(self.deployed.server.outbox.glob("*.eml"))]
 
     def packages(self) -> list[dict[str, Any]]:
         """The versions in the registry, newest first."""
         sagemaker = self.client("sagemaker")
         if not sagemaker.list_model_package_groups()["ModelPackageGroupSummaryList"]:
             return []
-        group = self.laptop.outputs["ModelPackageGroupName"]
+        group = self.deployed.outputs["ModelPackageGroupName"]
         return sagemaker.list_model_packages(ModelPackageGroupName=group)["ModelPackageSummaryList"]
 
     def object(self, uri: str) -> bytes:
@@ -111,9 +111,9 @@ def customers_not_asked_for_before() -> dict[str, int]:
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     state = tmp_path_factory.mktemp("cloud") / "state"
-    with process.running(state=state, wait_scale=laptop.WAIT_SCALE, reuse=paths.REUSE) as server:
-        ready = laptop.deploy_stack(server, lambda _: None)
-        laptop.load_telco(ready)
+    with process.running(state=state, wait_scale=local_cloud.WAIT_SCALE, reuse=paths.REUSE) as server:
+        ready = local_cloud.deploy_stack(server, lambda _: None)
+        local_cloud.load_telco(ready)
         yield Cloud(ready)
 
 

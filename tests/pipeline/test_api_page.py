@@ -1,4 +1,4 @@
-"""The examples of docs/api.md, run as they are printed there, against the laptop's endpoint."""
+"""The examples of docs/api.md, run as they are printed there, against the local cloud's endpoint."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def run(cloud: Cloud, folder: Path, command: list[str]) -> str:
-    environment = {**cloud.laptop.server.environment(), "HOME": str(folder)}
+    environment = {**cloud.deployed.server.environment(), "HOME": str(folder)}
     # `aws` and `automl` of this project, in whatever shell
     environment["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     ran = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=False, timeout=120)

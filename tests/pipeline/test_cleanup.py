@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from cli import laptop
+from cli import local_cloud
 from local.server import process
 
 from .conftest import Cloud
@@ -24,9 +24,11 @@ PREFIX = "automl-pipeline/"
 
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    with process.running(state=tmp_path_factory.mktemp("cleanup") / "state", wait_scale=laptop.WAIT_SCALE) as server:
-        ready = laptop.deploy_stack(server, lambda _: None)
-        laptop.load_telco(ready)
+    with process.running(
+        state=tmp_path_factory.mktemp("cleanup") / "state", wait_scale=local_cloud.WAIT_SCALE
+    ) as server:
+        ready = local_cloud.deploy_stack(server, lambda _: None)
+        local_cloud.load_telco(ready)
         yield Cloud(ready)
 
 
@@ -49,7 +51,7 @@ def failed(own: Cloud, served: str) -> list[str]:
 @pytest.fixture(scope="module")
 def cleanup(own: Cloud) -> Cleanup:
     """The command in a process of its own, with no terminal."""
-    environment = {"PATH": os.environ["PATH"], "HOME": os.devnull, **own.laptop.server.environment()}
+    environment = {"PATH": os.environ["PATH"], "HOME": os.devnull, **own.deployed.server.environment()}
 
     def run(*arguments: object) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "cli.main", "cleanup", *map(str, arguments)]
@@ -62,7 +64,7 @@ def cleanup(own: Cloud) -> Cleanup:
 
 def runs(cloud: Cloud) -> list[str]:
     listed = cloud.client("s3").list_objects_v2(
-        Bucket=cloud.laptop.outputs["BucketName"], Prefix=f"{PREFIX}runs/", Delimiter="/"
+        Bucket=cloud.deployed.outputs["BucketName"], Prefix=f"{PREFIX}runs/", Delimiter="/"
     )
     return [item["Prefix"].split("/")[-2] for item in listed.get("CommonPrefixes", [])]
 
@@ -102,7 +104,7 @@ def test_runs_go_except_the_one_that_serves(own: Cloud, cleanup: Cleanup, served
     for run in failed:
         assert f"Removed run {run}: " in done.stdout
         versions = own.client("s3").list_object_versions(
-            Bucket=own.laptop.outputs["BucketName"], Prefix=f"{PREFIX}runs/{run}/"
+            Bucket=own.deployed.outputs["BucketName"], Prefix=f"{PREFIX}runs/{run}/"
         )
         assert not versions.get("Versions")
         assert not versions.get("DeleteMarkers")
@@ -146,7 +148,7 @@ def test_registered_run_stays_without_an_endpoint(cleanup: Cleanup, served: str)
 def test_all_leaves_an_empty_bucket_and_says_what_it_left(own: Cloud, cleanup: Cleanup, served: str) -> None:
     done = cleanup("--all", "--yes")
     assert done.returncode == 0, done.stderr
-    bucket = own.laptop.outputs["BucketName"]
+    bucket = own.deployed.outputs["BucketName"]
     assert f"  keep    bucket {bucket} itself: aws s3 rb s3://{bucket}" in done.stdout
     versions: dict[str, Any] = own.client("s3").list_object_versions(Bucket=bucket, Prefix=PREFIX)
     assert not versions.get("Versions")

@@ -54,10 +54,10 @@ def test_each_run_has_its_own_customers_and_answers(cloud: Cloud, runs: list[Any
         output = json.loads(described["output"])
         prefixes.add(output["run_prefix"])
         raw = cloud.client("s3").list_objects_v2(
-            Bucket=cloud.laptop.outputs["BucketName"], Prefix=_key(output["run_prefix"]) + "/data/raw/"
+            Bucket=cloud.deployed.outputs["BucketName"], Prefix=_key(output["run_prefix"]) + "/data/raw/"
         )["Contents"]
         [key] = [item["Key"] for item in raw if item["Key"].endswith(".csv")]
-        rows = csv.DictReader(io.StringIO(cloud.object(f"s3://{cloud.laptop.outputs['BucketName']}/{key}").decode()))
+        rows = csv.DictReader(io.StringIO(cloud.object(f"s3://{cloud.deployed.outputs['BucketName']}/{key}").decode()))
         assert [row["customer_id"] for row in rows] == [f"CUST_{number:06d}" for number in range(start, end + 1)]
         answers = cloud.object(f"{output['run_prefix']}/evaluation/predictions/test.jsonl.out").splitlines()
         assert len(answers) == pytest.approx((end - start + 1) / 5, abs=1)
@@ -94,7 +94,7 @@ def test_a_run_by_the_name_of_an_earlier_one_starts_nothing(cloud: Cloud, runs: 
     arn = runs[0][2]["executionArn"]
     with pytest.raises(states.exceptions.ExecutionAlreadyExists):
         states.start_execution(
-            stateMachineArn=cloud.laptop.outputs["TrainingStateMachineArn"],
+            stateMachineArn=cloud.deployed.outputs["TrainingStateMachineArn"],
             name=arn.rsplit(":", 1)[1],
             input='{"accuracy_threshold": 0.6}',
         )
@@ -110,7 +110,7 @@ def _key(uri: str) -> str:
 def _deploy(cloud: Cloud, package: str | None) -> str:
     given = {"model_package_arn": package} if package else {}
     return cloud.client("stepfunctions").start_execution(
-        stateMachineArn=cloud.laptop.outputs["DeploymentStateMachineArn"], input=json.dumps(given)
+        stateMachineArn=cloud.deployed.outputs["DeploymentStateMachineArn"], input=json.dumps(given)
     )["executionArn"]
 
 

@@ -1,4 +1,4 @@
-"""What the laptop's Step Functions promises of the States Language, seen on small machines."""
+"""What the local cloud's Step Functions promises of the States Language, seen on small machines."""
 
 from __future__ import annotations
 

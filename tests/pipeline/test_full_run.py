@@ -135,18 +135,18 @@ def test_commands_of_the_aws_cli(cloud: Cloud, deployed: dict[str, Any], tmp_pat
     (tmp_path / "row.csv").write_text(SEED_ROW)
     commands = [
         "sagemaker describe-feature-group --feature-group-name mlops_poc_churn_classification_feature",
-        f"stepfunctions list-executions --state-machine-arn {cloud.laptop.outputs['TrainingStateMachineArn']}",
+        f"stepfunctions list-executions --state-machine-arn {cloud.deployed.outputs['TrainingStateMachineArn']}",
         "sagemaker list-model-packages --model-package-group-name automl-pipeline",
         "sagemaker describe-endpoint --endpoint-name automl-pipeline",
         f"sagemaker describe-auto-ml-job-v2 --auto-ml-job-name automl-{run}",
         "sagemaker-runtime invoke-endpoint --endpoint-name automl-pipeline --content-type text/csv "
         f"--body fileb://{tmp_path}/row.csv {tmp_path}/answer.csv",
     ]
-    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), **cloud.laptop.server.environment()}
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), **cloud.deployed.server.environment()}
     aws = Path(sys.executable).with_name("aws")
     for command in commands:
         made = subprocess.run(
-            [sys.executable, str(aws), *command.split(), "--endpoint-url", cloud.laptop.server.endpoint_url],
+            [sys.executable, str(aws), *command.split(), "--endpoint-url", cloud.deployed.server.endpoint_url],
             env=environment, capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert made.returncode == 0, f"{command}\n{made.stderr}"

@@ -11,7 +11,7 @@ from typing import Any
 import pandas
 import pytest
 
-from cli import laptop
+from cli import local_cloud
 from local.aws.featurestore import offline_store
 from local.data import telco
 
@@ -44,8 +44,8 @@ class Group:
             RecordIdentifierFeatureName="CustomerID",
             EventTimeFeatureName="EventTime",
             FeatureDefinitions=offline_store.feature_definitions(frame),
-            OfflineStoreConfig={"S3StorageConfig": {"S3Uri": f"s3://{laptop.FEATURE_STORE_BUCKET}/hard"}},
-            RoleArn=cloud.client("iam").get_role(RoleName=laptop.FEATURE_STORE_ROLE)["Role"]["Arn"],
+            OfflineStoreConfig={"S3StorageConfig": {"S3Uri": f"s3://{local_cloud.FEATURE_STORE_BUCKET}/hard"}},
+            RoleArn=cloud.client("iam").get_role(RoleName=local_cloud.FEATURE_STORE_ROLE)["Role"]["Arn"],
         )
         deadline = time.monotonic() + 60
         while (made := sagemaker.describe_feature_group(FeatureGroupName=name))["FeatureGroupStatus"] != "Created":

@@ -27,7 +27,7 @@ def _mails_since(cloud: Cloud, count: int) -> list[tuple[str, str]]:
 
 
 def _latest(cloud: Cloud) -> bytes | None:
-    s3, outputs = cloud.client("s3"), cloud.laptop.outputs
+    s3, outputs = cloud.client("s3"), cloud.deployed.outputs
     try:
         return s3.get_object(Bucket=outputs["BucketName"], Key=f"{outputs['Prefix']}/latest.json")["Body"].read()
     except s3.exceptions.NoSuchKey:
@@ -57,7 +57,7 @@ def test_an_aborted_run_is_told_once_and_its_automl_job_stopped(cloud: Cloud) ->
 @contextmanager
 def _changed(cloud: Cloud, change: Callable[[dict[str, Any]], dict[str, Any]]) -> Iterator[None]:
     """The training machine with other fields at its top, as long as the block lasts."""
-    states, machine = cloud.client("stepfunctions"), cloud.laptop.outputs["TrainingStateMachineArn"]
+    states, machine = cloud.client("stepfunctions"), cloud.deployed.outputs["TrainingStateMachineArn"]
     definition = states.describe_state_machine(stateMachineArn=machine)["definition"]
     as_it_is = json.loads(definition)
     states.update_state_machine(stateMachineArn=machine, definition=json.dumps(as_it_is | change(as_it_is)))
@@ -118,7 +118,7 @@ def test_a_run_that_breaks_where_nothing_catches_is_told_once(cloud: Cloud) -> N
 
 def test_a_failed_run_is_not_told_a_second_time(cloud: Cloud) -> None:
     mails = len(cloud.mails())
-    machine = cloud.laptop.outputs["FailureStateMachineArn"]
+    machine = cloud.deployed.outputs["FailureStateMachineArn"]
     states = cloud.client("stepfunctions")
     before = len(states.list_executions(stateMachineArn=machine)["executions"])
 
@@ -134,7 +134,7 @@ def test_a_stopped_deployment_is_told_by_the_run_that_started_it_or_by_mail(
 ) -> None:
     """Such an event as EventBridge sends; a real deployment here may be over before it can be stopped."""
     mails = len(cloud.mails())
-    states, outputs = cloud.client("stepfunctions"), cloud.laptop.outputs
+    states, outputs = cloud.client("stepfunctions"), cloud.deployed.outputs
     detail = {
         "executionArn": f"{outputs['DeploymentStateMachineArn']}:{outcome}".replace(":stateMachine:", ":execution:"),
         "stateMachineArn": outputs["DeploymentStateMachineArn"],

@@ -15,7 +15,7 @@ ENDPOINT = "automl-pipeline"
 def _deploy(cloud: Cloud, package: str) -> dict[str, Any]:
     return cloud.ended(
         cloud.client("stepfunctions").start_execution(
-            stateMachineArn=cloud.laptop.outputs["DeploymentStateMachineArn"],
+            stateMachineArn=cloud.deployed.outputs["DeploymentStateMachineArn"],
             input=json.dumps({"model_package_arn": package}),
         )["executionArn"]
     )

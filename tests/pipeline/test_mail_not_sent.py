@@ -13,7 +13,7 @@ from .conftest import Cloud
 
 @pytest.fixture
 def topic_gone(cloud: Cloud) -> Iterator[None]:
-    sns, topic = cloud.client("sns"), cloud.laptop.outputs["FailureTopicArn"]
+    sns, topic = cloud.client("sns"), cloud.deployed.outputs["FailureTopicArn"]
     attributes = sns.get_topic_attributes(TopicArn=topic)["Attributes"]
     [subscription] = sns.list_subscriptions_by_topic(TopicArn=topic)["Subscriptions"]
     sns.delete_topic(TopicArn=topic)
@@ -29,7 +29,7 @@ def may_not_publish(cloud: Cloud) -> Iterator[None]:
     iam, states = cloud.client("iam"), cloud.client("stepfunctions")
     kept = []
     for machine in ("Training", "Failure"):
-        arn = cloud.laptop.outputs[f"{machine}StateMachineArn"]
+        arn = cloud.deployed.outputs[f"{machine}StateMachineArn"]
         role = states.describe_state_machine(stateMachineArn=arn)["roleArn"].rpartition("/")[2]
         [policy] = iam.list_role_policies(RoleName=role)["PolicyNames"]
         document = iam.get_role_policy(RoleName=role, PolicyName=policy)["PolicyDocument"]
@@ -47,8 +47,8 @@ def failed_run(cloud: Cloud) -> dict[str, Any]:
 
 
 def failed_deployment(cloud: Cloud) -> dict[str, Any]:
-    machine = cloud.laptop.outputs["DeploymentStateMachineArn"]
-    group = cloud.laptop.outputs["ModelPackageGroupName"]
+    machine = cloud.deployed.outputs["DeploymentStateMachineArn"]
+    group = cloud.deployed.outputs["ModelPackageGroupName"]
     package = f"arn:aws:sagemaker:us-west-2:000000000000:model-package/{group}/999"
     started = cloud.client("stepfunctions").start_execution(
         stateMachineArn=machine, input=json.dumps({"model_package_arn": package})

@@ -18,7 +18,7 @@ Automl = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture(scope="module")
 def automl(cloud: Cloud) -> Automl:
-    environment = {"PATH": os.environ["PATH"], "HOME": os.devnull, **cloud.laptop.server.environment()}
+    environment = {"PATH": os.environ["PATH"], "HOME": os.devnull, **cloud.deployed.server.environment()}
 
     def run(*arguments: object) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "cli.main", *map(str, arguments)]

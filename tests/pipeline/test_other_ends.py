@@ -57,7 +57,7 @@ def test_unknown_feature_group_fails_with_one_mail(cloud: Cloud) -> None:
 
 
 def test_processing_script_that_raises_fails_with_one_mail(cloud: Cloud, deployed: dict[str, Any]) -> None:
-    s3, bucket = cloud.client("s3"), cloud.laptop.outputs["BucketName"]
+    s3, bucket = cloud.client("s3"), cloud.deployed.outputs["BucketName"]
     listed = s3.list_objects_v2(Bucket=bucket, Prefix="automl-pipeline/code/")["Contents"]
     [key] = [item["Key"] for item in listed if item["Key"].endswith("preprocess.py")]
     script = s3.get_object(Bucket=bucket, Key=key)["Body"].read()

@@ -186,9 +186,9 @@ def transformed(cloud: Cloud, body: str, kind: str, split: str) -> Answers:
     sagemaker, s3 = cloud.client("sagemaker"), cloud.client("s3")
     config = sagemaker.describe_endpoint(EndpointName=ENDPOINT)["EndpointConfigName"]
     [variant] = sagemaker.describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"]
-    bucket = cloud.laptop.outputs["BucketName"]
+    bucket = cloud.deployed.outputs["BucketName"]
     name = f"parity-{time.time_ns()}"
-    prefix = f"{cloud.laptop.outputs['Prefix']}/runs/{name}"
+    prefix = f"{cloud.deployed.outputs['Prefix']}/runs/{name}"
     s3.put_object(Bucket=bucket, Key=f"{prefix}/in/rows", Body=body.encode())
     sagemaker.create_transform_job(
         TransformJobName=name,
@@ -227,7 +227,7 @@ def contents(name: str, content: bytes) -> Iterator[tuple[str, bytes]]:
 def test_nothing_of_ours_is_a_pickle(cloud: Cloud, deployed: dict[str, Any]) -> None:
     bucket, _, prefix = deployed["run_prefix"].removeprefix("s3://").partition("/")
     listing = cloud.client("s3").get_paginator("list_objects_v2")
-    places = (f"{prefix}/", f"{cloud.laptop.outputs['Prefix']}/code/")
+    places = (f"{prefix}/", f"{cloud.deployed.outputs['Prefix']}/code/")
     pages = itertools.chain.from_iterable(listing.paginate(Bucket=bucket, Prefix=place) for place in places)
     # What lies under automl/ is Autopilot's own.
     keys = [item["Key"] for page in pages for item in page["Contents"] if "/automl/" not in item["Key"]]

@@ -1,4 +1,4 @@
-"""`automl predict` as it is typed, against the laptop's endpoint."""
+"""`automl predict` as it is typed, against the local cloud's endpoint."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Automl = Callable[..., "subprocess.Popen[str]"]
 @pytest.fixture(scope="module")
 def automl(cloud: Cloud, deployed: dict[str, Any]) -> Automl:
     """Starts the command in a process of its own, with what `automl local up` prints in the environment."""
-    environment = {"PATH": os.environ["PATH"], "HOME": os.devnull, **cloud.laptop.server.environment()}
+    environment = {"PATH": os.environ["PATH"], "HOME": os.devnull, **cloud.deployed.server.environment()}
 
     def start(*arguments: object) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "cli.main", "predict", *map(str, arguments)]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from cli import laptop
+from cli import local_cloud
 from local.build import deploy
 from local.server import process
 from tests.pipeline.conftest import Cloud
@@ -29,9 +29,11 @@ class Protected:
 
 @pytest.fixture(scope="module")
 def protected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Protected]:
-    with process.running(state=tmp_path_factory.mktemp("protected") / "state", wait_scale=laptop.WAIT_SCALE) as server:
-        key = laptop.client(server, "kms").create_key(Description="the user's own")["KeyMetadata"]["Arn"]
-        laptop.deploy_stack(server, lambda _: None)
+    with process.running(
+        state=tmp_path_factory.mktemp("protected") / "state", wait_scale=local_cloud.WAIT_SCALE
+    ) as server:
+        key = local_cloud.client(server, "kms").create_key(Description="the user's own")["KeyMetadata"]["Arn"]
+        local_cloud.deploy_stack(server, lambda _: None)
         given = {
             "KmsKeyArn": key,
             "TracingEnabled": "true",
@@ -39,19 +41,19 @@ def protected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Protected]:
             **NETWORK,
             "ResourceTags": TAGS,
         }
-        ready = laptop.deploy_stack(server, lambda _: None, **given)
-        laptop.load_telco(ready)
+        ready = local_cloud.deploy_stack(server, lambda _: None, **given)
+        local_cloud.load_telco(ready)
         yield Protected(Cloud(ready), key)
 
 
 def test_everything_that_keeps_data_is_encrypted_with_the_key(protected: Protected) -> None:
     cloud, key = protected.cloud, protected.key
-    bucket = cloud.laptop.outputs["BucketName"]
+    bucket = cloud.deployed.outputs["BucketName"]
     (rule,) = cloud.client("s3").get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]["Rules"]
     assert rule["ApplyServerSideEncryptionByDefault"] == {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}
-    topic = cloud.client("sns").get_topic_attributes(TopicArn=cloud.laptop.outputs["FailureTopicArn"])["Attributes"]
+    topic = cloud.client("sns").get_topic_attributes(TopicArn=cloud.deployed.outputs["FailureTopicArn"])["Attributes"]
     assert topic["KmsMasterKeyId"] == key
-    queue = cloud.laptop.outputs["MissedRunsQueueUrl"]
+    queue = cloud.deployed.outputs["MissedRunsQueueUrl"]
     attributes = cloud.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])["Attributes"]
     assert attributes["KmsMasterKeyId"] == key
 
@@ -59,7 +61,7 @@ def test_everything_that_keeps_data_is_encrypted_with_the_key(protected: Protect
 def test_machines_are_traced_and_log_execution_data(protected: Protected) -> None:
     for output in ("TrainingStateMachineArn", "DeploymentStateMachineArn"):
         machine = protected.cloud.client("stepfunctions").describe_state_machine(
-            stateMachineArn=protected.cloud.laptop.outputs[output]
+            stateMachineArn=protected.cloud.deployed.outputs[output]
         )
         assert machine["tracingConfiguration"] == {"enabled": True}
         assert machine["loggingConfiguration"]["includeExecutionData"] is True
@@ -125,7 +127,7 @@ def test_jobs_and_model_are_in_the_vpc_and_their_disks_and_outputs_encrypted(
 def test_what_a_run_creates_has_the_tags(protected: Protected, run: dict[str, Any]) -> None:
     sagemaker = protected.cloud.client("sagemaker")
     name = f"automl-pipeline-{run['run_id']}-0"  # the first attempt
-    wanted = {"project": "churn", "stage": "prod", "automl:stack": laptop.STACK, "automl:run": run["run_id"]}
+    wanted = {"project": "churn", "stage": "prod", "automl:stack": local_cloud.STACK, "automl:run": run["run_id"]}
     transform = sagemaker.describe_transform_job(TransformJobName=name)
     for arn in (
         sagemaker.describe_processing_job(ProcessingJobName=name)["ProcessingJobArn"],
@@ -166,5 +168,5 @@ def test_without_its_policy_the_job_is_refused(protected: Protected, run: dict[s
 
 @pytest.mark.parametrize("given", [{"SubnetIds": SUBNETS[0]}, {"SecurityGroupIds": GROUPS[0]}])
 def test_half_a_vpc_is_refused(protected: Protected, given: dict[str, str]) -> None:
-    with pytest.raises(deploy.DeployFailed, match="SubnetIds and SecurityGroupIds go together"):
-        laptop.deploy_stack(protected.cloud.laptop.server, lambda _: None, **given)
+    with pytest.raises(deploy.DeployError, match="SubnetIds and SecurityGroupIds go together"):
+        local_cloud.deploy_stack(protected.cloud.deployed.server, lambda _: None, **given)

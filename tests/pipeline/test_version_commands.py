@@ -24,7 +24,7 @@ Automl = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture(scope="module")
 def automl(cloud: Cloud) -> Automl:
     """The command as it is typed in a terminal of its own, with what `automl local up` prints in the environment."""
-    environment = {"PATH": os.environ["PATH"], "HOME": os.devnull, **cloud.laptop.server.environment()}
+    environment = {"PATH": os.environ["PATH"], "HOME": os.devnull, **cloud.deployed.server.environment()}
 
     def run(*arguments: object) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "cli.main", *map(str, arguments)]
@@ -34,9 +34,7 @@ def automl(cloud: Cloud) -> Automl:
 
 
 def serving(cloud: Cloud) -> str:
-    return cloud.client("sagemaker").describe_endpoint(EndpointName="automl-pipeline")[
-        "EndpointConfigName"
-    ]
+    return cloud.client("sagemaker").describe_endpoint(EndpointName="automl-pipeline")["EndpointConfigName"]
 
 
 @pytest.fixture(scope="module")

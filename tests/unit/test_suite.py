@@ -6,7 +6,7 @@ import pytest
 
 
 def test_each_test_belongs_to_one_process(request: pytest.FixtureRequest) -> None:
-    """Groups without effect show only as twice the time, and as tests on one laptop cloud that disturb each other."""
+    """Groups without effect show only as twice the time, and as tests on one local cloud that disturb each other."""
     if not request.config.getvalue("loadgroup"):
         pytest.skip("one process plays everything")
     alone = [item.nodeid for item in request.session.items if "@" not in item.nodeid]

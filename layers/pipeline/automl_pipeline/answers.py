@@ -15,7 +15,7 @@ _WITH_PROBABILITIES = re.compile(r'(?P<label>[^\n]*),"\[(?P<numbers>[^]"]*)\]","
 _TAIL = re.compile(rb',"\[[^]"\n]*\]","\[[^\n]*\]"\s*$')
 
 
-class UnreadableAnswer(ValueError):
+class UnreadableAnswerError(ValueError):
     """A line that is no answer. `line`: its number from 1, `text`: the line."""
 
     def __init__(self, line: int, text: str) -> None:
@@ -38,16 +38,16 @@ class Answer:
     labels: str | None = None
 
     def probabilities(self) -> dict[str, float]:
-        """The probability of each class that the answer tells one of. Raises UnreadableAnswer."""
+        """The probability of each class that the answer tells one of. Raises UnreadableAnswerError."""
         try:
             classes = [self.label] if self.labels is None else list(map(str, ast.literal_eval(self.labels)))
             return dict(zip(classes, map(float, self.numbers), strict=bool(self.labels)))
         except (SyntaxError, ValueError, TypeError):
-            raise UnreadableAnswer(self.line, self.text) from None
+            raise UnreadableAnswerError(self.line, self.text) from None
 
 
 def read(content: bytes) -> Iterator[Answer]:
-    """The answers in a response or in batch transform's output, in its order. Raises UnreadableAnswer.
+    """The answers in a response or in batch transform's output, in its order. Raises UnreadableAnswerError.
 
     Versions that were registered earlier answer `label,probability`, a regression the value alone.
     """
@@ -61,7 +61,7 @@ def _with_lists(content: bytes) -> Iterator[Answer]:
         if found:
             yield Answer(number, text, found["label"], found["numbers"].split(","), found["labels"])
         elif text.strip():
-            raise UnreadableAnswer(number, text)
+            raise UnreadableAnswerError(number, text)
 
 
 def _by_cells(content: bytes) -> Iterator[Answer]:

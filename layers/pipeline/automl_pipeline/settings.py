@@ -87,7 +87,7 @@ _STRICTNESS: Mapping[str, tuple[str, ...]] = {
 _INSTANCE_TYPES = ("processing_instance_type", "transform_instance_type", "inference_instance_type")
 
 
-class InvalidInput(Exception):
+class InvalidInputError(Exception):
     """Settings that cannot be used. The message has one line for each problem; `problems` is the list of them."""
 
     def __init__(self, problems: list[str]):
@@ -235,12 +235,14 @@ _NOT_TEXTS = frozenset(
 def resolve(given: Any, defaults: Mapping[str, Any]) -> Settings:
     """The settings of a run: `defaults` with what `given` (an execution's input) changes.
 
-    Raises InvalidInput with every problem there is.
+    Raises InvalidInputError with every problem there is.
     """
     if not isinstance(given, dict):
-        raise InvalidInput([f"The input must be a JSON object such as {{}}, and is {wording.kind_of(given)}."])
+        raise InvalidInputError([f"The input must be a JSON object such as {{}}, and is {wording.kind_of(given)}."])
     if wording.larger_than(given, MAX_INPUT_CHARACTERS):
-        raise InvalidInput([f"The input is larger than {MAX_INPUT_CHARACTERS // 1024} KB; settings are all it takes."])
+        raise InvalidInputError(
+            [f"The input is larger than {MAX_INPUT_CHARACTERS // 1024} KB; settings are all it takes."]
+        )
     known = {name: value for name, value in given.items() if name in Settings.model_fields}
     unknown = [name for name in given if name not in Settings.model_fields]
     problems = wording.unknown_keys(unknown, Settings.model_fields)
@@ -265,7 +267,7 @@ def resolve(given: Any, defaults: Mapping[str, Any]) -> Settings:
     values = {**{n: f.default for n, f in Settings.model_fields.items()}, **merged}
     problems += _loosened(values, defaults, wrong) + _contradictions(values, wrong)
     if problems or settings is None:
-        raise InvalidInput(problems)
+        raise InvalidInputError(problems)
     return settings
 
 

@@ -38,12 +38,12 @@ def _operate(operation: str, request: dict[str, Any]) -> dict[str, Any]:
     found = _OPERATIONS.get(operation)
     if found is None:
         raise ApiError(
-            "UnknownOperationException", f"The laptop has no Application Auto Scaling operation {operation}."
+            "UnknownOperationException", f"The local cloud has no Application Auto Scaling operation {operation}."
         )
     api_model.check(SERVICE, operation, request)
     refuse_by_fault(SERVICE, operation)
     if request["ServiceNamespace"] != "sagemaker":
-        raise ApiError("ValidationException", "The laptop scales SageMaker's endpoint variants only.")
+        raise ApiError("ValidationException", "The local cloud scales SageMaker's endpoint variants only.")
     with LOCK:
         return found(request)
 
@@ -129,7 +129,8 @@ def _put_policy(request: dict[str, Any]) -> dict[str, Any]:
         or "TargetTrackingScalingPolicyConfiguration" not in request
     ):
         raise ApiError(
-            "ValidationException", "The laptop keeps policies of type TargetTrackingScaling with their configuration."
+            "ValidationException",
+            "The local cloud keeps policies of type TargetTrackingScaling with their configuration.",
         )
     known = POLICIES.get((resource, name), {})
     arn = (

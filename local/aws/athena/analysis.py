@@ -19,7 +19,7 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import traverse_scope
 
 from local.aws.athena.catalog import Table
-from local.aws.athena.errors import QueryFailed
+from local.aws.athena.errors import QueryFailedError
 from local.aws.athena.statement import Statement
 
 _SCHEMA = "loaded"
@@ -63,7 +63,7 @@ def analyse(statement: Statement, tree: exp.Expr, tables: dict[str, Table]) -> A
         return Analysis(dict.fromkeys(tables))
     if mismatch is not None:
         node, message = mismatch
-        raise QueryFailed(f"{statement.position(node)}: {message}", "TYPE_MISMATCH")
+        raise QueryFailedError(f"{statement.position(node)}: {message}", "TYPE_MISMATCH")
     return Analysis(needed)
 
 

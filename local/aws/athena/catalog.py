@@ -12,7 +12,7 @@ import pyarrow as pa
 from botocore.exceptions import ClientError
 
 from local.aws.athena.caller import Caller
-from local.aws.athena.errors import QueryFailed
+from local.aws.athena.errors import QueryFailedError
 
 _PARQUET = "parquet"
 _TYPES: dict[str, pa.DataType] = {
@@ -75,7 +75,7 @@ class Table:
 def find_table(caller: Caller, database: str, name: str, place: str) -> Table:
     """Look a table up. `place` (`line 1:15`) is where the query names it.
 
-    Raises QueryFailed: SCHEMA_NOT_FOUND, TABLE_NOT_FOUND, the caller's missing permission, or a format other than
+    Raises QueryFailedError: SCHEMA_NOT_FOUND, TABLE_NOT_FOUND, the caller's missing permission, or a format other than
     Parquet.
     """
     glue = caller.client("glue")
@@ -83,23 +83,23 @@ def find_table(caller: Caller, database: str, name: str, place: str) -> Table:
         glue.get_database(Name=database)
     except ClientError as error:
         if error.response["Error"]["Code"] == "EntityNotFoundException":
-            raise QueryFailed(f"{place}: Schema '{database}' does not exist", "SCHEMA_NOT_FOUND") from None
+            raise QueryFailedError(f"{place}: Schema '{database}' does not exist", "SCHEMA_NOT_FOUND") from None
         raise _denied(error) from None
     try:
         record = glue.get_table(DatabaseName=database, Name=name)["Table"]
     except ClientError as error:
         if error.response["Error"]["Code"] == "EntityNotFoundException":
             missing = f"{place}: Table 'awsdatacatalog.{database}.{name}' does not exist"
-            raise QueryFailed(missing, "TABLE_NOT_FOUND") from None
+            raise QueryFailedError(missing, "TABLE_NOT_FOUND") from None
         raise _denied(error) from None
     storage = record.get("StorageDescriptor") or {}
     if (
         _PARQUET not in (storage.get("InputFormat") or "").lower()
         and _PARQUET not in ((storage.get("SerdeInfo") or {}).get("SerializationLibrary") or "").lower()
     ):
-        raise QueryFailed(
+        raise QueryFailedError(
             f"Table 'awsdatacatalog.{database}.{name}' is not a Parquet table (InputFormat "
-            f"{storage.get('InputFormat')!r}): the laptop cloud's Athena reads Parquet only",
+            f"{storage.get('InputFormat')!r}): the local cloud's Athena reads Parquet only",
             "NOT_SUPPORTED",
         )
     keys = tuple(_column(item) for item in record.get("PartitionKeys") or ())
@@ -118,7 +118,7 @@ def find_table(caller: Caller, database: str, name: str, place: str) -> Table:
 
 
 def list_files(caller: Caller, table: Table) -> list[DataFile]:
-    """The table's objects, in the order of their keys. Raises QueryFailed if the caller may not list them."""
+    """The table's objects, in the order of their keys. Raises QueryFailedError if the caller may not list them."""
     if table.folders is not None:
         return [item for uri, values in table.folders for item in _list(caller, uri, values)]
     return [
@@ -150,11 +150,11 @@ def _list(caller: Caller, uri: str, partition: dict[str, str]) -> list[DataFile]
     return files
 
 
-def no_access(error: ClientError, uri: str) -> QueryFailed:
+def no_access(error: ClientError, uri: str) -> QueryFailedError:
     """What Athena says when S3 refuses its caller a read."""
     if error.response["Error"]["Code"] in ("AccessDenied", "403", "Forbidden"):
-        return QueryFailed(f"Permission denied on S3 path: {uri}", "PERMISSION_DENIED")
-    return QueryFailed(f"Failed to read {uri}: {error.response['Error'].get('Message')}", "HIVE_CANNOT_OPEN_SPLIT")
+        return QueryFailedError(f"Permission denied on S3 path: {uri}", "PERMISSION_DENIED")
+    return QueryFailedError(f"Failed to read {uri}: {error.response['Error'].get('Message')}", "HIVE_CANNOT_OPEN_SPLIT")
 
 
 def _registered_partitions(
@@ -183,16 +183,16 @@ def _column(item: dict[str, Any]) -> Column:
     if re.fullmatch(r"(var)?char\(\d+\)", hive_type):
         return Column(item["Name"].lower(), hive_type, pa.string())
     if hive_type not in _TYPES:
-        raise QueryFailed(f"Column '{item['Name']}' has the type {hive_type}, which the laptop cloud's Athena does not "
+        raise QueryFailedError(f"Column '{item['Name']}' has the type {hive_type}, which the local cloud's Athena does not "
                           "read", "NOT_SUPPORTED")  # fmt: skip
     return Column(item["Name"].lower(), hive_type, _TYPES[hive_type])
 
 
-def _denied(error: ClientError) -> QueryFailed:
+def _denied(error: ClientError) -> QueryFailedError:
     details = error.response["Error"]
     # MiniStack's denials carry no request id.
     request_id = error.response.get("ResponseMetadata", {}).get("RequestId") or uuid.uuid4()
-    return QueryFailed(
+    return QueryFailedError(
         f"{details.get('Message')} (Service: AmazonDataCatalog; Status Code: 400; Error Code: {details.get('Code')}; "
         f"Request ID: {request_id}; Proxy: null)"
     )

@@ -15,13 +15,13 @@ from local.aws.athena import catalog
 from local.aws.athena.analysis import analyse
 from local.aws.athena.caller import Caller
 from local.aws.athena.catalog import DataFile, Table
-from local.aws.athena.errors import QueryCancelled, QueryFailed
+from local.aws.athena.errors import QueryCancelledError, QueryFailedError
 from local.aws.athena.reading import Run, read_table, schema_of
 from local.aws.athena.statement import Statement
 
 
 def execute(statement: Statement, database: str | None, run: Run) -> pa.Table:
-    """The query's rows. Column names are lower case, as Athena's are. Raises QueryFailed or QueryCancelled."""
+    """The query's rows. Column names are lower case, as Athena's are. Raises QueryFailedError or QueryCancelledError."""
     query = statement.query
     assert query is not None
     tree = query.copy()
@@ -70,7 +70,7 @@ def _rows(result: duckdb.DuckDBPyRelation, statement: Statement, run: Run) -> pa
         # Trino adds up integers as bigint, DuckDB as hugeint.
         rows = (result.project(", ".join(wide)) if "HUGEINT" in result.types else result).to_arrow_table()
     except duckdb.InterruptException:
-        raise QueryCancelled("Query cancelled by user") from None
+        raise QueryCancelledError("Query cancelled by user") from None
     except duckdb.Error as error:
         raise _failure(error, statement) from None
     run.check()
@@ -85,9 +85,9 @@ def _resolve(statement: Statement, tree: exp.Expr, database: str | None, caller:
         place = statement.position(node)
         catalog_name, schema, name = node.catalog.lower(), (node.db or database or "").lower(), node.name.lower()
         if catalog_name not in ("", "awsdatacatalog"):
-            raise QueryFailed(f"{place}: Catalog '{node.catalog}' does not exist", "CATALOG_NOT_FOUND")
+            raise QueryFailedError(f"{place}: Catalog '{node.catalog}' does not exist", "CATALOG_NOT_FOUND")
         if not schema:
-            raise QueryFailed(
+            raise QueryFailedError(
                 f"{place}: Schema must be specified when session schema is not set", "MISSING_SCHEMA_NAME"
             )
         internal = (
@@ -132,7 +132,7 @@ def _plan(connection: duckdb.DuckDBPyConnection, sql: str, statement: Statement)
         raise _failure(error, statement) from None
 
 
-def _failure(error: duckdb.Error, statement: Statement) -> QueryFailed:
+def _failure(error: duckdb.Error, statement: Statement) -> QueryFailedError:
     """DuckDB's error in Athena's words where they are known."""
     message = str(error)
     column = re.search(r'column (?:named )?"([^"]+)"(?: not found|\s*$)', message) or re.search(
@@ -141,7 +141,7 @@ def _failure(error: duckdb.Error, statement: Statement) -> QueryFailed:
     if column:
         node = _mention(statement, column[1])
         name = ".".join(part.name for part in node.parts) if node else column[1]
-        return QueryFailed(
+        return QueryFailedError(
             f"{statement.position(node)}: Column '{name.lower()}' cannot be resolved or requester is not authorized to "
             "access requested resources",
             "COLUMN_NOT_FOUND",
@@ -151,11 +151,11 @@ def _failure(error: duckdb.Error, statement: Statement) -> QueryFailed:
         place = re.search(rf"\b{re.escape(function[1])}\s*\(", statement.text, re.IGNORECASE)
         before = statement.text[: place.start() if place else 0]
         line = f"line {before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}"
-        return QueryFailed(f"{line}: Function '{function[1].lower()}' not registered", "FUNCTION_NOT_FOUND")
+        return QueryFailedError(f"{line}: Function '{function[1].lower()}' not registered", "FUNCTION_NOT_FOUND")
     first_line = message.split("\n", 1)[0]
     if isinstance(error, duckdb.ConversionException):
-        return QueryFailed(first_line.removeprefix("Conversion Error: "), "INVALID_CAST_ARGUMENT")
-    return QueryFailed(re.sub(r"^\w+ Error: ", "", first_line), "GENERIC_USER_ERROR")
+        return QueryFailedError(first_line.removeprefix("Conversion Error: "), "INVALID_CAST_ARGUMENT")
+    return QueryFailedError(re.sub(r"^\w+ Error: ", "", first_line), "GENERIC_USER_ERROR")
 
 
 def _mention(statement: Statement, name: str) -> exp.Column | None:

@@ -23,7 +23,7 @@ _ERROR_TYPES = {
 _OTHER_ERROR_TYPE = 1000
 
 
-class InvalidRequest(Exception):
+class InvalidRequestError(Exception):
     """Answered with InvalidRequestException; no query comes into being.
 
     `code` is the answer's AthenaErrorCode: INVALID_INPUT, MALFORMED_QUERY, QUERY_EXECUTION_NOT_FOUND and so on.
@@ -34,7 +34,7 @@ class InvalidRequest(Exception):
         self.code = code
 
 
-class QueryFailed(Exception):
+class QueryFailedError(Exception):
     """Ends a query as FAILED; the message becomes its StateChangeReason."""
 
     def __init__(self, message: str, name: str = "") -> None:
@@ -42,5 +42,5 @@ class QueryFailed(Exception):
         self.error_type = _ERROR_TYPES.get(name, _OTHER_ERROR_TYPE)
 
 
-class QueryCancelled(Exception):
+class QueryCancelledError(Exception):
     """Ends a query as CANCELLED, with the message as its StateChangeReason."""

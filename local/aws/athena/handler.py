@@ -20,7 +20,7 @@ from local.aws import api_model
 from local.aws.athena import caller as callers
 from local.aws.athena import queries, workgroups
 from local.aws.athena.caller import Caller
-from local.aws.athena.errors import InvalidRequest
+from local.aws.athena.errors import InvalidRequestError
 from local.aws.athena.statement import parse
 
 _MOST_ROWS = 1000
@@ -52,9 +52,9 @@ async def handle(
         _check_model(operation, request)
         # Calls to S3 come back to this server: off its event loop.
         return _answer(200, await asyncio.to_thread(own, request, caller))
-    except _NotOurs:
+    except _NotOursError:
         return await ministack_athena.handle_request(method, path, headers, body, query_params)
-    except InvalidRequest as error:
+    except InvalidRequestError as error:
         return _answer(400, {
             "__type": "InvalidRequestException",
             "AthenaErrorCode": error.code,
@@ -65,7 +65,7 @@ async def handle(
         return _answer(400, {"__type": "UnrecognizedClientException", "Message": str(error)})
 
 
-class _NotOurs(Exception):
+class _NotOursError(Exception):
     """A query that MiniStack keeps."""
 
 
@@ -73,11 +73,11 @@ def _start(request: _Body, caller: Caller) -> _Body:
     # The order of the checks is Athena's.
     token = request.get("ClientRequestToken")
     if not token:
-        raise InvalidRequest("clientRequestToken is null or empty")
+        raise InvalidRequestError("clientRequestToken is null or empty")
     settings = workgroups.settings_for(request)
     statement = parse(request["QueryString"])
     if statement.kind == "CATALOG":
-        raise _NotOurs
+        raise _NotOursError
     known = queries.earlier(request)
     if known is not None:
         return {"QueryExecutionId": known}
@@ -98,17 +98,17 @@ def _results(request: _Body, caller: Caller) -> _Body:
     query = _find(request)
     most = request.get("MaxResults") or _MOST_ROWS
     if most > _MOST_ROWS:
-        raise InvalidRequest(f"MaxResults is more than maximum allowed length {_MOST_ROWS}")
+        raise InvalidRequestError(f"MaxResults is more than maximum allowed length {_MOST_ROWS}")
     if query.state in ("QUEUED", "RUNNING"):
-        raise InvalidRequest(
+        raise InvalidRequestError(
             f"Query has not yet finished. Current state: {query.state}", "INVALID_QUERY_EXECUTION_STATE"
         )
     if query.state == "FAILED":
-        raise InvalidRequest(
+        raise InvalidRequestError(
             "Query did not finish successfully. Final query state: FAILED", "INVALID_QUERY_EXECUTION_STATE"
         )
     if query.state == "CANCELLED":
-        raise InvalidRequest("Could not find results", "RESULT_NOT_FOUND")
+        raise InvalidRequestError("Could not find results", "RESULT_NOT_FOUND")
     header = [] if query.statement.kind == "UNLOAD" else [[column.name for column in query.columns]]
     rows = pa.table({}) if query.statement.kind == "UNLOAD" else queries.rows_of(query, caller)
     first = _offset(request.get("NextToken"))
@@ -132,8 +132,8 @@ def _find(request: _Body) -> queries.Query:
     query = queries.find(query_id)
     if query is None:
         if query_id in ministack_athena._executions:
-            raise _NotOurs
-        raise InvalidRequest(f"QueryExecution {query_id} was not found", "QUERY_EXECUTION_NOT_FOUND")
+            raise _NotOursError
+        raise InvalidRequestError(f"QueryExecution {query_id} was not found", "QUERY_EXECUTION_NOT_FOUND")
     return query
 
 
@@ -150,7 +150,7 @@ def _check_model(operation: str, request: Any) -> None:
     problems = api_model.problems("athena", operation, request)
     if problems:
         many = "error" if len(problems) == 1 else "errors"
-        raise InvalidRequest(f"{len(problems)} validation {many} detected: {'; '.join(problems)}")
+        raise InvalidRequestError(f"{len(problems)} validation {many} detected: {'; '.join(problems)}")
 
 
 def _offset(token: str | None) -> int:
@@ -161,7 +161,7 @@ def _offset(token: str | None) -> int:
     except (binascii.Error, ValueError):
         match = None
     if match is None:
-        raise InvalidRequest(f"Malformed nextPageToken {token}")
+        raise InvalidRequestError(f"Malformed nextPageToken {token}")
     return int(match[1])
 
 

@@ -27,9 +27,9 @@ from local.aws.athena.errors import (
     INTERNAL_ERROR,
     INTERNAL_ERROR_TYPE,
     USER_ERROR,
-    InvalidRequest,
-    QueryCancelled,
-    QueryFailed,
+    InvalidRequestError,
+    QueryCancelledError,
+    QueryFailedError,
 )
 from local.aws.athena.reading import Run
 from local.aws.athena.results import ResultColumn
@@ -86,12 +86,12 @@ class Query:
 
 
 def earlier(request: dict[str, Any]) -> str | None:
-    """The id that this ClientRequestToken got before. Raises InvalidRequest if the request was another one then."""
+    """The id that this ClientRequestToken got before. Raises InvalidRequestError if the request was another one then."""
     known = _queries.get(_ids_by_token.get(request["ClientRequestToken"], ""))
     if known is None:
         return None
     if _identity(request) != _identity(known.request):
-        raise InvalidRequest("Idempotent parameters do not match", "IDEMPOTENT_PARAMETER_MISMATCH")
+        raise InvalidRequestError("Idempotent parameters do not match", "IDEMPOTENT_PARAMETER_MISMATCH")
     return known.id
 
 
@@ -136,8 +136,8 @@ def rows_of(query: Query, caller: Caller) -> pa.Table:
         content = caller.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
     except ClientError as error:
         if error.response["Error"]["Code"] == "NoSuchKey":
-            raise InvalidRequest("Could not find results", "RESULT_NOT_FOUND") from None
-        raise InvalidRequest(
+            raise InvalidRequestError("Could not find results", "RESULT_NOT_FOUND") from None
+        raise InvalidRequestError(
             f"{error.response['Error'].get('Message')} (Service: Amazon S3; Status Code: 403; Error Code: "
             f"{error.response['Error']['Code']})"
         ) from None
@@ -174,9 +174,9 @@ def _outcome(query: Query) -> tuple[str, dict[str, Any]]:
             _save_unload(query, rows)
         else:
             _save_rows(query, rows)
-    except QueryCancelled as cancelled:
+    except QueryCancelledError as cancelled:
         return "CANCELLED", {"StateChangeReason": str(cancelled)}
-    except QueryFailed as failed:
+    except QueryFailedError as failed:
         return "FAILED", _failure(str(failed), USER_ERROR, failed.error_type)
     except Exception as error:
         logger.exception("query %s", query.id)
@@ -210,8 +210,8 @@ def _put(query: Query, uri: str, content: bytes) -> None:
         )
     except ClientError as error:
         if error.response["Error"]["Code"] not in ("AccessDenied", "403"):
-            raise QueryFailed(f"Unable to write {uri}: {error.response['Error'].get('Message')}") from None
-        raise QueryFailed(
+            raise QueryFailedError(f"Unable to write {uri}: {error.response['Error'].get('Message')}") from None
+        raise QueryFailedError(
             f"Access denied when writing output to url: {uri} . Please ensure you are allowed to access the S3 bucket. "
             "If you are encrypting query results with KMS key, please ensure you are allowed to access your KMS key"
         ) from None

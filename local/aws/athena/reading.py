@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError
 from local.aws.athena import catalog
 from local.aws.athena.caller import Caller
 from local.aws.athena.catalog import DataFile, Table
-from local.aws.athena.errors import QueryCancelled, QueryFailed
+from local.aws.athena.errors import QueryCancelledError, QueryFailedError
 
 _READERS = 8
 
@@ -35,13 +35,13 @@ class Run:
     interrupt: Callable[[], None] = lambda: None
 
     def check(self) -> None:
-        """Raises QueryCancelled once someone has stopped the query."""
+        """Raises QueryCancelledError once someone has stopped the query."""
         if self.stopped.is_set():
-            raise QueryCancelled("Query cancelled by user")
+            raise QueryCancelledError("Query cancelled by user")
 
 
 def read_table(table: Table, files: list[DataFile], columns: set[str] | None, run: Run) -> pa.Table:
-    """The table's rows with the columns that are needed (None: all). Raises QueryFailed or QueryCancelled."""
+    """The table's rows with the columns that are needed (None: all). Raises QueryFailedError or QueryCancelledError."""
     schema = schema_of(table, columns)
     with ThreadPoolExecutor(_READERS) as pool:
         parts = list(pool.map(lambda item: _read_file(table, item, schema, run), files))
@@ -57,12 +57,12 @@ def _read_file(table: Table, item: DataFile, schema: pa.Schema, run: Run) -> pa.
     try:
         file = pq.ParquetFile(io.BytesIO(body))
     except pa.ArrowInvalid:
-        raise QueryFailed(f"Malformed Parquet file. {item.uri} [{item.size}]", "HIVE_BAD_DATA") from None
+        raise QueryFailedError(f"Malformed Parquet file. {item.uri} [{item.size}]", "HIVE_BAD_DATA") from None
     named = {name.lower(): name for name in file.schema_arrow.names}
     wanted = [named[name] for name in schema.names if name in named and name not in item.partition]
     run.scanned += _chunk_bytes(file, set(wanted))
     if run.cutoff is not None and run.scanned > run.cutoff:
-        raise QueryCancelled("Bytes scanned limit was exceeded")
+        raise QueryCancelledError("Bytes scanned limit was exceeded")
     content = file.read(columns=wanted)
     arrays = []
     for column in schema:
@@ -77,7 +77,7 @@ def _read_file(table: Table, item: DataFile, schema: pa.Schema, run: Run) -> pa.
 
 
 def _as_declared(values: pa.ChunkedArray, column: pa.Field, item: DataFile) -> pa.ChunkedArray:
-    """Values as the catalog declares them. Raises QueryFailed where Athena's Parquet reader refuses to convert."""
+    """Values as the catalog declares them. Raises QueryFailedError where Athena's Parquet reader refuses to convert."""
     held, declared = values.type, column.type
     if pa.types.is_dictionary(held):
         values, held = values.cast(held.value_type), held.value_type
@@ -91,7 +91,7 @@ def _as_declared(values: pa.ChunkedArray, column: pa.Field, item: DataFile) -> p
         or held == declared
     )
     if not same_kind:
-        raise QueryFailed(
+        raise QueryFailedError(
             f"Field {column.name}'s type {str(held).upper()} in parquet file {item.uri} is incompatible with type "
             f"{_trino_type(declared)} defined in table schema",
             "HIVE_BAD_DATA",

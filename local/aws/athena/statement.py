@@ -15,7 +15,7 @@ from sqlglot.optimizer.scope import traverse_scope
 from sqlglot.parsers.trino import TrinoParser
 from sqlglot.tokens import Token, TokenType
 
-from local.aws.athena.errors import InvalidRequest, QueryFailed
+from local.aws.athena.errors import InvalidRequestError, QueryFailedError
 
 _STATEMENTS = (
     *("ALTER", "ANALYZE", "CALL", "COMMENT", "COMMIT", "CREATE", "DEALLOCATE", "DELETE", "DENY", "DESC", "DESCRIBE"),
@@ -72,11 +72,11 @@ class Statement:
 
 
 def parse(text: str) -> Statement:
-    """Read a statement. Raises InvalidRequest (MALFORMED_QUERY) as StartQueryExecution does for a syntax error."""
+    """Read a statement. Raises InvalidRequestError (MALFORMED_QUERY) as StartQueryExecution does for a syntax error."""
     try:
         tokens = _dialect.tokenize(text)
     except TokenError as error:
-        raise InvalidRequest(f"line 1:1: {error}", "MALFORMED_QUERY") from None
+        raise InvalidRequestError(f"line 1:1: {error}", "MALFORMED_QUERY") from None
     while tokens and tokens[-1].token_type == TokenType.SEMICOLON:
         tokens.pop()
     first = tokens[0].text.upper() if tokens else "<EOF>"
@@ -87,15 +87,15 @@ def parse(text: str) -> Statement:
     if first in _CATALOG_STATEMENTS:
         return Statement(text, "CATALOG")
     if first in _STATEMENTS:
-        raise InvalidRequest("Queries of this type are not supported", "MALFORMED_QUERY")
+        raise InvalidRequestError("Queries of this type are not supported", "MALFORMED_QUERY")
     expected = ", ".join(f"'{word}'" for word in _STATEMENTS)
     place = _line_and_column(text, tokens[0].start if tokens else len(text))
     found = tokens[0].text if tokens else "<EOF>"
-    raise InvalidRequest(f"{place}: mismatched input '{found}'. Expecting: {expected}, <query>", "MALFORMED_QUERY")
+    raise InvalidRequestError(f"{place}: mismatched input '{found}'. Expecting: {expected}, <query>", "MALFORMED_QUERY")
 
 
 def bind(statement: Statement, values: list[str]) -> None:
-    """Put the ExecutionParameters in the places of the `?`, in order. Raises QueryFailed if their number is wrong.
+    """Put the ExecutionParameters in the places of the `?`, in order. Raises QueryFailedError if their number is wrong.
 
     As observed on Athena: a value that reads as an expression without names is that expression, anything else is the
     text itself; values for a query without any `?` are ignored.
@@ -109,7 +109,7 @@ def bind(statement: Statement, values: list[str]) -> None:
     if not places:
         return
     if len(places) != len(values):
-        raise QueryFailed(
+        raise QueryFailedError(
             f"line 1:1: Incorrect number of parameters: expected {len(places)} but found {len(values)}",
             "INVALID_PARAMETER_USAGE",
         )
@@ -138,15 +138,15 @@ def _parse_query(tokens: list[Token], text: str) -> exp.Expr:
     except ParseError as error:
         raise _malformed(error, text) from None
     if len(trees) != 1:
-        raise InvalidRequest("Only one sql statement is allowed. Got: " + text, "MALFORMED_QUERY")
+        raise InvalidRequestError("Only one sql statement is allowed. Got: " + text, "MALFORMED_QUERY")
     query = trees[0]
     if not isinstance(query, exp.Query):
-        raise InvalidRequest("Queries of this type are not supported", "MALFORMED_QUERY")
+        raise InvalidRequestError("Queries of this type are not supported", "MALFORMED_QUERY")
     for table in query.find_all(exp.Table):
         # FROM read_csv('…') is DuckDB's, not Trino's: its grammar has names there, or TABLE(…).
         if not isinstance(table.this, exp.Identifier):
             place = Statement(text, "SELECT").position(table)
-            raise InvalidRequest(f"{place}: mismatched input '('. Expecting: ',', <EOF>", "MALFORMED_QUERY")
+            raise InvalidRequestError(f"{place}: mismatched input '('. Expecting: ',', <EOF>", "MALFORMED_QUERY")
     return query
 
 
@@ -162,13 +162,13 @@ def _parse_unload(tokens: list[Token], text: str) -> Statement:
     if end < 2 or len(rest) < 2 or rest[0].text.upper() != "TO" or rest[1].token_type != TokenType.STRING:
         wrong = tokens[min(end + 1, len(tokens) - 1)]
         place = _line_and_column(text, wrong.start)
-        raise InvalidRequest(f"{place}: mismatched input '{wrong.text}'. Expecting: 'TO'", "MALFORMED_QUERY")
+        raise InvalidRequestError(f"{place}: mismatched input '{wrong.text}'. Expecting: 'TO'", "MALFORMED_QUERY")
     words = [token.text for token in rest[2:] if token.text.upper() not in ("WITH", "(", ")", ",", "=")]
     properties = {name.lower(): value for name, value in zip(words[::2], words[1::2], strict=False)}
     return Statement(text, "UNLOAD", _parse_query(tokens[2:end], text), rest[1].text, properties)
 
 
-def _malformed(error: ParseError, text: str) -> InvalidRequest:
+def _malformed(error: ParseError, text: str) -> InvalidRequestError:
     detail = error.errors[0] if error.errors else {}
     word = str(detail.get("highlight") or "<EOF>")
     ended = not str(detail.get("end_context") or "").strip() and re.search(
@@ -180,7 +180,7 @@ def _malformed(error: ParseError, text: str) -> InvalidRequest:
         place, word = _line_and_column(text, len(text)), "<EOF>"
     else:
         place = f"line {line}:{max(1, int(column) - len(word) + 1)}"
-    return InvalidRequest(f"{place}: mismatched input '{word}'", "MALFORMED_QUERY")
+    return InvalidRequestError(f"{place}: mismatched input '{word}'", "MALFORMED_QUERY")
 
 
 def _line_and_column(text: str, offset: int) -> str:

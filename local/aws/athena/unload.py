@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from botocore.exceptions import ClientError
 
 from local.aws.athena import catalog
-from local.aws.athena.errors import QueryFailed
+from local.aws.athena.errors import QueryFailedError
 from local.aws.athena.reading import Run
 from local.aws.athena.statement import Statement
 
@@ -21,15 +21,15 @@ _DEFAULT_COMPRESSION = "GZIP"  # Athena's for Parquet
 def write(statement: Statement, rows: pa.Table, run: Run, engine_id: str, put_options: dict[str, str]) -> list[str]:
     """Write the rows to the statement's target with its caller's permissions.
 
-    Returns the files' URIs, for the manifest. Raises QueryFailed if the target holds anything, cannot be written, or a
-    property asks for what the laptop cloud does not do (only `format` PARQUET and `compression`).
+    Returns the files' URIs, for the manifest. Raises QueryFailedError if the target holds anything, cannot be written, or a
+    property asks for what the local cloud does not do (only `format` PARQUET and `compression`).
     """
     properties = dict(statement.properties)
     kind = properties.pop("format", "PARQUET").upper()
     compression = properties.pop("compression", _DEFAULT_COMPRESSION).upper()
     if kind != "PARQUET" or compression not in _COMPRESSIONS or properties:
-        raise QueryFailed(
-            f"UNLOAD on the laptop cloud writes format 'PARQUET' with compression {sorted(_COMPRESSIONS)}; asked for: "
+        raise QueryFailedError(
+            f"UNLOAD on the local cloud writes format 'PARQUET' with compression {sorted(_COMPRESSIONS)}; asked for: "
             f"{statement.properties}",
             "NOT_SUPPORTED",
         )
@@ -41,7 +41,7 @@ def write(statement: Statement, rows: pa.Table, run: Run, engine_id: str, put_op
     except ClientError as error:
         raise catalog.no_access(error, target) from None
     if taken:
-        raise QueryFailed(
+        raise QueryFailedError(
             f"Target directory for table 'awsdatacatalog.default.tmp_unload_{uuid.uuid4().hex}' already exists: "
             f"{statement.target}. You may need to manually clean the data at location '{statement.target}' before "
             "retrying. Athena will not delete data in your account.",

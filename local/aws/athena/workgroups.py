@@ -11,7 +11,7 @@ from ministack.services import athena as ministack_athena
 
 from local.aws.athena.caller import Caller
 from local.aws.athena.catalog import split_uri
-from local.aws.athena.errors import InvalidRequest
+from local.aws.athena.errors import InvalidRequestError
 
 _S3_PATH = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/.*)?", re.DOTALL)
 
@@ -33,14 +33,14 @@ class Settings:
 
 
 def settings_for(request: dict[str, Any]) -> Settings:
-    """Raises InvalidRequest: no such work group, a disabled one, or no valid place for results."""
+    """Raises InvalidRequestError: no such work group, a disabled one, or no valid place for results."""
     ministack_athena._ensure_default_workgroup()
     name = request.get("WorkGroup") or "primary"
     group = ministack_athena._workgroups.get(name)
     if group is None:
-        raise InvalidRequest("WorkGroup is not found.")
+        raise InvalidRequestError("WorkGroup is not found.")
     if group.get("State") == "DISABLED":
-        raise InvalidRequest(f"WorkGroup {name} is disabled.")
+        raise InvalidRequestError(f"WorkGroup {name} is disabled.")
     configuration = group.get("Configuration") or {}
     of_group = configuration.get("ResultConfiguration") or {}
     of_request = request.get("ResultConfiguration") or {}
@@ -49,12 +49,12 @@ def settings_for(request: dict[str, Any]) -> Settings:
     chosen = of_group if enforced else {**of_group, **of_request}
     output = chosen.get("OutputLocation")
     if not output:
-        raise InvalidRequest(
+        raise InvalidRequestError(
             "No output location provided. An output location is required either through the Workgroup result "
             "configuration setting or as an API input."
         )
     if not _S3_PATH.fullmatch(output):
-        raise InvalidRequest("outputLocation is not a valid S3 path.")
+        raise InvalidRequestError("outputLocation is not a valid S3 path.")
     return Settings(
         work_group=name,
         output=f"{output.rstrip('/')}/",
@@ -64,9 +64,9 @@ def settings_for(request: dict[str, Any]) -> Settings:
 
 
 def check_bucket(settings: Settings, caller: Caller) -> None:
-    """Raises InvalidRequest if the caller cannot reach the bucket for results, as StartQueryExecution does."""
+    """Raises InvalidRequestError if the caller cannot reach the bucket for results, as StartQueryExecution does."""
     bucket, _ = split_uri(settings.output)
     try:
         caller.client("s3").get_bucket_location(Bucket=bucket)
     except ClientError:
-        raise InvalidRequest(f"Unable to verify/create output bucket {bucket}") from None
+        raise InvalidRequestError(f"Unable to verify/create output bucket {bucket}") from None

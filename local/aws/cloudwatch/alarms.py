@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-logger = logging.getLogger("laptop.cloudwatch")
+logger = logging.getLogger("local.cloudwatch")
 TICK_SECONDS = 0.25
 # What an endpoint under load publishes in ten minutes is some 20 MB; AWS's 15 days would fill the memory. Of minutes that
 # take a tenth of a second less is kept, as every new value has all those before looked through.

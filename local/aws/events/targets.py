@@ -26,7 +26,7 @@ _SCHEDULE_TICK_SECONDS = 1.0
 _AWS_MANAGED_SNS_KEY = "alias/aws/sns"
 
 
-class DeliveryFailed(Exception):
+class DeliveryError(Exception):
     """A target did not take an event; the message says why."""
 
 
@@ -46,7 +46,7 @@ def install() -> None:
                 start_machine(target, payload, SCHEDULER if scheduled else EVENTS, source_arn)
             else:
                 publish(target, payload, scheduled, source_arn)
-        except DeliveryFailed as failure:
+        except DeliveryError as failure:
             logger.error("Rule or schedule %s could not deliver: %s", rule.get("Name"), failure)
             _to_dead_letter_queue(target, payload)
 
@@ -55,7 +55,7 @@ def install() -> None:
 
 
 def start_machine(target: dict[str, Any], payload: str, service: str, source_arn: str) -> None:
-    """Start the target machine as `service` does with the target's role. Raises DeliveryFailed."""
+    """Start the target machine as `service` does with the target's role. Raises DeliveryError."""
     machine, role = target["Arn"], target.get("RoleArn", "")
     problem = (
         ("the target names no role" if not role else None)
@@ -63,33 +63,33 @@ def start_machine(target: dict[str, Any], payload: str, service: str, source_arn
         or roles.permission_problem(role, "states:StartExecution", machine)
     )
     if problem:
-        raise DeliveryFailed(problem)
+        raise DeliveryError(problem)
     status, _, body = stepfunctions._start_execution({"stateMachineArn": machine, "input": payload})
     if status >= 400:
-        raise DeliveryFailed(_text(body))
+        raise DeliveryError(_text(body))
 
 
 def publish(target: dict[str, Any], payload: str, scheduled: bool, source_arn: str) -> None:
-    """Publish to the target topic: rules by the topic's policy, schedules by their role. Raises DeliveryFailed."""
+    """Publish to the target topic: rules by the topic's policy, schedules by their role. Raises DeliveryError."""
     arn = target["Arn"]
     topic = sns._topic_by_arn_any_scope(arn)
     if topic is None:
-        raise DeliveryFailed(f"the topic {arn} does not exist")
+        raise DeliveryError(f"the topic {arn} does not exist")
     if scheduled:
         role = target.get("RoleArn", "")
         problem = roles.trust_problem(role, SCHEDULER, source_arn) or roles.permission_problem(role, "sns:Publish", arn)
         if problem:
-            raise DeliveryFailed(problem)
+            raise DeliveryError(problem)
     elif not sns.topic_policy_allows(arn, EVENTS, source_arn, ACCOUNT_ID):
-        raise DeliveryFailed(f"the policy of topic {arn} does not let {EVENTS} publish")
+        raise DeliveryError(f"the policy of topic {arn} does not let {EVENTS} publish")
     elif topic["attributes"].get("KmsMasterKeyId") == _AWS_MANAGED_SNS_KEY:
-        raise DeliveryFailed(
+        raise DeliveryError(
             f"topic {arn} is encrypted with {_AWS_MANAGED_SNS_KEY}, whose policy does not name {EVENTS}"
         )
     try:
         sns.publish_internal(arn, payload)
     except sns.SnsPublishError as error:
-        raise DeliveryFailed(str(error)) from error
+        raise DeliveryError(str(error)) from error
 
 
 def _payload(target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any], view: Any) -> str:

@@ -72,7 +72,7 @@ def load_table(
 
     `client` gives boto3 clients by service name. Column names become features by the rule of `feature_names`;
     `record_identifier` and `event_time` are names of columns of the table. Without a column for the event time, all
-    records get the present time; of rows with the same id and event time the last one counts. Raises NameCollision,
+    records get the present time; of rows with the same id and event time the last one counts. Raises NameCollisionError,
     FeatureStoreError, or boto3's ClientError if SageMaker or S3 refuses.
     """
     if record_identifier not in frame.columns:

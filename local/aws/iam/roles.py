@@ -16,7 +16,7 @@ from ministack.core.responses import error_response_json, get_account_id, get_re
 from ministack.services import iam, lambda_svc, stepfunctions
 
 # Names a file to which each permission that a role was granted is written, once: `python -m tests.contract.record`.
-PERMISSIONS_VARIABLE = "LAPTOP_PERMISSIONS"
+PERMISSIONS_VARIABLE = "LOCAL_CLOUD_PERMISSIONS"
 LAMBDA = "lambda.amazonaws.com"
 STATES = "states.amazonaws.com"
 
@@ -35,7 +35,7 @@ def install() -> None:
 
 
 def _count_requests_as_secure() -> None:
-    """The laptop's one plain port stands for AWS's HTTPS endpoints: policies that ask for TLS must not refuse it."""
+    """The local cloud's one plain port stands for AWS's HTTPS endpoints: policies that ask for TLS must not refuse it."""
     resolve = iam_evaluator._resolve_condition_key
     iam_evaluator._resolve_condition_key = lambda key, context: (
         "true" if key.lower() == "aws:securetransport" else resolve(key, context)

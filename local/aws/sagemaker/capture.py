@@ -19,7 +19,7 @@ from local.aws.sagemaker.compute.serving import Answer
 from local.aws.sagemaker.state import STATE, now
 from local.server import sessions
 
-logger = logging.getLogger("laptop.sagemaker")
+logger = logging.getLogger("local.sagemaker")
 # SageMaker delivers within a couple of minutes.
 DELIVERY_SECONDS = 60.0
 _MOST_BUFFERED_BYTES = 4 * 1024 * 1024

@@ -23,7 +23,7 @@ _LOOK_SECONDS = 0.05
 Tell = Callable[[str, str], None]
 
 
-class RolledBack(Exception):
+class RolledBackError(Exception):
     """An alarm turned the deployment back; the message is the endpoint's FailureReason."""
 
 
@@ -55,7 +55,7 @@ def plan(config: dict[str, Any] | None, instances: int, execution_role: str) -> 
     if "RollingUpdatePolicy" in config:
         raise ApiError(
             "ValidationException",
-            "The laptop plays blue/green deployments only: give BlueGreenUpdatePolicy instead of RollingUpdatePolicy.",
+            "The local cloud plays blue/green deployments only: give BlueGreenUpdatePolicy instead of RollingUpdatePolicy.",
         )
     policy = config.get("BlueGreenUpdatePolicy") or {}
     routing = policy.get("TrafficRoutingConfiguration") or {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0}
@@ -129,7 +129,7 @@ def _check_alarms(names: tuple[str, ...], execution_role: str) -> None:
 
 
 def shift(traffic: Traffic, fleet: Fleet, steps: Plan, tell: Tell) -> None:
-    """Move the requests to a fleet that has started, step by step. Raises RolledBack as soon as an alarm goes off."""
+    """Move the requests to a fleet that has started, step by step. Raises RolledBackError as soon as an alarm goes off."""
     began = time.monotonic()
     for step in steps.steps:
         _look_at(steps.alarms, began)  # also before the first request: the old fleet may have set it off
@@ -152,4 +152,4 @@ def _bake(seconds: float, alarms: tuple[str, ...], began: float) -> None:
 def _look_at(alarms: tuple[str, ...], since: float) -> None:
     fired = [name for name in alarms if cloudwatch_alarms.went_off(name, since)]
     if fired:
-        raise RolledBack(f"The deployment was rolled back: alarm(s) in ALARM state: {', '.join(fired)}.")
+        raise RolledBackError(f"The deployment was rolled back: alarm(s) in ALARM state: {', '.join(fired)}.")

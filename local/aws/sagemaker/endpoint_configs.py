@@ -26,7 +26,7 @@ def create(request: dict[str, Any]) -> dict[str, Any]:
     if serverless:
         _check_serverless(request, serverless[0])
     if len(variants) > 1:
-        raise ApiError("ValidationException", "The laptop serves one production variant.")
+        raise ApiError("ValidationException", "The local cloud serves one production variant.")
     for variant in variants:
         models.find(variant.get("ModelName", ""))
         if not variant.get("InstanceType") and not variant.get("ServerlessConfig"):

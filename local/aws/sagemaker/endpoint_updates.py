@@ -86,7 +86,7 @@ def _replace(endpoint: Endpoint, pending: Pending, plan: deployment.Plan) -> Non
     except Exception as error:
         endpoint.traffic.withdraw()
         pending.tell("Deleting", f"Terminating {pending.instances} instance(s).")
-        reason = str(error) if isinstance(error, deployment.RolledBack) else failure_reason(error)
+        reason = str(error) if isinstance(error, deployment.RolledBackError) else failure_reason(error)
         settle(endpoint, "RollingBack", reason)
         if fleet:
             fleet.close()

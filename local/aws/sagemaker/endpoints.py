@@ -14,13 +14,13 @@ from typing import Any
 from local.aws.api_model import ApiError
 from local.aws.applicationautoscaling import scalable_targets
 from local.aws.sagemaker import capture, deployment, endpoint_configs, events, models
-from local.aws.sagemaker.compute.outcome import JobFailed
-from local.aws.sagemaker.compute.serving import ContainerFailed
+from local.aws.sagemaker.compute.outcome import JobFailedError
+from local.aws.sagemaker.compute.serving import ContainerFailedError
 from local.aws.sagemaker.fleet import Fleet
 from local.aws.sagemaker.state import STATE, arn, named, now, page, tag
 from local.aws.sagemaker.traffic import Traffic
 
-logger = logging.getLogger("laptop.sagemaker")
+logger = logging.getLogger("local.sagemaker")
 # An endpoint takes one change at a time.
 BUSY = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
 
@@ -104,10 +104,10 @@ def execution_role(config: dict[str, Any]) -> str:
 
 
 def start(endpoint: Endpoint, config: dict[str, Any]) -> Fleet:
-    """A fleet that answers. Raises ContainerFailed, JobFailed or ApiError; nothing is left running then."""
+    """A fleet that answers. Raises ContainerFailedError, JobFailedError or ApiError; nothing is left running then."""
     fault = STATE.faults.take_job("endpoint", endpoint.name)
     if fault:
-        raise ContainerFailed(fault.reason)
+        raise ContainerFailedError(fault.reason)
     fleet = Fleet(endpoint.name, config, STATE.folder / "endpoint")
     try:
         fleet.start()
@@ -127,7 +127,7 @@ def _bring_up(endpoint: Endpoint, config: dict[str, Any]) -> None:
 
 def failure_reason(error: Exception) -> str:
     """What DescribeEndpoint says of an error."""
-    if isinstance(error, (ContainerFailed, JobFailed, ApiError)):
+    if isinstance(error, (ContainerFailedError, JobFailedError, ApiError)):
         return str(error)[:1024]
     logger.exception("An endpoint could not be brought up", exc_info=error)
     return f"InternalServerError: {error}"[:1024]

@@ -6,7 +6,7 @@ import json
 import logging
 from typing import Any
 
-logger = logging.getLogger("laptop.sagemaker")
+logger = logging.getLogger("local.sagemaker")
 
 
 def emit(detail_type: str, detail: dict[str, Any], resource_arn: str) -> None:

@@ -16,7 +16,7 @@ from local.aws.sagemaker.logs import LogStream
 from local.server import sessions
 
 WARM = WarmContainers()
-"""Containers of fleets that ended, where the laptop cloud reuses what it computed."""
+"""Containers of fleets that ended, where the local cloud reuses what it computed."""
 
 
 class Fleet:
@@ -43,7 +43,7 @@ class Fleet:
         self._idle = threading.Condition()
 
     def start(self) -> None:
-        """Start the containers; returns when they answer. Raises ContainerFailed or JobFailed."""
+        """Start the containers; returns when they answer. Raises ContainerFailedError or JobFailedError."""
         self._chain = WARM.start(self._containers, s3=self._s3, folder=self._folder, log=self._log)
 
     @contextlib.contextmanager

@@ -102,7 +102,7 @@ async def handle(
 def _operate(operation: str, request: dict[str, Any]) -> dict[str, Any]:
     found = OPERATIONS.get(operation)
     if found is None:
-        raise ApiError("UnknownOperationException", f"The laptop has no SageMaker operation {operation}.")
+        raise ApiError("UnknownOperationException", f"The local cloud has no SageMaker operation {operation}.")
     api_model.check("sagemaker", operation, request)
     prerequisites.check(operation, request)
     refuse_by_fault("sagemaker", operation)

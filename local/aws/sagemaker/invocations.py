@@ -6,7 +6,7 @@ import time
 
 from local.aws.api_model import ApiError
 from local.aws.sagemaker import metrics
-from local.aws.sagemaker.compute.serving import Answer, ContainerFailed
+from local.aws.sagemaker.compute.serving import Answer, ContainerFailedError
 from local.aws.sagemaker.state import STATE, arn
 
 MOST_PAYLOAD_BYTES = 6 * 1024 * 1024
@@ -37,7 +37,7 @@ def invoke(
         try:
             answer = fleet.invoke(body, content_type, accept)
             status = answer.status
-        except ContainerFailed as error:
+        except ContainerFailedError as error:
             raise ApiError(
                 "ModelError", f'Received server error (500) from model with message "{error}".', 424
             ) from error

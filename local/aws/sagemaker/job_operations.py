@@ -63,7 +63,7 @@ def create_auto_ml_job_v2(request: dict[str, Any]) -> dict[str, Any]:
     if config is None:
         raise ApiError(
             "ValidationException",
-            "Only TabularJobConfig can be used here: AutoML jobs on tables are what the laptop runs.",
+            "Only TabularJobConfig can be used here: AutoML jobs on tables are what the local cloud runs.",
         )
     problem, objective = config.get("ProblemType"), request.get("AutoMLJobObjective", {}).get("MetricName")
     if (problem is None) != (objective is None):

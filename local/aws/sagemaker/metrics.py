@@ -15,7 +15,7 @@ from typing import Any
 
 from local.server import sessions
 
-logger = logging.getLogger("laptop.sagemaker")
+logger = logging.getLogger("local.sagemaker")
 NAMESPACE = "AWS/SageMaker"
 PUBLISH_SECONDS = 0.25
 

@@ -125,7 +125,7 @@ def create_package(request: dict[str, Any]) -> dict[str, Any]:
     group = request.get("ModelPackageGroupName")
     if not group:
         raise ApiError(
-            "ValidationException", "The laptop keeps versioned model packages: give a ModelPackageGroupName."
+            "ValidationException", "The local cloud keeps versioned model packages: give a ModelPackageGroupName."
         )
     name = find_group(group)["ModelPackageGroupName"]
     if not request.get("InferenceSpecification"):

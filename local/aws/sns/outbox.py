@@ -1,4 +1,4 @@
-"""SNS e-mail on the laptop: every mail that AWS would send becomes a file in the outbox.
+"""SNS e-mail on the local cloud: every mail that AWS would send becomes a file in the outbox.
 
 MiniStack only logs e-mail deliveries. Nobody can click a confirmation link here, so e-mail subscriptions count as
 confirmed at once; the log says so, because on AWS the owner of the address must confirm first.

@@ -27,7 +27,7 @@ from moto.stepfunctions.parser.backend.execution_worker_comm import ExecutionWor
 
 from local.aws.stepfunctions import checks, expressions, integrations, parsing, state_faults
 
-logger = logging.getLogger("laptop.states")
+logger = logging.getLogger("local.states")
 _workers: dict[str, ExecutionWorker] = {}
 _lock = threading.Lock()
 

@@ -271,11 +271,11 @@ class _Optimised(StateTaskServiceCallback):
         unknown = set(normalised_parameters) - (self._get_supported_parameters() or set())
         try:
             if unknown:
-                raise sdk_shapes.UnsupportedField(
+                raise sdk_shapes.UnsupportedFieldError(
                     f"The field {sorted(unknown)[0]!r} is not supported by Step Functions."
                 )
             request = sdk_shapes.to_request(normalised_parameters, found.input_shape)
-        except sdk_shapes.UnsupportedField as error:
+        except sdk_shapes.UnsupportedFieldError as error:
             raise _task_failed(self, "States.Runtime", str(error), env) from error
         client = sessions.client(self.boto_name, state_credentials.role_arn)
         response = getattr(client, sdk_shapes.method(found))(**request)

@@ -1,4 +1,4 @@
-"""Writes down every expression that executions evaluate: LAPTOP_RECORDING names the file. Off without it.
+"""Writes down every expression that executions evaluate: LOCAL_CLOUD_RECORDING names the file. Off without it.
 
 Each line is a JSON object with `expression`, `bindings` (the machine's variables and `states`, whose context names
 machine and state) and `result`, or `error` if it gave none. `python -m tests.contract.record` makes test data of it.
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-VARIABLE = "LAPTOP_RECORDING"
+VARIABLE = "LOCAL_CLOUD_RECORDING"
 _writing = threading.Lock()
 
 Evaluate = Callable[[str, dict[str, Any]], Any]

@@ -16,7 +16,7 @@ _session = botocore.session.Session()
 _LEADING_CAPITALS = re.compile(r"^([A-Z]+)(?=[A-Z][a-z])|^([A-Z]+)$")
 
 
-class UnsupportedField(Exception):
+class UnsupportedFieldError(Exception):
     """Arguments hold a field that the operation does not have."""
 
 
@@ -61,10 +61,10 @@ def spelled(member: str) -> str:
 
 
 def to_request(value: Any, shape: Any, path: str = "") -> Any:
-    """Arguments of a state as parameters for boto3. Raises UnsupportedField."""
+    """Arguments of a state as parameters for boto3. Raises UnsupportedFieldError."""
     if shape is None:
         if value:
-            raise UnsupportedField(f"The field {sorted(value)[0]!r} is not supported by Step Functions.")
+            raise UnsupportedFieldError(f"The field {sorted(value)[0]!r} is not supported by Step Functions.")
         return {}
     kind = shape.type_name
     if kind == "structure" and isinstance(value, dict):
@@ -72,7 +72,7 @@ def to_request(value: Any, shape: Any, path: str = "") -> Any:
         request = {}
         for key, inner in value.items():
             if key not in members:
-                raise UnsupportedField(f"The field '{path}{key}' is not supported by Step Functions.")
+                raise UnsupportedFieldError(f"The field '{path}{key}' is not supported by Step Functions.")
             request[members[key]] = to_request(inner, shape.members[members[key]], f"{path}{key}.")
         return request
     if kind == "list" and isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Endpoints of small models on the pipeline tests' laptop cloud."""
+"""Endpoints of small models on the pipeline tests' local cloud."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Endpoint:
         session = boto3.Session(address.ACCESS_KEY, address.SECRET_KEY, region_name=address.REGION)
         self.runtime = session.client(
             "sagemaker-runtime",
-            endpoint_url=self.cloud.laptop.server.endpoint_url,
+            endpoint_url=self.cloud.deployed.server.endpoint_url,
             # A failed request must not be hidden by making it again.
             config=Config(retries={"total_max_attempts": 1}, max_pool_connections=16),
         )

@@ -114,6 +114,6 @@ def test_none_is_captured_of_nought_percent_or_when_off(endpoint: Endpoint, mode
 def test_what_cannot_be_written_does_not_fail_the_answer(endpoint: Endpoint, models: Models) -> None:
     endpoint.create(models[0], **capturing("not-allowed"))
     assert endpoint.ask()["Body"].read() == models[0].answer
-    log = endpoint.cloud.laptop.server.state / "logs" / "server.log"
+    log = endpoint.cloud.deployed.server.state / "logs" / "server.log"
     until(lambda: f"not written to s3://{BUCKET}/not-allowed/{endpoint.name}/" in log.read_text())
     assert endpoint.ask()["Body"].read() == models[0].answer

@@ -75,7 +75,7 @@ class Endpoint:
                 return said
         try:
             encoded = inference.encode(encoding.Encoder(self.specification), body, content_type).decode()
-        except inference.BadRequest as refused:
+        except inference.BadRequestError as refused:
             return 424, json.dumps({"OriginalStatusCode": 400, "OriginalMessage": str(refused), "Message": "no"})
         rows = [[float(cell) for cell in line.split(",")] for line in encoded.splitlines()]
         answer = "".join(line(label(row[0], self.version), sum(row), self.version) for row in rows)

@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from cli import cleanup
-from cli.stack import Refused, Stack
+from cli.stack import RefusedError, Stack
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from cli.stack import Refused, Stack
     ],
 )
 def test_what_does_not_go_together_is_refused(stack: Stack, wanted: cleanup.Wanted, said: str) -> None:
-    with pytest.raises(Refused, match=said):
+    with pytest.raises(RefusedError, match=said):
         cleanup.plan(stack, wanted)
 
 

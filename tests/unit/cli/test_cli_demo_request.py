@@ -23,7 +23,7 @@ Automl = Callable[..., Result]
 @pytest.fixture(autouse=True)
 def nothing_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     def start(**_: Any) -> None:
-        pytest.fail("the laptop cloud was started")
+        pytest.fail("the local cloud was started")
 
     monkeypatch.setattr(process, "start", start)
 

@@ -23,10 +23,10 @@ REACHED = "every check was passed"
 
 @pytest.fixture(autouse=True)
 def nothing_is_reached(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What passes every check ends here: no call of AWS, no laptop cloud."""
+    """What passes every check ends here: no call of AWS, no local cloud."""
 
     def refuse(*_: Any, **__: Any) -> None:
-        raise stacks.Refused(REACHED)
+        raise stacks.RefusedError(REACHED)
 
     monkeypatch.setattr(stacks, "find", refuse)
     monkeypatch.setattr(process, "start", refuse)

@@ -18,7 +18,7 @@ from typer.testing import Result
 from cli import config_import, executions, results, runs, schedule
 from cli import stack as stacks
 from cli.main import app
-from cli.stack import Refused, Stack
+from cli.stack import RefusedError, Stack
 
 from .conftest import Recording
 
@@ -132,7 +132,7 @@ def test_name_that_is_taken_is_refused_with_the_truth_about_its_input(
 ) -> None:
     newest = states._recordings[-1].described
     newest["input"] = "{}"
-    with pytest.raises(Refused, match=f"has ended, with {said}"):
+    with pytest.raises(RefusedError, match=f"has ended, with {said}"):
         runs.start(given, stack, newest["name"])
 
 
@@ -266,7 +266,7 @@ def test_problems_of_a_file_are_told_without_aws(automl: Automl, tmp_path: Path)
 
 @pytest.mark.parametrize("expression", ["nonsense", "cron(0 6 * * *)", "rate(0 days)", "rate(1 week)"])
 def test_expression_that_is_no_schedule_is_refused_before_aws(stack: Stack, expression: str) -> None:
-    with pytest.raises(Refused, match="is no schedule"):
+    with pytest.raises(RefusedError, match="is no schedule"):
         schedule.change(stack, ScheduleExpression=expression)
 
 

@@ -13,7 +13,7 @@ from typer.testing import Result
 
 from cli import runs
 from cli import stack as stacks
-from cli.stack import Refused, Stack
+from cli.stack import RefusedError, Stack
 
 PROJECT = Path(__file__).parents[3]
 Automl = Callable[..., Result]
@@ -126,7 +126,7 @@ def test_defaults_are_the_deployed_ones(stack: Stack) -> None:
 def test_what_does_not_go_with_the_deployed_is_refused_before_the_start(
     stack: Stack, values: dict[str, Any], said: str
 ) -> None:
-    with pytest.raises(Refused, match=said):
+    with pytest.raises(RefusedError, match=said):
         runs.start(values, stack)
 
 

@@ -1,1 +1,1 @@
-"""Jobs and containers, without the laptop cloud."""
+"""Jobs and containers, without the local cloud."""

@@ -167,7 +167,7 @@ def test_unplayable_image_is_refused(bucket: Bucket, job: Job) -> None:
     given["AppSpecification"]["ImageUri"] = "1.dkr.ecr.us-west-2.amazonaws.com/sagemaker-xgboost:1.7-1"
     outcome = processing.run(given, **job.arguments)
     assert outcome.status == "Failed"
-    assert "sagemaker-xgboost:1.7-1 cannot run on a laptop" in (outcome.failure_reason or "")
+    assert "sagemaker-xgboost:1.7-1 cannot run on the local cloud" in (outcome.failure_reason or "")
 
 
 def test_the_projects_own_script_prepares_telco(bucket: Bucket, job: Job) -> None:

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from local.aws.sagemaker.compute.outcome import JobFailed
-from local.aws.sagemaker.compute.serving import ContainerChain, ContainerFailed
+from local.aws.sagemaker.compute.outcome import JobFailedError
+from local.aws.sagemaker.compute.serving import ContainerChain, ContainerFailedError
 
 from .conftest import SCIKIT_LEARN, Bucket, Chain, Job
 
@@ -112,13 +112,13 @@ def test_an_exception_is_a_500_that_hides_the_cause_and_logs_it(chain: Chain, jo
 
 
 def test_transform_fn_together_with_steps_is_refused(chain: Chain) -> None:
-    with pytest.raises(ContainerFailed, match="Cannot use transform_fn implementation with"):
+    with pytest.raises(ContainerFailedError, match="Cannot use transform_fn implementation with"):
         chain(STEPS + ECHO).start()
 
 
 def test_a_program_that_cannot_load_fails_the_ping_health_check(chain: Chain) -> None:
     served = chain(STEPS, "import nothing_like_this")
-    with pytest.raises(ContainerFailed) as failure:
+    with pytest.raises(ContainerFailedError) as failure:
         served.start()
     assert "The container-2 container did not pass the ping health check." in str(failure.value)
     assert "No module named 'nothing_like_this'" in str(failure.value)
@@ -128,7 +128,7 @@ def test_a_program_that_cannot_load_fails_the_ping_health_check(chain: Chain) ->
 def test_a_program_that_loads_too_slowly_fails_and_is_ended(chain: Chain) -> None:
     served = chain("import time\ntime.sleep(60)")
     began = time.monotonic()
-    with pytest.raises(ContainerFailed, match="primary container did not pass the ping health check"):
+    with pytest.raises(ContainerFailedError, match="primary container did not pass the ping health check"):
         served.start(timeout=1)
     assert time.monotonic() - began < 10
     assert not served.alive
@@ -136,7 +136,7 @@ def test_a_program_that_loads_too_slowly_fails_and_is_ended(chain: Chain) -> Non
 
 def test_the_container_that_fails_first_is_told_without_waiting_for_the_others(chain: Chain) -> None:
     began = time.monotonic()
-    with pytest.raises(ContainerFailed, match="container-2 container did not pass"):
+    with pytest.raises(ContainerFailedError, match="container-2 container did not pass"):
         chain("import time\ntime.sleep(60)", "import nothing_like_this").start()
     assert time.monotonic() - began < 10
 
@@ -145,7 +145,7 @@ def test_missing_and_broken_archives_are_named(bucket: Bucket, job: Job) -> None
     bucket.put("broken.tar.gz", "no archive")
     for name, sentence in {"nowhere": "Failed to download model data", "broken": "Failed to extract"}.items():
         definition = {"Image": SCIKIT_LEARN, "ModelDataUrl": bucket.uri(f"{name}.tar.gz"), "Environment": {}}
-        with pytest.raises(JobFailed, match=sentence):
+        with pytest.raises(JobFailedError, match=sentence):
             ContainerChain([definition], s3=job.s3, workdir=job.workdir, log=job.lines.append).start()
 
 
@@ -170,7 +170,7 @@ def test_threads_get_their_own_answers(chain: Chain) -> None:
 def test_a_container_that_ends_is_reported(chain: Chain) -> None:
     served = chain("import os\n" + STEPS.replace("return [value", "os._exit(1)\n    return [value"))
     served.start()
-    with pytest.raises(ContainerFailed, match=r"Received server error \(0\) from primary"):
+    with pytest.raises(ContainerFailedError, match=r"Received server error \(0\) from primary"):
         served.invoke(b"1", "text/csv")
     assert not served.alive
 
@@ -178,7 +178,7 @@ def test_a_container_that_ends_is_reported(chain: Chain) -> None:
 def test_an_answer_that_takes_too_long_is_reported(chain: Chain) -> None:
     served = chain("import time\n" + STEPS.replace("return [value", "time.sleep(5)\n    return [value"))
     served.start()
-    with pytest.raises(ContainerFailed, match="timed out while waiting for a response from container primary"):
+    with pytest.raises(ContainerFailedError, match="timed out while waiting for a response from container primary"):
         served.invoke(b"1", "text/csv", timeout=0.3)
 
 
@@ -193,7 +193,7 @@ def test_close_leaves_no_process(chain: Chain) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_containers_end_with_a_parent_that_is_killed(bucket: Bucket, tmp_path: Path) -> None:
-    """Not even SIGKILL of the laptop cloud leaves a container behind."""
+    """Not even SIGKILL of the local cloud leaves a container behind."""
     script = textwrap.dedent("""
         import sys, time
         from pathlib import Path

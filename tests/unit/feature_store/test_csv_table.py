@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from local.data.csv_table import InvalidTable, first_without_number, read_table, read_texts, with_types
-from local.data.feature_names import NameCollision, feature_name, feature_names
+from local.data.csv_table import InvalidTableError, first_without_number, read_table, read_texts, with_types
+from local.data.feature_names import NameCollisionError, feature_name, feature_names
 
 Write = Callable[[str], Path]
 
@@ -29,7 +29,7 @@ def rows(count: int, *, label: Callable[[int], str] = lambda i: "yes" if i % 3 e
 
 
 def problems(path: Path, target: str = "left", id_column: str = "id") -> list[str]:
-    with pytest.raises(InvalidTable) as refused:
+    with pytest.raises(InvalidTableError) as refused:
         read_table(path, target, id_column)
     assert str(refused.value) == "\n".join(refused.value.problems)
     return [problem.removeprefix(f"{path}: ") for problem in refused.value.problems]
@@ -224,7 +224,7 @@ def test_long_names_stay_apart() -> None:
 
 
 def test_collisions_are_all_named() -> None:
-    with pytest.raises(NameCollision) as refused:
+    with pytest.raises(NameCollisionError) as refused:
         feature_names(["A B", "a_b", "c", "C"])
     assert str(refused.value).split("\n") == [
         "Columns 'A B' and 'a_b' would both become the feature 'a_b': rename one.",

@@ -66,7 +66,7 @@ def evaluate(s3: Any) -> Iterator[Evaluate]:
         json.dumps(answer, allow_nan=False)  # what Lambda answers must be JSON
         return answer
 
-    run.UnusablePredictions = app.UnusablePredictions  # pyright: ignore[reportFunctionMemberAccess]
+    run.UnusablePredictionsError = app.UnusablePredictionsError  # pyright: ignore[reportFunctionMemberAccess]
     yield run
 
 
@@ -186,7 +186,7 @@ def test_answer_whose_probabilities_are_for_other_classes_is_refused_by_its_line
     import predictions
 
     good = as_autopilot_writes([("No", [0.9, 0.1])], ["No", "Yes"])
-    with pytest.raises(predictions.UnusablePredictions, match="Line 2 of the model's answers cannot be read"):
+    with pytest.raises(predictions.UnusablePredictionsError, match="Line 2 of the model's answers cannot be read"):
         predictions.read_classes(good + line + good, ["No", "Yes"])
 
 
@@ -246,7 +246,7 @@ def test_answers_that_do_not_fit_are_told_in_one_sentence(evaluate: Evaluate, ca
     answers, event, said = UNUSABLE[case]
     regression = bool(event)
     truth = ["1", "2", "3", "4"] if regression else ["No", "Yes", "No", "Yes"]
-    with pytest.raises(evaluate.UnusablePredictions) as refused:  # pyright: ignore[reportFunctionMemberAccess]
+    with pytest.raises(evaluate.UnusablePredictionsError) as refused:  # pyright: ignore[reportFunctionMemberAccess]
         evaluate(truth, answers, [] if regression else ["No", "Yes"], **event)
     assert str(refused.value) == said
 

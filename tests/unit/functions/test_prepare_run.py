@@ -81,7 +81,7 @@ def prepare(s3: Any) -> Iterator[Callable[[Any], dict[str, Any]]]:
         yield lambda given: app.handler({"input": given, "execution": EXECUTION}, Context())
 
 
-def refused(error: settings.InvalidInput) -> list[str]:
+def refused(error: settings.InvalidInputError) -> list[str]:
     """The problems, checked to be what a mail can show."""
     lines = str(error).split("\n")
     assert lines == error.problems
@@ -128,7 +128,7 @@ def test_any_input_gives_a_run_in_its_place_or_a_refusal_in_words(
 ) -> None:
     try:
         run = prepare(asked)
-    except settings.InvalidInput as error:
+    except settings.InvalidInputError as error:
         refused(error)
     else:
         check(run)
@@ -141,7 +141,7 @@ def test_hostile_value_of_any_setting_is_refused_by_its_name(
     for value in HOSTILE:
         try:
             check(prepare({key: value}))
-        except settings.InvalidInput as error:
+        except settings.InvalidInputError as error:
             assert any(key in line for line in refused(error)), (value, error.problems)
 
 
@@ -152,7 +152,7 @@ def test_every_wrong_setting_has_its_line(
 ) -> None:
     unknown = [name for name in unknown if name not in settings.Settings.model_fields]
     asked = {**{key: {"wrong": 1} for key in keys}, **dict.fromkeys(unknown, 1)}
-    with pytest.raises(settings.InvalidInput) as error:
+    with pytest.raises(settings.InvalidInputError) as error:
         prepare(asked)
     lines = refused(error.value)
     assert len(lines) == len(keys) + len(unknown)

@@ -70,7 +70,7 @@ def test_configuration_file_is_a_valid_input() -> None:
     ],
 )
 def test_what_is_wrong_is_said(asked: Any, said: str) -> None:
-    with pytest.raises(settings.InvalidInput) as refused:
+    with pytest.raises(settings.InvalidInputError) as refused:
         settings.resolve(asked, DEPLOYED)
     assert said in str(refused.value)
 
@@ -122,7 +122,7 @@ STRICT = {
     ],
 )
 def test_a_run_cannot_loosen_what_was_deployed(asked: dict[str, Any], said: str) -> None:
-    with pytest.raises(settings.InvalidInput) as refused:
+    with pytest.raises(settings.InvalidInputError) as refused:
         settings.resolve(asked, STRICT)
     assert refused.value.problems == [said]
 
@@ -137,7 +137,7 @@ def test_all_that_a_run_would_loosen_is_reported_with_its_other_problems() -> No
         "allowed_instance_types": "ml.p4d.24xlarge",
         "nonsense": 1,
     }
-    with pytest.raises(settings.InvalidInput) as refused:
+    with pytest.raises(settings.InvalidInputError) as refused:
         settings.resolve(asked, STRICT)
     assert len(refused.value.problems) == len(asked)
 
@@ -192,13 +192,13 @@ def exploding() -> Any:
     ids=["nested", "endless", "exploding"],
 )
 def test_value_that_cannot_be_written_down_is_refused(value: Any, said: str) -> None:
-    with pytest.raises(settings.InvalidInput) as refused:
+    with pytest.raises(settings.InvalidInputError) as refused:
         settings.resolve({"customer_id_start": value}, DEPLOYED)
     assert refused.value.problems == [said]
 
 
 def test_thousands_of_unknown_keys_fit_into_a_message() -> None:
-    with pytest.raises(settings.InvalidInput) as refused:
+    with pytest.raises(settings.InvalidInputError) as refused:
         settings.resolve({f"k{number}": 0 for number in range(5000)}, DEPLOYED)
     assert refused.value.problems[-1] == "4,960 more keys are not settings."
     assert str(refused.value).count("The keys are:") == 1
@@ -206,7 +206,7 @@ def test_thousands_of_unknown_keys_fit_into_a_message() -> None:
 
 
 def test_all_problems_at_once() -> None:
-    with pytest.raises(settings.InvalidInput) as refused:
+    with pytest.raises(settings.InvalidInputError) as refused:
         settings.resolve({"nope": 1, "max_candidates": 0, "problem_type": "Guessing"}, DEPLOYED)
     assert len(refused.value.problems) == 3
 
@@ -232,7 +232,7 @@ JSON = st.recursive(
 def test_any_input_gives_a_run_or_a_refusal_on_printable_lines(asked: Any) -> None:
     try:
         chosen = settings.resolve(asked, DEPLOYED)
-    except settings.InvalidInput as refused:
+    except settings.InvalidInputError as refused:
         assert refused.problems
         assert all(line.isprintable() for line in refused.problems)
     else:
@@ -319,7 +319,7 @@ def test_tags_of_the_person_the_stack_and_the_run() -> None:
     ],
 )
 def test_network_key_and_tags_that_cannot_be_are_told(key: str, value: str, said: str) -> None:
-    with pytest.raises(settings.InvalidInput) as refused:
+    with pytest.raises(settings.InvalidInputError) as refused:
         settings.resolve({}, {**DEPLOYED, key: value})
     (problem,) = refused.value.problems
     assert problem.startswith(f"{key}: ")

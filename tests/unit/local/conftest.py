@@ -1,4 +1,4 @@
-"""One laptop cloud with the sample stack, for all tests of this folder."""
+"""One local cloud with the sample stack, for all tests of this folder."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def refused(server: process.Server, client: Any, tmp_path: Path) -> Iterator[Cal
     def attempt(**resources: Any) -> str:
         template = tmp_path / "template.yaml"
         template.write_text(yaml.safe_dump({"Resources": resources}))
-        with pytest.raises(deploy.DeployFailed) as failure:
+        with pytest.raises(deploy.DeployError) as failure:
             deploy.deploy(server.endpoint_url, "refused", template=template)
         return str(failure.value)
 
@@ -199,7 +199,7 @@ def test_parameter_reaches_the_stack(server: process.Server, client: Any, tmp_pa
     )
     deploy.deploy(server.endpoint_url, "named", template=template, parameters={"Name": "alice"})
     assert any(found["TopicArn"].endswith(":alice") for found in client("sns").list_topics()["Topics"])
-    with pytest.raises(deploy.DeployFailed, match="Name"):
+    with pytest.raises(deploy.DeployError, match="Name"):
         deploy.deploy(server.endpoint_url, "named-2", template=template, parameters={"Name": "too long"})
 
 
@@ -220,7 +220,7 @@ def test_failing_makefile_tells_what_it_said(tmp_path: Path) -> None:
     }
     template = tmp_path / "template.yaml"
     template.write_text(yaml.safe_dump({"Resources": {"Broken": resource}}))
-    with pytest.raises(packaging.BuildFailed, match="no such wheel"):
+    with pytest.raises(packaging.BuildError, match="no such wheel"):
         packaging.build(template, root=tmp_path / "build")
 
 

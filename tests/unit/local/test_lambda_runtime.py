@@ -31,7 +31,7 @@ def test_code_from_package_and_layer(invoke: Any) -> None:
 
 def test_exception_class_is_the_error_name(invoke: Any) -> None:
     error, answer = invoke(do="fail")
-    assert (error, answer["errorMessage"]) == ("NoSuchName", "nobody here")
+    assert (error, answer["errorMessage"]) == ("NoSuchNameError", "nobody here")
 
 
 def test_environment_survives_an_exception(invoke: Any) -> None:

@@ -37,14 +37,14 @@ def test_busy_port_names_its_user(tmp_path: Path) -> None:
 
 
 def test_second_server_on_one_state_directory(server: process.Server) -> None:
-    with pytest.raises(process.ServerError, match=r"in use by the laptop cloud on port \d+ \(process \d+\)"):
+    with pytest.raises(process.ServerError, match=r"in use by the local cloud on port \d+ \(process \d+\)"):
         process.start(state=server.state)
 
 
 def test_foreign_files_are_not_removed(tmp_path: Path) -> None:
     precious = tmp_path / "precious.txt"
     precious.write_text("mine")
-    with pytest.raises(process.ServerError, match="holds files that no laptop cloud wrote"):
+    with pytest.raises(process.ServerError, match="holds files that no local cloud wrote"):
         process.start(state=tmp_path)
     assert precious.read_text() == "mine"
 

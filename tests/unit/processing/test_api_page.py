@@ -63,7 +63,7 @@ def pattern(sentence: str) -> str:
 
 @pytest.mark.parametrize(("kind", "body"), REQUESTS)
 def test_refusal_is_listed(kind: str, body: str | bytes) -> None:
-    with pytest.raises(inference.BadRequest) as refused:
+    with pytest.raises(inference.BadRequestError) as refused:
         inference.encode(TELCO, body.encode() if isinstance(body, str) else body, kind)
     assert [one for one in LISTED if re.fullmatch(pattern(one), str(refused.value))], str(refused.value)
 
@@ -72,7 +72,7 @@ def test_every_listed_sentence_is_said() -> None:
     assert len(LISTED) == len(REQUESTS)
     said = []
     for kind, body in REQUESTS:
-        with pytest.raises(inference.BadRequest) as refused:
+        with pytest.raises(inference.BadRequestError) as refused:
             inference.encode(TELCO, body.encode() if isinstance(body, str) else body, kind)
         said.append(str(refused.value))
     assert [one for one in LISTED if not any(re.fullmatch(pattern(one), sentence) for sentence in said)] == []

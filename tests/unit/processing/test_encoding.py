@@ -137,7 +137,7 @@ def test_training_and_serving_agree_for_any_table(rows: list[list[str | None]]) 
     ],
 )
 def test_bad_request_is_refused_in_one_sentence(customers: Path, body: Any, content_type: str, said: str) -> None:
-    with pytest.raises(inference.BadRequest) as refused:
+    with pytest.raises(inference.BadRequestError) as refused:
         inference.encode(encoder_of(customers), body if isinstance(body, bytes) else body.encode(), content_type)
     assert said in str(refused.value)
 
@@ -145,7 +145,7 @@ def test_bad_request_is_refused_in_one_sentence(customers: Path, body: Any, cont
 def test_text_in_a_numeric_column_names_column_and_row(customers: Path) -> None:
     table = telco.load().iloc[:3].drop(columns="churn").astype(str)
     table.iloc[1, table.columns.get_loc("tenure_months")] = "twelve"
-    with pytest.raises(inference.BadRequest, match=r"'tenure_months' must be a number, and is 'twelve' in row 2"):
+    with pytest.raises(inference.BadRequestError, match=r"'tenure_months' must be a number, and is 'twelve' in row 2"):
         inference.encode(encoder_of(customers), table.to_csv(index=False).encode(), "text/csv")
 
 
@@ -155,7 +155,7 @@ def test_row_shorter_than_its_header_is_named() -> None:
         "columns": ["a", "b"],
         "features": [{"name": n, "kind": "numeric", "median": 0} for n in "ab"],
     }
-    with pytest.raises(inference.BadRequest, match="Row 2 has 1 values and the header names 2"):
+    with pytest.raises(inference.BadRequestError, match="Row 2 has 1 values and the header names 2"):
         inference.encode(encoding.Encoder(specification), b"a,b\n1,2\n3\n", "text/csv")
 
 
@@ -217,5 +217,5 @@ def test_values_with_line_breaks_quotes_and_commas_survive(tmp_path: Path) -> No
 
 def test_regression_target_must_be_numeric(tmp_path: Path) -> None:
     write(tmp_path, telco.load().head(ROWS))
-    with pytest.raises(query_result.UnusableData, match="must be numeric for Regression"):
+    with pytest.raises(query_result.UnusableDataError, match="must be numeric for Regression"):
         preprocess.run(str(tmp_path), "churn", "Regression", ["customer_id"], 42)

@@ -75,6 +75,6 @@ def test_numbers_that_stop_after_the_first_rows(tmp_path: Path) -> None:
 def test_file_that_is_not_athenas_is_refused(tmp_path: Path, files: dict[str, str], said: str) -> None:
     for name, content in files.items():
         (tmp_path / name).write_text(content)
-    with pytest.raises(query_result.UnusableData) as refused:
+    with pytest.raises(query_result.UnusableDataError) as refused:
         query_result.read_source(str(tmp_path), [])
     assert str(refused.value).startswith(said)

@@ -44,7 +44,7 @@ def served(body: str | bytes, kind: str = CSV, model: encoding.Encoder = MODEL) 
 
 
 def refusal(body: str | bytes, kind: str = CSV, model: encoding.Encoder = MODEL) -> str:
-    with pytest.raises(inference.BadRequest) as refused:
+    with pytest.raises(inference.BadRequestError) as refused:
         served(body, kind, model)
     return str(refused.value)
 
@@ -215,7 +215,7 @@ def test_few_rows_and_many_are_read_alike_however_they_are_quoted(body: str, dat
                 outcomes.append(
                     [[float(cell) for cell in line.split(",")] for line in served(header + body, CSV, model)]
                 )
-            except inference.BadRequest as refused:
+            except inference.BadRequestError as refused:
                 outcomes.append(str(refused))
     finally:
         inference.COLUMNAR_FROM_BYTES = previous

@@ -1,4 +1,4 @@
-"""inference.py inside the toolkit that SageMaker's scikit-learn image serves with, and the laptop's stand-in for it.
+"""inference.py inside the toolkit that SageMaker's scikit-learn image serves with, and the local cloud's stand-in for it.
 
 The toolkit is PyPI's sagemaker-containers under the image's Python and versions. What the image adds to it, its own
 serving module, is not on PyPI: SCRIPT does what that does (github.com/aws/sagemaker-scikit-learn-container, serving.py).
@@ -194,8 +194,8 @@ def toolkit(prepared: Path) -> dict[str, Answer]:
 
 
 @pytest.fixture(scope="module")
-def laptop(prepared: Path) -> Iterator[ContainerChain]:
-    """The same container as the laptop plays it."""
+def stand_in(prepared: Path) -> Iterator[ContainerChain]:
+    """The same container as the local cloud plays it."""
     with mock_aws(), pytest.MonkeyPatch.context() as patch:
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             patch.setenv(name, "test")
@@ -204,7 +204,7 @@ def laptop(prepared: Path) -> Iterator[ContainerChain]:
         archive = (prepared / "processing/output/preprocessing/model.tar.gz").read_bytes()
         s3.put_object(Bucket="toolkit", Key="model.tar.gz", Body=archive)
         container = {"Image": IMAGE, "ModelDataUrl": "s3://toolkit/model.tar.gz", "Environment": ENVIRONMENT}
-        with ContainerChain([container], s3=s3, workdir=prepared / "laptop", log=lambda _: None) as chain:
+        with ContainerChain([container], s3=s3, workdir=prepared / "stand-in", log=lambda _: None) as chain:
             chain.start()
             yield chain
 
@@ -243,8 +243,8 @@ def test_toolkit_knows_no_other_way_in(toolkit: dict[str, Answer]) -> None:
 
 
 @pytest.mark.parametrize("name", [*ANSWERED, *REFUSED])
-def test_laptop_answers_as_the_toolkit_does(toolkit: dict[str, Answer], laptop: ContainerChain, name: str) -> None:
+def test_stand_in_answers_as_the_toolkit_does(toolkit: dict[str, Answer], stand_in: ContainerChain, name: str) -> None:
     request = ALL[name]
-    answer = laptop.invoke(request.body, request.content_type, request.accept or None)
+    answer = stand_in.invoke(request.body, request.content_type, request.accept or None)
     assert (answer.status, answer.body) == (toolkit[name].status, toolkit[name].body)
     assert answer.content_type == toolkit[name].content_type

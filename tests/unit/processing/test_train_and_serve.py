@@ -73,7 +73,7 @@ def prepare(frame: pandas.DataFrame) -> Prepared | None:
         write(folder, frame)
         try:
             preprocess.run(name, "churn", "BinaryClassification", ["customer_id"], 42)
-        except preprocess.UnusableData as refused:
+        except preprocess.UnusableDataError as refused:
             assert "nothing to learn from" in str(refused)
             return None
         results = folder / "processing/output"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from local.aws.sagemaker.compute import images, reuse, storage
-from local.aws.sagemaker.compute.outcome import AutoMLOutcome, JobFailed, failed
+from local.aws.sagemaker.compute.outcome import AutoMLOutcome, JobFailedError, failed
 from local.aws.sagemaker.compute.process import Log, start, wait_for_end
 
 HEADER_CSV = "text/csv;header=present"
@@ -55,32 +55,34 @@ def run(
         storage.put(s3, storage.join(root, "leaderboard.csv"), workdir / "output" / "leaderboard.csv")
         storage.put(s3, storage.join(root, "candidates.json"), json.dumps(result, indent=1).encode())
         return AutoMLOutcome("Completed", best_candidate=best, candidates=candidates)
-    except JobFailed as error:
+    except JobFailedError as error:
         return AutoMLOutcome("Failed", failed(str(error)).failure_reason)
 
 
 def _job(request: dict[str, Any], s3: Any, workdir: Path) -> dict[str, Any]:
-    """What `containers/autopilot_fit.py` reads, the data downloaded. Raises JobFailed for what is not supported."""
+    """What `containers/autopilot_fit.py` reads, the data downloaded. Raises JobFailedError for what is not supported."""
     config = request["AutoMLProblemTypeConfig"].get("TabularJobConfig")
     if config is None:
-        raise JobFailed("ClientError: Only TabularJobConfig can run on a laptop.")
+        raise JobFailedError("ClientError: Only TabularJobConfig can run on the local cloud.")
     if config.get("Mode", "AUTO") == "HYPERPARAMETER_TUNING":
-        raise JobFailed("ClientError: Only the modes ENSEMBLING and AUTO can run on a laptop.")
+        raise JobFailedError("ClientError: Only the modes ENSEMBLING and AUTO can run on the local cloud.")
     for name in ("FeatureSpecificationS3Uri", "SampleWeightAttributeName", "GenerateCandidateDefinitionsOnly"):
         if config.get(name):
-            raise JobFailed(f"ClientError: TabularJobConfig.{name} is not supported on a laptop.")
+            raise JobFailedError(f"ClientError: TabularJobConfig.{name} is not supported on the local cloud.")
     criteria = config.get("CompletionCriteria", {})
     channels: dict[str, list[str]] = {"training": [], "validation": []}
     for number, channel in enumerate(request["AutoMLJobInputDataConfig"]):
         source = channel["DataSource"]["S3DataSource"]
         if source["S3DataType"] != "S3Prefix":
-            raise JobFailed(
-                f"ClientError: S3DataType {source['S3DataType']} is not supported on a laptop: use S3Prefix."
+            raise JobFailedError(
+                f"ClientError: S3DataType {source['S3DataType']} is not supported on the local cloud: use S3Prefix."
             )
         if channel.get("CompressionType", "None") != "None":
-            raise JobFailed("ClientError: Compressed input is not supported on a laptop.")
+            raise JobFailedError("ClientError: Compressed input is not supported on the local cloud.")
         if channel.get("ContentType", HEADER_CSV).replace(" ", "").lower() != HEADER_CSV:
-            raise JobFailed(f"ClientError: ContentType {channel['ContentType']} is not supported: use {HEADER_CSV}.")
+            raise JobFailedError(
+                f"ClientError: ContentType {channel['ContentType']} is not supported: use {HEADER_CSV}."
+            )
         files = storage.download(s3, source["S3Uri"], workdir / "input" / str(number))
         channels[channel.get("ChannelType", "training")] += [str(file) for file in files]
     output = workdir / "output"
@@ -148,12 +150,12 @@ def _fit(
     if end == "stop":
         return None
     if end == "time":
-        raise JobFailed(f"ClientError: No candidate was ready within MaxAutoMLJobRuntimeInSeconds={limit}.")
+        raise JobFailedError(f"ClientError: No candidate was ready within MaxAutoMLJobRuntimeInSeconds={limit}.")
     if end != 0:
-        raise JobFailed(f"AlgorithmError: See job logs for more information, exit code: {end}. {last}")
+        raise JobFailedError(f"AlgorithmError: See job logs for more information, exit code: {end}. {last}")
     result = json.loads((workdir / "output" / "result.json").read_text(encoding="utf-8"))
     if "failure" in result:
-        raise JobFailed(result["failure"])
+        raise JobFailedError(result["failure"])
     return result
 
 
@@ -176,7 +178,7 @@ def _root(request: dict[str, Any]) -> str:
 def _candidates(request: dict[str, Any], result: dict[str, Any], s3: Any, created: datetime) -> list[dict[str, Any]]:
     """The trained models as the API's AutoMLCandidate, the best first, which alone has an archive.
 
-    `CandidateSteps` is empty: on the laptop the job trains by itself, there are no training jobs to look up.
+    `CandidateSteps` is empty: on the local cloud the job trains by itself, there are no training jobs to look up.
     """
     objective = result["objective"]
     now = datetime.now(UTC)

@@ -6,7 +6,7 @@ import re
 import sys
 from pathlib import Path
 
-from local.aws.sagemaker.compute.outcome import JobFailed
+from local.aws.sagemaker.compute.outcome import JobFailedError
 from local.server import paths
 
 IMAGES = paths.ROOT / "images"
@@ -27,7 +27,7 @@ def interpreter(image_uri: str) -> Path:
     """The Python that plays `image_uri`.
 
     scikit-learn's image is an environment with its pins (Python 3.9, pandas 1.1.3, …) if there is one, otherwise the
-    running interpreter; Autopilot's is always the running one, which has AutoGluon. Raises JobFailed for other images.
+    running interpreter; Autopilot's is always the running one, which has AutoGluon. Raises JobFailedError for other images.
     """
     match = _URI.fullmatch(image_uri)
     repository = match["repository"] if match else None
@@ -36,8 +36,8 @@ def interpreter(image_uri: str) -> Path:
         return pinned if pinned.exists() else Path(sys.executable)
     if repository == AUTOPILOT_REPOSITORY:
         return Path(sys.executable)
-    raise JobFailed(
-        f"ClientError: The image {image_uri} cannot run on a laptop: only {_SCIKIT_LEARN_REPOSITORY} and "
+    raise JobFailedError(
+        f"ClientError: The image {image_uri} cannot run on the local cloud: only {_SCIKIT_LEARN_REPOSITORY} and "
         f"{AUTOPILOT_REPOSITORY} are played here."
     )
 

@@ -11,7 +11,7 @@ REASON_LIMIT = 1024
 """FailureReason and ExitMessage hold at most this many characters (API reference of DescribeProcessingJob)."""
 
 
-class JobFailed(Exception):
+class JobFailedError(Exception):
     """A job cannot go on; the message is its FailureReason, beginning with `ClientError:` or `AlgorithmError:`."""
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from local.aws.sagemaker.compute import images, reuse, storage
-from local.aws.sagemaker.compute.outcome import REASON_LIMIT, JobFailed, JobOutcome, failed
+from local.aws.sagemaker.compute.outcome import REASON_LIMIT, JobFailedError, JobOutcome, failed
 from local.aws.sagemaker.compute.process import Log, start, wait_for_end
 
 DEFAULT_RUNTIME_SECONDS = 86_400
@@ -53,7 +53,7 @@ def run(request: dict[str, Any], *, s3: Any, workdir: Path, log: Log, stop: thre
             target = output["S3Output"]
             storage.upload(s3, _inside(opt_ml, target["LocalPath"]), target["S3Uri"])
         return JobOutcome("Completed", None, message)
-    except JobFailed as error:
+    except JobFailedError as error:
         return failed(str(error))
 
 
@@ -62,7 +62,9 @@ def _prepare(request: dict[str, Any], s3: Any, opt_ml: Path) -> None:
     for given in request.get("ProcessingInputs", ()):
         source = given.get("S3Input")
         if source is None:
-            raise JobFailed(f"ClientError: Input {given['InputName']}: only S3Input is supported on a laptop.")
+            raise JobFailedError(
+                f"ClientError: Input {given['InputName']}: only S3Input is supported on the local cloud."
+            )
         for key, supported in {
             "S3DataType": "S3Prefix",
             "S3InputMode": "File",
@@ -72,16 +74,20 @@ def _prepare(request: dict[str, Any], s3: Any, opt_ml: Path) -> None:
             # one instance gets every object, sharded or not
             allowed = {supported, "ShardedByS3Key"} if key == "S3DataDistributionType" else {supported}
             if source.get(key, supported) not in allowed:
-                raise JobFailed(
-                    f"ClientError: Input {given['InputName']}: {key} {source[key]} is not supported on a laptop, only "
+                raise JobFailedError(
+                    f"ClientError: Input {given['InputName']}: {key} {source[key]} is not supported on the local cloud, only "
                     f"{supported}."
                 )
         storage.download(s3, source["S3Uri"], _inside(opt_ml, source["LocalPath"]))
     for output in request.get("ProcessingOutputConfig", {}).get("Outputs", ()):
         if "S3Output" not in output:
-            raise JobFailed(f"ClientError: Output {output['OutputName']}: only S3Output is supported on a laptop.")
+            raise JobFailedError(
+                f"ClientError: Output {output['OutputName']}: only S3Output is supported on the local cloud."
+            )
         if output["S3Output"].get("S3UploadMode", "EndOfJob") != "EndOfJob":
-            raise JobFailed(f"ClientError: Output {output['OutputName']}: only EndOfJob is supported on a laptop.")
+            raise JobFailedError(
+                f"ClientError: Output {output['OutputName']}: only EndOfJob is supported on the local cloud."
+            )
         _inside(opt_ml, output["S3Output"]["LocalPath"]).mkdir(parents=True, exist_ok=True)
     config = opt_ml / "config"
     config.mkdir(parents=True, exist_ok=True)
@@ -111,7 +117,7 @@ def _run_container(request: dict[str, Any], opt_ml: Path, workdir: Path, log: Lo
     python = images.interpreter(specification["ImageUri"])
     entrypoint = specification.get("ContainerEntrypoint")
     if not entrypoint:
-        raise JobFailed(
+        raise JobFailedError(
             "ClientError: AppSpecification.ContainerEntrypoint is needed: the image's own is not known here."
         )
     command = [_map(part, opt_ml) for part in (*entrypoint, *specification.get("ContainerArguments", ()))]
@@ -137,7 +143,7 @@ def _map(text: str, opt_ml: Path) -> str:
 def _inside(opt_ml: Path, path: str) -> Path:
     mapped = Path(_map(path, opt_ml)).resolve()
     if not mapped.is_relative_to(opt_ml.resolve()):
-        raise JobFailed(f"ClientError: LocalPath {path} must lie under /opt/ml/processing.")
+        raise JobFailedError(f"ClientError: LocalPath {path} must lie under /opt/ml/processing.")
     return mapped
 
 

@@ -95,7 +95,7 @@ def run(found: str | None, results: dict[str, Path], log: Log, compute: Callable
     with _alone(folder / f"{found}.lock"):
         lines = _restore(folder, found, results)
         if lines is not None:
-            log(f"[laptop] Computed before from the same content: {found}")
+            log(f"[local cloud] Computed before from the same content: {found}")
             for line in lines:
                 log(line)
             return 0

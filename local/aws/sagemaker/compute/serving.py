@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from local.aws.sagemaker.compute import images, storage
-from local.aws.sagemaker.compute.outcome import JobFailed
+from local.aws.sagemaker.compute.outcome import JobFailedError
 from local.aws.sagemaker.compute.process import Container, Log, start
 
 START_TIMEOUT_SECONDS = 120.0
@@ -29,7 +29,7 @@ _END_SECONDS = 0.5
 def contents_of(definitions: list[dict[str, Any]], s3: Any) -> tuple[list[Any], list[tuple[str, bytes | Path]]]:
     """What a model's containers are made of, as `reuse.key` takes it: image and environment of each, and the archives.
 
-    Raises JobFailed if an archive cannot be read.
+    Raises JobFailedError if an archive cannot be read.
     """
     told = [[one["Image"], str(images.interpreter(one["Image"])), one.get("Environment") or {}] for one in definitions]
     return told, [
@@ -37,7 +37,7 @@ def contents_of(definitions: list[dict[str, Any]], s3: Any) -> tuple[list[Any], 
     ]
 
 
-class ContainerFailed(Exception):
+class ContainerFailedError(Exception):
     """A container did not start, ended, or did not answer; the message is SageMaker's sentence about it."""
 
 
@@ -74,7 +74,7 @@ class ContainerChain:
     def start(self, timeout: float = START_TIMEOUT_SECONDS) -> None:
         """Downloads the archives, starts every container at once and returns when all answer /ping with 200.
 
-        Raises ContainerFailed if one ends or does not answer in time, JobFailed if an archive or image cannot be used;
+        Raises ContainerFailedError if one ends or does not answer in time, JobFailedError if an archive or image cannot be used;
         everything started is stopped then.
         """
         deadline = time.monotonic() + timeout
@@ -89,7 +89,7 @@ class ContainerChain:
     def invoke(
         self, body: bytes, content_type: str, accept: str | None = None, timeout: float = INVOCATION_TIMEOUT_SECONDS
     ) -> Answer:
-        """Sends one request through the chain. Raises ContainerFailed if a container is gone or takes too long."""
+        """Sends one request through the chain. Raises ContainerFailedError if a container is gone or takes too long."""
         answer = Answer(200, body, content_type)
         for server in self._servers:
             is_last = server is self._servers[-1]
@@ -147,7 +147,7 @@ class _Server:
         submit_directory = given.get("SAGEMAKER_SUBMIT_DIRECTORY", f"{_MODEL_DIR}/code")
         program = given.get("SAGEMAKER_PROGRAM", "")
         if not program.endswith(".py"):
-            raise JobFailed(
+            raise JobFailedError(
                 "ClientError: The container needs SAGEMAKER_PROGRAM, the name of a .py file, in its Environment."
             )
         environment = given | {
@@ -172,7 +172,7 @@ class _Server:
             self._container = container
             if self._closed:
                 container.kill()
-                raise ContainerFailed("The container was stopped while it started.")
+                raise ContainerFailedError("The container was stopped while it started.")
         self._ping(deadline)
 
     def _ping(self, deadline: float) -> None:
@@ -191,7 +191,7 @@ class _Server:
         if self._container is not None:
             self._container.kill()
         cause = next((line for line in reversed(self._tail) if line.strip()), "The container wrote nothing.")
-        raise ContainerFailed(
+        raise ContainerFailedError(
             f"The {self._name} container did not pass the ping health check. Please check CloudWatch logs for this "
             f"model. {cause}"
         )
@@ -212,7 +212,7 @@ class _Server:
             content = response.read()
         except TimeoutError as error:
             connection.close()
-            raise ContainerFailed(
+            raise ContainerFailedError(
                 f"Your invocation timed out while waiting for a response from container {self._name}. Review the "
                 "latency metrics for each container in Amazon CloudWatch, resolve the issue, and try again."
             ) from error
@@ -220,7 +220,7 @@ class _Server:
             connection.close()
             if self._container is not None:
                 self._container.wait(_END_SECONDS)  # the connection closes a moment before the process has ended
-            raise ContainerFailed(
+            raise ContainerFailedError(
                 f"Received server error (0) from {self._name}: the container ended or closed the connection."
             ) from error
         if response.will_close:

@@ -1,4 +1,4 @@
-"""The laptop's end of `containers/standby.py`: one process with AutoGluon imported, from which containers are forked.
+"""The local cloud's end of `containers/standby.py`: one process with AutoGluon imported, from which containers are forked.
 
 AutoGluon takes four to five seconds to import. A run needs it three times (training, batch transform, endpoint); a
 server that calls `prepare` when it starts pays for it once, while it does other things.

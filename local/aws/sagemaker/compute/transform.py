@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from local.aws.sagemaker.compute import reuse, storage
-from local.aws.sagemaker.compute.outcome import JobFailed, JobOutcome, failed
+from local.aws.sagemaker.compute.outcome import JobFailedError, JobOutcome, failed
 from local.aws.sagemaker.compute.process import Log
-from local.aws.sagemaker.compute.serving import Answer, ContainerChain, ContainerFailed, contents_of
+from local.aws.sagemaker.compute.serving import Answer, ContainerChain, ContainerFailedError, contents_of
 
 DEFAULT_PAYLOAD_MB = 6
 DEFAULT_INVOCATION_SECONDS = 600
@@ -23,7 +23,7 @@ DEFAULT_INVOCATION_SECONDS = 600
 _MEGABYTE = 1024 * 1024
 
 
-class _Stopped(Exception):
+class _StoppedError(Exception):
     """The job was stopped."""
 
 
@@ -61,13 +61,13 @@ def run(
         for _, relative, _ in objects:
             storage.put(s3, storage.join(plan.target, f"{relative}.out"), answers / f"{relative}.out")
         return JobOutcome("Completed")
-    except _Stopped:
+    except _StoppedError:
         return JobOutcome("Stopped")
-    except (JobFailed, ContainerFailed) as error:
+    except (JobFailedError, ContainerFailedError) as error:
         if stop.is_set():
             return JobOutcome("Stopped")
         log(f"[sagemaker logs]: {error}")
-        return failed(str(error) if isinstance(error, JobFailed) else f"AlgorithmError: {error}")
+        return failed(str(error) if isinstance(error, JobFailedError) else f"AlgorithmError: {error}")
 
 
 Objects = list[tuple[str, str, bytes]]
@@ -110,21 +110,23 @@ def _key(plan: _Plan, definitions: list[dict[str, Any]], objects: Objects, s3: A
 
 
 class _Plan:
-    """The job's settings with their defaults. Raises JobFailed for those that do not run here."""
+    """The job's settings with their defaults. Raises JobFailedError for those that do not run here."""
 
     def __init__(self, request: dict[str, Any]) -> None:
         given, wanted = request["TransformInput"], request["TransformOutput"]
         source = given["DataSource"]["S3DataSource"]
         if source["S3DataType"] != "S3Prefix":
-            raise JobFailed(
-                f"ClientError: S3DataType {source['S3DataType']} is not supported on a laptop: use S3Prefix."
+            raise JobFailedError(
+                f"ClientError: S3DataType {source['S3DataType']} is not supported on the local cloud: use S3Prefix."
             )
         self.source: str = source["S3Uri"]
         self.content_type: str = given.get("ContentType", "application/octet-stream")
         self.compressed = given.get("CompressionType", "None") == "Gzip"
         self.split: str = given.get("SplitType", "None")
         if self.split not in ("None", "Line"):
-            raise JobFailed(f"ClientError: SplitType {self.split} is not supported on a laptop: use None or Line.")
+            raise JobFailedError(
+                f"ClientError: SplitType {self.split} is not supported on the local cloud: use None or Line."
+            )
         self.strategy: str = request.get("BatchStrategy", "MultiRecord")
         self.payload: int = request.get("MaxPayloadInMB", DEFAULT_PAYLOAD_MB) * _MEGABYTE
         self.concurrency: int = request.get("MaxConcurrentTransforms") or 1
@@ -136,7 +138,7 @@ class _Plan:
         processing = request.get("DataProcessing") or {}
         untouched = {"InputFilter": "$", "OutputFilter": "$", "JoinSource": "None"}
         if {**untouched, **processing} != untouched:
-            raise JobFailed("ClientError: DataProcessing (filters, joins) is not supported on a laptop.")
+            raise JobFailedError("ClientError: DataProcessing (filters, joins) is not supported on the local cloud.")
 
     def determines(self) -> dict[str, Any]:
         """The settings that the answers depend on: all but the places."""
@@ -153,14 +155,14 @@ class _Plan:
         limit = f"MaxPayloadInMB={self.payload // _MEGABYTE}"
         if self.split == "None":
             if self.payload and len(content) > self.payload:
-                raise JobFailed(f"ClientError: {key} is larger than {limit} and SplitType is None.")
+                raise JobFailedError(f"ClientError: {key} is larger than {limit} and SplitType is None.")
             yield content
             return
         batch: list[bytes] = []
         size = 0
         for line in io.BytesIO(content):
             if self.payload and len(line) > self.payload:
-                raise JobFailed(f"ClientError: A record of {key} is larger than {limit}.")
+                raise JobFailedError(f"ClientError: A record of {key} is larger than {limit}.")
             if batch and (self.strategy == "SingleRecord" or (self.payload and size + len(line) > self.payload)):
                 yield b"".join(batch)
                 batch, size = [], 0
@@ -178,11 +180,11 @@ def _transform(
         try:
             content = gzip.decompress(content)
         except (OSError, EOFError) as error:
-            raise JobFailed(f"ClientError: {key} is not gzip: {error}") from error
+            raise JobFailedError(f"ClientError: {key} is not gzip: {error}") from error
 
     def send(body: bytes) -> bytes:
         if stop.is_set():
-            raise _Stopped
+            raise _StoppedError
         answer = chain.invoke(body, plan.content_type, plan.accept, plan.timeout)
         if not 200 <= answer.status < 300:
             raise _refused(answer, key, log)
@@ -194,7 +196,7 @@ def _transform(
         return b"".join(pool.map(send, plan.requests(key, content)))
 
 
-def _refused(answer: Answer, key: str, log: Log) -> JobFailed:
+def _refused(answer: Answer, key: str, log: Log) -> JobFailedError:
     """The failure for an answer that is not 2xx, after writing it to the log in SageMaker's form."""
     message = answer.body.decode("utf-8", "replace").strip()
     log(f"[sagemaker logs]: {key}: Bad HTTP status received from algorithm: {answer.status}")
@@ -203,7 +205,7 @@ def _refused(answer: Answer, key: str, log: Log) -> JobFailed:
     log(f"[sagemaker logs]: {key}: {message}")
     kind = "ClientError" if 400 <= answer.status < 500 else "AlgorithmError"
     sentence = "" if message.startswith("<") else f" {message[:500]}"
-    return JobFailed(
+    return JobFailedError(
         f"{kind}: Bad HTTP status received from algorithm: {answer.status}.{sentence} See job logs for more information"
     )
 

@@ -32,12 +32,12 @@ class WarmContainers:
     def start(self, definitions: list[dict[str, Any]], *, s3: Any, folder: Path, log: Log) -> ContainerChain:
         """Containers that answer: warm ones, or others that are started below `folder`.
 
-        `definitions` are ContainerDefinitions. Raises ContainerFailed or JobFailed; nothing is left running then.
+        `definitions` are ContainerDefinitions. Raises ContainerFailedError or JobFailedError; nothing is left running then.
         """
         key = _key(definitions, s3) if reuse.enabled() else ""
         chain = self._take(key)
         if chain:
-            log(f"[laptop] Containers that served before, with the same content: {key}")
+            log(f"[local cloud] Containers that served before, with the same content: {key}")
             chain.log_to(log)
             return chain
         own = folder / uuid.uuid4().hex

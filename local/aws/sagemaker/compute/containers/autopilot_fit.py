@@ -72,7 +72,7 @@ MULTICLASS_LIMIT = 20
 """Without a given problem type, a numeric target with more values than this is a regression."""
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The data cannot be trained on; the message is the job's failure reason."""
 
 
@@ -82,7 +82,7 @@ def read(files: list[str], target: str) -> pd.DataFrame:
     for file in files:
         header = pd.read_csv(file, nrows=0).columns
         if target not in header:
-            raise Refused(
+            raise RefusedError(
                 f"ClientError: The target attribute {target!r} is not a column of {Path(file).name}. Columns: "
                 f"{', '.join(map(str, header[:40]))}. The first line must be a header."
             )
@@ -108,27 +108,29 @@ def problem_of(labels: Any) -> str:
 
 
 def check(table: pd.DataFrame, target: str, problem: str) -> pd.DataFrame:
-    """The table with the target in the type the problem needs; raises Refused if Autopilot would refuse it."""
+    """The table with the target in the type the problem needs; raises RefusedError if Autopilot would refuse it."""
     if len(table) < MINIMUM_ROWS:
-        raise Refused(
+        raise RefusedError(
             f"ClientError: The dataset has {len(table)} rows with a target; Autopilot needs at least {MINIMUM_ROWS}."
         )
     if table.shape[1] < 2:
-        raise Refused("ClientError: The dataset has no column besides the target.")
+        raise RefusedError("ClientError: The dataset has no column besides the target.")
     if not any(table[name].nunique(dropna=False) > 1 for name in table.columns if name != target):
-        raise Refused(
+        raise RefusedError(
             "ClientError: Every column besides the target has only one value; there is nothing to learn from."
         )
     distinct = table[target].nunique()
     if distinct < 2:
-        raise Refused(f"ClientError: The target attribute {target!r} has only one value: {table[target].iloc[0]!r}.")
+        raise RefusedError(
+            f"ClientError: The target attribute {target!r} has only one value: {table[target].iloc[0]!r}."
+        )
     if problem == "BinaryClassification" and distinct != 2:
-        raise Refused(f"ClientError: BinaryClassification needs two classes; {target!r} has {distinct}.")
+        raise RefusedError(f"ClientError: BinaryClassification needs two classes; {target!r} has {distinct}.")
     if problem == "Regression":
         values = numbers(table[target])
         if values.isna().any():
             text = next(iter(table.loc[values.isna(), target]))
-            raise Refused(f"ClientError: Regression needs numbers; {target!r} has {text!r}.")
+            raise RefusedError(f"ClientError: Regression needs numbers; {target!r} has {text!r}.")
         return table.assign(**{target: values.astype(float)})
     return table
 
@@ -186,7 +188,7 @@ def train(job: dict[str, Any], started: float) -> dict[str, Any]:
     except RuntimeError as error:
         if limit is None:
             raise
-        raise Refused(
+        raise RefusedError(
             f"ClientError: No candidate could be trained within MaxAutoMLJobRuntimeInSeconds={limit}. {error}"
         ) from error
 
@@ -252,7 +254,7 @@ def main() -> None:
     job = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     try:
         result = train(job, started)
-    except Refused as error:
+    except RefusedError as error:
         result = {"failure": str(error)}
     (Path(job["output"]) / "result.json").write_text(json.dumps(result), encoding="utf-8")
 

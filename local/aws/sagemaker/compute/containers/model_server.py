@@ -54,7 +54,7 @@ def serve(listener: socket.socket, invoke: Invoke) -> None:
             self.wfile.write(reply.body)
 
         def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-            """No line for each request: the laptop writes to a file, where thousands would hide the others."""
+            """No line for each request: the local cloud writes to a file, where thousands would hide the others."""
 
     class Server(ThreadingHTTPServer):
         daemon_threads = True

@@ -1,7 +1,7 @@
 """A process that has AutoGluon imported and becomes containers by forking: 20 ms instead of five seconds each.
 
 Every container is still a process of its own, with its own group, environment and files; what it shares with the
-others is unchanged library code in memory. Argument: the descriptor of a socket (SOCK_SEQPACKET) to the laptop cloud.
+others is unchanged library code in memory. Argument: the descriptor of a socket (SOCK_SEQPACKET) to the local cloud.
 A request is JSON {id, program, arguments, environment, folder} with two or three descriptors: standard input, output,
 listener.
 Answers: {id, pid} when forked, {id, code} when ended. Linux only: elsewhere forking after imports is not safe.

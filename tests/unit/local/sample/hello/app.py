@@ -9,7 +9,7 @@ import boto3
 from shared_layer import PUNCTUATION
 
 
-class NoSuchName(Exception):
+class NoSuchNameError(Exception):
     """A class of the function's own."""
 
 
@@ -17,7 +17,7 @@ def handler(event, context):
     """Greets, or fails in the way that `do` names."""
     action = event.get("do", "greet")
     if action == "fail":
-        raise NoSuchName("nobody here")
+        raise NoSuchNameError("nobody here")
     if action == "exit":
         sys.exit(3)
     if action == "sleep":

@@ -1,4 +1,4 @@
-"""Gets the laptop cloud ready: the stack deployed, a table in the Feature Store."""
+"""Gets the local cloud ready: the stack deployed, a table in the Feature Store."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ WAIT_SCALE = 1 / 60
 
 
 @dataclass
-class Laptop:
-    """A laptop cloud with the stack on it."""
+class LocalCloud:
+    """A local cloud with the stack on it."""
 
     server: Server
     outputs: dict[str, str]
@@ -39,34 +39,34 @@ class Laptop:
 
 
 def client(server: Server, service: str) -> Any:
-    """A boto3 client of a laptop cloud, as its root."""
+    """A boto3 client of a local cloud, as its root."""
     session = boto3.Session(ACCESS_KEY, SECRET_KEY, region_name=REGION)
     return session.client(service, endpoint_url=server.endpoint_url)
 
 
-def deploy_stack(server: Server, progress: Callable[[str], None], **given: str) -> Laptop:
+def deploy_stack(server: Server, progress: Callable[[str], None], **given: str) -> LocalCloud:
     """Build what changed and deploy template.yaml with the `given` template parameters.
 
-    Raises local.build.deploy.DeployFailed, local.build.packaging.BuildFailed.
+    Raises local.build.deploy.DeployError, local.build.packaging.BuildError.
     """
     parameters = {"FeatureStoreBucket": FEATURE_STORE_BUCKET, "NotificationEmail": EMAIL, **given}
     stack = deploy.deploy(server.endpoint_url, STACK, parameters=parameters, progress=progress)
-    return Laptop(server, stack.outputs)
+    return LocalCloud(server, stack.outputs)
 
 
-def load_telco(laptop: Laptop) -> offline_store.LoadedFeatureGroup:
+def load_telco(cloud: LocalCloud) -> offline_store.LoadedFeatureGroup:
     """IBM's Telco customers, as the feature group that the pipeline reads by default."""
-    return _load(laptop, telco.load(), FEATURE_GROUP, telco.RECORD_IDENTIFIER)
+    return _load(cloud, telco.load(), FEATURE_GROUP, telco.RECORD_IDENTIFIER)
 
 
-def load_csv(laptop: Laptop, table: csv_table.CsvTable, path: Path) -> offline_store.LoadedFeatureGroup:
+def load_csv(cloud: LocalCloud, table: csv_table.CsvTable, path: Path) -> offline_store.LoadedFeatureGroup:
     """A person's own table, as a feature group named after its file."""
     name = re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-")[:50].rstrip("-") or "table"
-    return _load(laptop, table.frame, name, table.id_column)
+    return _load(cloud, table.frame, name, table.id_column)
 
 
-def _load(laptop: Laptop, frame: Any, name: str, identifier: str) -> offline_store.LoadedFeatureGroup:
-    s3, iam = laptop.client("s3"), laptop.client("iam")
+def _load(cloud: LocalCloud, frame: Any, name: str, identifier: str) -> offline_store.LoadedFeatureGroup:
+    s3, iam = cloud.client("s3"), cloud.client("iam")
     s3.create_bucket(Bucket=FEATURE_STORE_BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
     trust = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
@@ -78,5 +78,5 @@ def _load(laptop: Laptop, frame: Any, name: str, identifier: str) -> offline_sto
         bucket=FEATURE_STORE_BUCKET,
         prefix="feature-store",
         role_arn=role,
-        client=laptop.client,
+        client=cloud.client,
     )
