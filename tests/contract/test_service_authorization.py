@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from local.aws.stepfunctions import sdk_shapes
 from tests.contract import machines, python_calls
@@ -43,6 +44,7 @@ NOT_OURS = {
 GLOBAL = ("aws:sourceaccount", "aws:sourcearn", "aws:securetransport", "aws:principalarn", "aws:resourceaccount")
 
 STATEMENTS = reference.statements()
+NAMES: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "step_functions.yaml").read_text(encoding="utf-8"))
 
 
 def everything(kind: str) -> Iterator[tuple[Statement, str]]:
@@ -139,6 +141,10 @@ def needed(machine: str) -> Iterator[tuple[str, str, str]]:
             holds = {"iam:PassRole": r"RoleArn\b", "sagemaker:AddTags": r"\bTags\b"}.get(dependent)
             if holds and re.search(holds, given):
                 yield name, dependent, f"it depends on {own}"
+        resource = state["Resource"].split(":states:::")[1]
+        row = NAMES["optimised"].get(resource) or NAMES["aws_sdk"]["needs"].get(action, {})
+        for one in row.get("needs") or row.get("actions") or ():
+            yield name, one, row["policy"]
 
 
 @pytest.mark.parametrize("machine", MACHINE_ROLES)
@@ -147,6 +153,15 @@ def test_every_call_of_a_machine_is_granted_with_what_it_depends_on(machine: str
     granted = {name for one, name in everything("allowed") if one.role == role}
     lacking = [f"{state}: {name} ({why})" for state, name, why in needed(machine) if name not in granted]
     assert lacking == []
+
+
+def test_what_is_evaluated_on_all_resources_is_granted_on_all() -> None:
+    for row in NAMES["aws_sdk"]["needs"].values():
+        for name, resource in row.get("on", {}).items():
+            granted = [
+                one for statement, allowed in everything("allowed") if allowed == name for one in statement.resources
+            ]
+            assert [one for one in granted if one.endswith(f":{resource}")], f"{name} on {resource}"
 
 
 def calls(*folders: str) -> set[str]:

@@ -83,6 +83,15 @@ def test_only_errors_are_caught_that_the_call_can_raise() -> None:
     assert wrong == []
 
 
+def test_errors_that_pass_by_themselves_are_retried() -> None:
+    wrong = []
+    for machine, name, resource, state in tasks():
+        retried = {error for rule in state.get("Retry", []) for error in rule["ErrorEquals"]}
+        passing = OPTIMISED[resource].get("retry", []) if resource in OPTIMISED else []
+        wrong += [f"{machine}.{name}: {error}" for error in passing if error not in retried]
+    assert wrong == []
+
+
 @pytest.mark.parametrize("machine", machines.NAMES)
 def test_expressions_name_only_errors_that_a_call_of_the_machines_raises(machine: str) -> None:
     known = {one for _, _, resource, state in tasks() for one in errors_of(resource, state)} | set(
