@@ -11,7 +11,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from report import story, tables, words
+from report import data, story, tables, words
 
 _FOLDER = Path(__file__).parent
 _MOST_CLASSES_DRAWN = 20
@@ -50,7 +50,7 @@ def render(
             headline=story.headline(document, target),
             useless=story.useless(document),
             verdict=story.verdict(document),
-            warnings=_warnings(document),
+            warnings=list(dict.fromkeys([*_warnings(document), *data.warnings(preprocessing)])),
             gains=story.gains(document),
             tiles=_tiles(document),
             metrics=_metrics(document),
@@ -65,9 +65,8 @@ def render(
             choosing_rows=((document.get("threshold") or {}).get("suggested") or {}).get("rows_chosen_on"),
             chart_data=_chart_data(document),
             drivers=_drivers(document),
-            features=_features(preprocessing),
-            preprocessing=preprocessing,
-            facts=_facts(document, preprocessing),
+            columns=data.columns(preprocessing),
+            facts=data.facts(document, preprocessing),
             settings=[(words.words(name), words.listed(value)) for name, value in sorted(settings.items())],
             approval=settings.get("model_approval_status"),
             options=f" --stack-name {stack}" * bool(stack) + f" --region {region}" * bool(region),
@@ -219,44 +218,3 @@ def _drivers(document: Document) -> list[dict[str, Any]]:
     return [
         {"name": words.short(name), "value": value, "part": max(value / most, 0)} for name, value in ranked if most > 0
     ]
-
-
-def _features(preprocessing: Document) -> list[dict[str, Any]]:
-    kinds = {"numeric": "number", "categorical": "category"}
-    notes = preprocessing.get("renames") or {}
-    found = []
-    for feature in preprocessing.get("features", []):
-        categories = feature.get("categories")
-        found.append(
-            {
-                "name": words.short(notes.get(feature["name"], feature["name"])),
-                "kind": kinds.get(feature["kind"], feature["kind"]),
-                "values": None if categories is None else len(categories),
-                "example": ", ".join(words.short(category) for category in (categories or [])[:5]),
-                "median": feature.get("median"),
-                "missing": feature.get("missing"),
-            }
-        )
-    return found
-
-
-def _facts(document: Document, preprocessing: Document) -> list[tuple[str, str]]:
-    """Where the numbers come from: what somebody needs to repeat them."""
-    rows = preprocessing.get("rows") or {}
-    facts = [
-        ("Run", document["run_id"]),
-        ("Problem type", words.words(_spaced(document["problem_type"]))),
-        ("Objective of the training", document["objective_metric_name"]),
-        ("Rows for training", f"{rows['train']:,}" if "train" in rows else None),
-        ("Rows held out for this test", f"{document['rows']:,}"),
-        ("Rows without a target, left out", f"{rows['without_target']:,}" if rows.get("without_target") else None),
-        ("Seed of the split", preprocessing.get("seed")),
-        ("Fingerprint of the data (SHA-256)", preprocessing.get("data_sha256")),
-        *((f"Version of {name}", version) for name, version in (document.get("versions") or {}).items()),
-    ]
-    return [(name, str(value)) for name, value in facts if value is not None]
-
-
-def _spaced(name: str) -> str:
-    """`BinaryClassification` as `binary classification`."""
-    return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name).strip()

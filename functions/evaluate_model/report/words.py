@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -82,6 +83,18 @@ def amount(value: float) -> str:
         return f"{value:.4g}"
     digits = 0 if abs(value) >= 1000 else 1 if abs(value) >= 100 else 2 if abs(value) >= 10 else 4
     return f"{value:,.{digits}f}"
+
+
+def plain(value: float) -> str:
+    """A number as a table of data has it: `28`, `70.7`."""
+    return f"{value:,.6g}" if abs(value) < 1e6 else f"{value:,.0f}"
+
+
+def spaced(name: str) -> str:
+    """`BinaryClassification` as `binary classification`; what is not such a name, as `AUC`, stays."""
+    if "_" in name or name.upper() == name:
+        return name
+    return re.sub(r"(?<=[a-z])([A-Z])", lambda found: f" {found[0].lower()}", name)
 
 
 def share(value: float) -> str:

@@ -130,6 +130,22 @@ def test_evaluation_of_an_earlier_version_is_a_page_too() -> None:
     assert "figure" not in page.tags
 
 
+def test_columns_and_warnings_are_those_of_the_data_note() -> None:
+    text = re.sub(r"\s+", " ", rendered(binary()).text)
+    assert "The model was trained on 2 columns; 1 was left out." in text
+    assert "agenumber70120median 41" in text
+    assert "idleft out–––the record's identifier or time" in text
+    assert "Column 'plan' alone tells the target." in text
+    assert "Splitthe newest rows are the test" in text
+
+
+def test_columns_of_an_earlier_processing_job_are_shown_without_counts() -> None:
+    prepared = {name: PREPROCESSING[name] for name in ("features", "rows", "seed", "data_sha256")}
+    text = Page(report.render(binary(), target="churn", preprocessing=prepared)).text
+    assert "plancategory2basic, gold" in text
+    assert "Unseen" not in text
+
+
 def test_multiclass_names_its_commonest_confusions() -> None:
     truth = numpy.repeat(numpy.arange(30), 5)
     said = truth.copy()
@@ -161,9 +177,11 @@ def test_any_text_is_text(document: dict[str, Any]) -> None:
     plain = rendered(binary())
     document |= {"run_id": HOSTILE, "verdict": HOSTILE, "warnings": [HOSTILE]}
     features = [{"name": HOSTILE, "kind": "categorical", "categories": [HOSTILE]}]
+    note = {"name": HOSTILE, "kind": "left out", "missing": 1, "distinct": 1, "unseen": 1, "reason": HOSTILE}
+    prepared = PREPROCESSING | {"features": features, "data_note": {"warnings": [HOSTILE], "columns": [note]}}
     page = Page(
         report.render(
-            document, target=HOSTILE, preprocessing=PREPROCESSING | {"features": features}, settings={HOSTILE: HOSTILE},
+            document, target=HOSTILE, preprocessing=prepared, settings={HOSTILE: HOSTILE},
             stack=HOSTILE, region=HOSTILE,
         )
     )  # fmt: skip
