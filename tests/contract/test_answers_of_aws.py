@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.contract import machines, second_jsonata
+from local.aws import api_model
+from local.build import packaging
+from local.server import paths
+from tests.contract import machines, recordings, second_jsonata
 
 
 def evaluate(state: str, place: tuple[str, ...], **bindings: Any) -> Any:
@@ -69,3 +72,14 @@ def test_the_last_container_is_asked_for_every_class_and_only_of_classes(problem
     assert [one["Environment"].get("SAGEMAKER_INFERENCE_OUTPUT") for one in containers] == [None, None, asked]
     # What SageMaker hands on, exactly so, to a program that takes nothing else.
     assert containers[0]["Environment"]["SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT"] == "text/csv"
+
+
+def test_the_registry_takes_the_place_of_a_run_under_the_longest_names() -> None:
+    """A value of CustomerMetadataProperties holds at most 256 characters, a bucket's name 63."""
+    operation = api_model.service_model("sagemaker").operation_model("CreateModelPackage")
+    most = operation.input_shape.members["CustomerMetadataProperties"].value.metadata["max"]
+    longest = packaging.read_template(paths.PROJECT / "template.yaml")["Parameters"]["Prefix"]["MaxLength"]
+    for run in recordings.read("training").variables()["run"]:
+        rest = len(run["prefix_uri"]) - len(run["bucket"]) - len(run["settings"]["prefix"])
+        assert rest + 63 + longest <= most
+        assert len(run["execution_arn"]) <= most
