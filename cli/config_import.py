@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -38,13 +39,18 @@ def split(values: Mapping[str, Any]) -> Imported:
     parameters = {}
     for key, value in values.items():
         name = _NAMED.get(key) or by_key.get(key.replace("_", ""))
-        text = "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+        text = _text(value)
         # A number's parameter cannot be empty: null stays a setting of each run.
         unset_number = value is None and name is not None and template[name]["Type"] == "Number"
         if name and not unset_number and text != str(template[name]["Default"]):
             parameters[name] = text
     settings = {key: value for key, value in values.items() if key not in DEPLOY_TIME}
     return Imported(values.get("region"), parameters, settings)
+
+
+def _text(value: Any) -> str:
+    """A value as a parameter has it; booleans and lists as in JSON."""
+    return "" if value is None else json.dumps(value) if isinstance(value, bool | list) else str(value)
 
 
 def schema() -> dict[str, Any]:

@@ -83,7 +83,7 @@ def check(options: Options) -> Request:
     }
     request.given |= {key: value for key, value in asked.items() if value is not None}
     try:
-        settings.resolve(request.given, {"bucket": "any-bucket"})
+        settings.resolve(request.given, {"bucket": "any-bucket", "accuracy_threshold": -1000})
     except settings.InvalidInputError as error:
         problems += [_with_flags(problem) for problem in error.problems]
     if problem_type in _OBJECTIVES and (table or options.csv is None):

@@ -22,10 +22,12 @@ def show(finished: Finished, console: Console) -> None:
     output = finished.output
     console.print(f"[bold]{output['outcome']}[/]", end="")
     console.print(f": {output['message']}" if "message" in output else "", markup=False)
+    for line in judgement(finished):
+        if line not in output.get("message", ""):
+            console.print(line, style="yellow" if line.startswith("Warning: ") else None, markup=False, highlight=False)
     show_metrics(output.get("metrics") or {}, console)
-    for line in (gate(finished.variables), *_results(output)):
-        if line:
-            console.print(line, markup=False)
+    for line in _results(output):
+        console.print(line, markup=False)
 
 
 def show_failure(finished: Finished, console: Console) -> None:
@@ -58,15 +60,11 @@ def show_metrics(metrics: Mapping[str, float], console: Console) -> None:
     console.print(table)
 
 
-def gate(variables: Mapping[str, Any]) -> str | None:
-    """The quality gate's outcome in one line, None if the run did not come so far."""
-    evaluation = variables.get("evaluation")
-    if not evaluation:
-        return None
-    threshold = variables["run"]["settings"]["accuracy_threshold"]
-    passed = evaluation["gate_value"] >= threshold
-    verdict = "reaches the threshold" if passed else "is below the threshold"
-    return f"Gate: {evaluation['gate_metric']} {evaluation['gate_value']:.4f} {verdict} {threshold}"
+def judgement(finished: Finished) -> list[str]:
+    """The quality gate's verdict and what people should know of the model; empty if the run did not come so far."""
+    found = finished.variables.get("evaluation") or finished.output or {}
+    verdict, warnings = found.get("verdict"), found.get("warnings") or []
+    return [*([verdict] if verdict else []), *(f"Warning: {warning}" for warning in warnings)]
 
 
 def _results(output: Mapping[str, Any]) -> list[str]:

@@ -133,7 +133,7 @@ def id_of(reference: str, stack: Stack) -> str:
 
 def _neutral(values: dict[str, Any]) -> dict[str, Any]:
     """Defaults that contradict nothing: while the deployed ones are unknown, only what was given is judged."""
-    defaults: dict[str, Any] = {"bucket": "any-bucket", "max_runtime_sec": 1}
+    defaults: dict[str, Any] = {"bucket": "any-bucket", "max_runtime_sec": 1, "accuracy_threshold": -1000}
     defaults |= {key: value for key, value in values.items() if key in settings.DEPLOY_TIME}
     defaults |= {"autoscaling_min_capacity": 1, "autoscaling_max_capacity": 1000}
     unlimited = any(key in values and values[key] is None for key in ("customer_id_start", "customer_id_end"))

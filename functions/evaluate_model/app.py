@@ -18,6 +18,7 @@ import metrics
 import numpy
 import pandas
 import predictions
+import registry
 import report
 import sklearn
 from aws_lambda_powertools import Logger
@@ -39,7 +40,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     report_uri, known_row_uri (files), target_attribute_name, problem_type, objective_metric_name, accuracy_threshold, and
     `settings`: all settings of the run.
     Returns {"metrics": numbers by name, "gate_metric", "gate_value", "passed", "verdict": a sentence, "warnings":
-    sentences, "positive_class", "rows", "evaluation_uri"}. Raises UnusablePredictionsError.
+    sentences, "positive_class", "registry": texts for the registry entry, "rows", "evaluation_uri"}. Raises UnusablePredictionsError.
     """
     settings, target = event.get("settings", {}), event["target_attribute_name"]
     is_regression = event["problem_type"] == metrics.REGRESSION
@@ -108,6 +109,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         "verdict": document["verdict"],
         "warnings": document["warnings"],
         "positive_class": document.get("positive_class"),
+        "registry": registry.customer_metadata(event, document, prepared),
         "rows": len(truth),
         "evaluation_uri": event["evaluation_uri"],
     }

@@ -5,6 +5,7 @@ Source: AWS, "Model quality metrics and CloudWatch monitoring" (binary_classific
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -56,6 +57,27 @@ def multiclass(
 def regression(numbers: Mapping[str, float], intervals: Intervals) -> dict[str, Any]:
     """Of a number."""
     return {"regression_metrics": _values(numbers, intervals, {name: name for name in ("mae", "mse", "rmse", "r2")})}
+
+
+def customer_metadata(
+    event: Mapping[str, Any], document: Mapping[str, Any], prepared: Mapping[str, Any]
+) -> dict[str, str]:
+    """What else the registry entry says of its model: at most ten pairs, in the characters that the registry takes."""
+    settings = event.get("settings", {})
+    texts = {
+        "problem_type": event["problem_type"],
+        "objective_metric_name": event["objective_metric_name"],
+        "target_attribute_name": event["target_attribute_name"],
+        "feature_group_name": settings.get("feature_group_name"),
+        "positive_class": document.get("positive_class"),
+        "decision_threshold": settings.get("decision_threshold"),
+        "data_fingerprint": prepared.get("data_sha256"),
+        "test_rows": document["rows"],
+        "warnings": len(document["warnings"]),
+    }
+    # CustomerMetadataValue of SageMaker's API: letters, separators, numbers and these, 1 to 256 characters.
+    shown = {name: re.sub(r"[^\w .:/=+@-]", "_", str(text))[:256] for name, text in texts.items() if text is not None}
+    return {name: text for name, text in shown.items() if text.strip()}
 
 
 def _values(numbers: Mapping[str, float], intervals: Intervals, names: Mapping[str, str]) -> dict[str, Any]:

@@ -109,7 +109,10 @@ def test_every_region_with_an_image_is_listed_once() -> None:
 
 
 # What belongs to one run's question rather than to the stack; scheduled runs give it in ScheduleInput.
-OF_ONE_RUN = {"positive_class", "exclude_columns", "split", "split_group_column"}
+OF_ONE_RUN = {
+    *("positive_class", "exclude_columns", "split", "split_group_column"),
+    *("decision_threshold", "cost_false_positive", "cost_false_negative"),
+}
 
 
 def test_every_setting_reaches_the_function_that_checks_it() -> None:

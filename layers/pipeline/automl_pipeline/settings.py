@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from automl_pipeline import wording
+from automl_pipeline import quality, wording
 
 MAX_INPUT_CHARACTERS = 64 * 1024
 ENVIRONMENT_PREFIX = "PIPELINE_"
@@ -41,9 +41,10 @@ _BINARY, _MULTI = "BinaryClassification", "MulticlassClassification"
 OBJECTIVES: Mapping[str, tuple[str, ...]] = {
     "Accuracy": (_BINARY, _MULTI),
     "BalancedAccuracy": (_BINARY, _MULTI),
-    "F1": (_BINARY,),
-    "Precision": (_BINARY,),
-    "Recall": (_BINARY,),
+    # With more than two classes these three stand for the macro averages below.
+    "F1": (_BINARY, _MULTI),
+    "Precision": (_BINARY, _MULTI),
+    "Recall": (_BINARY, _MULTI),
     "AUC": (_BINARY,),
     "F1macro": (_MULTI,),
     "PrecisionMacro": (_MULTI,),
@@ -136,7 +137,13 @@ class Settings(BaseModel):
     max_runtime_sec: Annotated[Whole, Field(ge=1, le=2_592_000)] = 3600
     automl_max_runtime_sec: Annotated[Whole, Field(ge=1, le=2_592_000)] | None = None
     max_candidates: Annotated[Whole, Field(ge=1, le=750)] | None = None
-    accuracy_threshold: Annotated[float, Field(strict=True, ge=-1000, le=1)] = 0.5
+    # None: by problem type (quality.DEFAULT_THRESHOLDS), which `resolve` puts in.
+    accuracy_threshold: Annotated[float, Field(strict=True, ge=-1000, le=1)] | None = None
+    quality_gate: Annotated[list[quality.Condition], Field(max_length=20)] | None = None
+    beat_baseline: Literal["Off", "Warn", "Require"] = "Warn"
+    decision_threshold: Annotated[float, Field(strict=True, ge=0, le=1)] | None = None
+    cost_false_positive: Annotated[float, Field(strict=True, ge=0, le=1_000_000_000)] | None = None
+    cost_false_negative: Annotated[float, Field(strict=True, ge=0, le=1_000_000_000)] | None = None
     model_approval_status: Literal["Approved", "PendingManualApproval"] = "Approved"
 
     # The rows: what is left out, what F1 and its kind are about, how the test rows are chosen, what the checks may stop.
@@ -208,10 +215,17 @@ def deployed(environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
     texts = {name: environment.get(ENVIRONMENT_PREFIX + name.upper()) for name in Settings.model_fields}
     # Numbers and booleans arrive as texts, too.
     return {
-        name: (json.loads(text) if name in _NOT_TEXTS else text) if text else None
+        name: (_value(text) if name in _NOT_TEXTS else text) if text else None
         for name, text in texts.items()
         if text is not None
     }
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:  # a parameter that is no JSON: `resolve` says so, by the setting's name
+        return text
 
 
 _NOT_TEXTS = frozenset(
@@ -226,6 +240,7 @@ _NOT_TEXTS = frozenset(
         "automl_max_runtime_sec",
         "max_candidates",
         "accuracy_threshold",
+        "quality_gate",
         "customer_id_start",
         "customer_id_end",
     ]
@@ -247,6 +262,8 @@ def resolve(given: Any, defaults: Mapping[str, Any]) -> Settings:
     unknown = [name for name in given if name not in Settings.model_fields]
     problems = wording.unknown_keys(unknown, Settings.model_fields)
     merged = {**defaults, **known}
+    if isinstance(known.get("quality_gate"), list) and isinstance(defaults.get("quality_gate"), list):
+        merged["quality_gate"] = [*defaults["quality_gate"], *known["quality_gate"]]  # a run may add conditions
     wrong: set[str] = set()
     settings = None
     try:
@@ -268,7 +285,22 @@ def resolve(given: Any, defaults: Mapping[str, Any]) -> Settings:
     problems += _loosened(values, defaults, wrong) + _contradictions(values, wrong)
     if problems or settings is None:
         raise InvalidInputError(problems)
-    return settings
+    return settings.model_copy(
+        update={
+            "accuracy_threshold": _threshold(settings.accuracy_threshold, settings.problem_type),
+            "objective_metric_name": _objective(settings.objective_metric_name, settings.problem_type),
+        }
+    )
+
+
+def _threshold(given: float | None, problem_type: str) -> float:
+    return quality.DEFAULT_THRESHOLDS[problem_type] if given is None else given
+
+
+def _objective(name: str, problem_type: str) -> str:
+    """Autopilot's name of an objective: with more than two classes F1, Precision and Recall are averages over them."""
+    averaged = {"F1": "F1macro", "Precision": "PrecisionMacro", "Recall": "RecallMacro"}
+    return averaged.get(name, name) if problem_type == _MULTI else name
 
 
 def _loosened(values: Mapping[str, Any], defaults: Mapping[str, Any], wrong: set[str]) -> list[str]:
@@ -284,10 +316,17 @@ def _loosened(values: Mapping[str, Any], defaults: Mapping[str, Any], wrong: set
                 f"{name}: the stack was deployed with {defaults[name]}, which a run cannot loosen to {values[name]}. "
                 "Leave it out, or deploy the stack with another value."
             )
-    for name, word, sign in (("accuracy_threshold", "raise", 1), ("autoscaling_max_capacity", "lower", -1)):
-        if comparable(name) and sign * values[name] < sign * defaults[name]:
+    if comparable("quality_gate") and values["quality_gate"] is None:
+        problems.append("quality_gate: the stack was deployed with conditions, which a run may only add to.")
+    limits = {"autoscaling_max_capacity": (defaults.get("autoscaling_max_capacity"), "lower", -1)}
+    if not wrong.intersection(["problem_type", "accuracy_threshold"]):
+        of_stack = _threshold(defaults.get("accuracy_threshold"), values["problem_type"])
+        limits["accuracy_threshold"] = (of_stack, "raise", 1)
+        values = {**values, "accuracy_threshold": _threshold(values["accuracy_threshold"], values["problem_type"])}
+    for name, (limit, word, sign) in limits.items():
+        if name not in wrong and limit is not None and sign * values[name] < sign * limit:
             problems.append(
-                f"{name}: the stack was deployed with {wording.show(defaults[name])}, which a run may only {word}, "
+                f"{name}: the stack was deployed with {wording.show(limit)}, which a run may only {word}, "
                 f"got {wording.show(values[name])}. Leave it out, or deploy the stack with another value."
             )
     for allowed, parameter, names in (
@@ -333,6 +372,7 @@ def _contradictions(values: Mapping[str, Any], wrong: set[str]) -> list[str]:
             problems.append(
                 f"objective_metric_name: {objective} does not fit {problem}. Use one of {', '.join(fitting)}."
             )
+    problems += _contradictory_quality(values, usable)
     low, high = values["autoscaling_min_capacity"], values["autoscaling_max_capacity"]
     if usable("autoscaling_min_capacity", "autoscaling_max_capacity") and low > high:
         problems.append(f"autoscaling_min_capacity ({low}) is more than autoscaling_max_capacity ({high}).")
@@ -346,6 +386,36 @@ def _contradictions(values: Mapping[str, Any], wrong: set[str]) -> list[str]:
         problems.append(
             f"transform_instance_type: batch transform does not run on burstable instances ({values['transform_instance_type']}). Use ml.m5.large or larger."
         )
+    return problems
+
+
+def _contradictory_quality(values: Mapping[str, Any], usable: Callable[..., bool]) -> list[str]:
+    """Likewise, in what makes a model good enough."""
+    problems, problem_type = [], values["problem_type"]
+    if not usable("problem_type"):
+        return problems
+    costs = [values["cost_false_positive"], values["cost_false_negative"]]
+    if usable("quality_gate"):
+        conditions = [quality.Condition.model_validate(condition) for condition in values["quality_gate"] or []]
+        asked = dict.fromkeys(condition.metric for condition in conditions)
+        problems += [
+            f"quality_gate: {metric} is not a metric of {problem_type}. Use one of {', '.join(quality.METRICS[problem_type])}."
+            for metric in asked
+            if metric not in quality.METRICS[problem_type]
+        ]
+        if "cost_per_row" in asked and problem_type == _BINARY and None in costs:
+            problems.append("quality_gate: cost_per_row needs cost_false_positive and cost_false_negative.")
+    if usable("cost_false_positive", "cost_false_negative"):
+        if (costs[0] is None) != (costs[1] is None):
+            problems.append("cost_false_positive and cost_false_negative go together: give both, or neither.")
+        elif costs == [0, 0]:
+            problems.append("cost_false_positive and cost_false_negative are both 0: then every answer is as good.")
+    if problem_type != _BINARY:
+        problems += [
+            f"{name} goes with {_BINARY}, and problem_type is {problem_type}: leave it out."
+            for name in ("decision_threshold", "cost_false_positive", "cost_false_negative")
+            if usable(name) and values[name] is not None
+        ]
     return problems
 
 

@@ -65,6 +65,8 @@ def explain(name: str, value: Any, detail: Mapping[str, Any]) -> str:
         return f"{name} must be {words} {int(context[limit]):,}, got {show(value)}."
     if kind == "too_long":
         return f"{name} takes at most {context['max_length']} entries, and has {context['actual_length']:,}."
+    if kind == "value_error":  # our own words
+        return f"{name}: {context['error']}."
     if kind in _WRONG_TEXTS:
         return f"{name}: {show(value)} is not {_MEANINGS.get(name, 'in the right form')}."
     if kind == "literal_error":

@@ -86,10 +86,22 @@ def test_server_that_has_ended_ends_the_watch(deployed: Any) -> None:
 def test_result_tells_outcome_metrics_gate_and_places(deployed: Any) -> None:
     shown = io.StringIO()
     results.show(deployed.finished(), Console(file=shown, highlight=False, soft_wrap=True))
-    for part in ("Deployed: Version 1", "accuracy           0.7733", "Gate: accuracy 0.7733 reaches the threshold 0.5"):
+    for part in (
+        "Deployed: Version 1",
+        "accuracy           0.7733",
+        "Passes the gate: accuracy 0.7733 is at least 0.5.",
+    ):
         assert part in shown.getvalue()
     for part in ("model-package/classification-model-automl-group/1", "automl-classification-endpoint (InService)"):
         assert part in shown.getvalue()
+
+
+def test_warnings_come_before_the_metrics(deployed: Any) -> None:
+    shown = io.StringIO()
+    results.show(deployed.finished(), Console(file=shown, highlight=False, soft_wrap=True))
+    lines = shown.getvalue().splitlines()
+    (warning,) = [number for number, line in enumerate(lines) if line.startswith("Warning: The model is better than")]
+    assert warning < next(number for number, line in enumerate(lines) if "metric  accuracy" in line)
 
 
 def test_failure_tells_step_error_and_cause(failed: Any) -> None:

@@ -162,7 +162,7 @@ def test_every_wrong_setting_has_its_line(
 
 def test_container_code_lies_once_under_its_content(prepare: Callable[[Any], dict[str, Any]], s3: Any) -> None:
     code = prepare({})["uris"]["code"]
-    prepare({"accuracy_threshold": 0.1})
+    prepare({"accuracy_threshold": 0.6})
     folder = code.removeprefix(f"s3://{BUCKET}/")
     listed = {item["Key"] for item in s3.list_objects_v2(Bucket=BUCKET)["Contents"]}
     sha256, contents = container_code.read()

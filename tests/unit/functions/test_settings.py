@@ -65,6 +65,30 @@ def test_configuration_file_is_a_valid_input() -> None:
         ({"split": "group"}, "split: group needs split_group_column"),
         ({"split_group_column": "household"}, "split_group_column goes with split: group"),
         ({"split": "group", "split_group_column": "CHURN"}, "split_group_column is the target (churn)"),
+        ({"objective_metric_name": "AUC", "problem_type": "MulticlassClassification"}, "AUC does not fit Multiclass"),
+        ({"quality_gate": "recall"}, "quality_gate must be a list"),
+        ({"quality_gate": ["recall"]}, 'each condition is an object such as {"metric": "recall", "at_least": 0.6}'),
+        ({"quality_gate": [{"metric": "recal", "at_least": 1}]}, 'metric "recal" is not one of accuracy, precision'),
+        ({"quality_gate": [{"metric": "recall", "above": 1}]}, '"above" is not a key of a condition'),
+        ({"quality_gate": [{"metric": "auc"}]}, "the condition on auc takes either at_least or at_most"),
+        ({"quality_gate": [{"metric": "auc", "at_least": 0, "at_most": 1}]}, "takes either at_least or at_most"),
+        ({"quality_gate": [{"metric": "auc", "at_least": "0.7"}]}, 'limit of auc must be a number, and is "0.7"'),
+        ({"quality_gate": [{"metric": "auc", "at_least": 10**400}]}, "the limit of auc must be a number"),
+        ({"quality_gate": [{"metric": "auc", "at_least": 1, "bound": "low"}]}, 'bound "low" is not one of value'),
+        ({"quality_gate": [{"metric": "rmse", "at_most": 1}]}, "rmse is not a metric of BinaryClassification"),
+        ({"quality_gate": [{"metric": "cost_per_row", "at_most": 1}]}, "cost_per_row needs cost_false_positive"),
+        ({"beat_baseline": "Maybe"}, 'beat_baseline: "Maybe" is not one of Off, Warn or Require.'),
+        ({"decision_threshold": 1.5}, "decision_threshold must be at most 1, got 1.5."),
+        (
+            {"decision_threshold": 0.5, "problem_type": "Regression", "objective_metric_name": "RMSE"},
+            "decision_threshold goes with BinaryClassification, and problem_type is Regression",
+        ),
+        ({"cost_false_positive": 1}, "cost_false_positive and cost_false_negative go together"),
+        ({"cost_false_positive": 0, "cost_false_negative": 0}, "are both 0"),
+        (
+            {"accuracy_threshold": 0.4},
+            "accuracy_threshold: the stack was deployed with 0.5, which a run may only raise",
+        ),
         ([], "must be a JSON object"),
         ({"comment": "x" * 70_000}, "larger than 64 KB"),
     ],
@@ -125,6 +149,45 @@ def test_a_run_cannot_loosen_what_was_deployed(asked: dict[str, Any], said: str)
     with pytest.raises(settings.InvalidInputError) as refused:
         settings.resolve(asked, STRICT)
     assert refused.value.problems == [said]
+
+
+def test_null_does_not_loosen_a_threshold() -> None:
+    with pytest.raises(settings.InvalidInputError, match=r"deployed with 0\.8, which a run may only raise, got 0\.5"):
+        settings.resolve({"accuracy_threshold": None}, STRICT)
+
+
+def test_threshold_that_nobody_set_is_half_or_for_a_regression_as_good_as_the_mean() -> None:
+    regression = {"problem_type": "Regression", "objective_metric_name": "RMSE"}
+    assert settings.resolve({}, DEPLOYED).accuracy_threshold == 0.5
+    assert settings.resolve(regression, DEPLOYED).accuracy_threshold == 0
+    assert settings.resolve(regression, {**DEPLOYED, "accuracy_threshold": 0.5}).accuracy_threshold == 0.5
+    with pytest.raises(settings.InvalidInputError, match="may only raise"):
+        settings.resolve({**regression, "accuracy_threshold": -0.1}, DEPLOYED)
+
+
+def test_run_adds_to_the_deployed_conditions() -> None:
+    stack = settings.deployed({"PIPELINE_QUALITY_GATE": '[{"metric": "recall", "at_least": 0.6}]'})
+    chosen = settings.resolve(
+        {"quality_gate": [{"metric": "auc", "at_least": 0.7, "bound": "lower"}]}, stack | DEPLOYED
+    )
+    assert [condition.metric for condition in chosen.quality_gate or []] == ["recall", "auc"]
+    assert [condition.metric for condition in settings.resolve({}, stack | DEPLOYED).quality_gate or []] == ["recall"]
+    with pytest.raises(settings.InvalidInputError, match="deployed"):
+        settings.resolve({"quality_gate": None}, stack | DEPLOYED)
+
+
+def test_conditions_that_were_deployed_wrongly_are_explained() -> None:
+    stack = settings.deployed({"PIPELINE_QUALITY_GATE": "[recall]"})
+    with pytest.raises(settings.InvalidInputError, match="quality_gate must be a list"):
+        settings.resolve({}, stack | DEPLOYED)
+
+
+@pytest.mark.parametrize("name", ["F1", "Precision", "Recall"])
+def test_objective_of_two_classes_is_averaged_over_more(name: str) -> None:
+    several = settings.resolve({"objective_metric_name": name, "problem_type": "MulticlassClassification"}, DEPLOYED)
+    assert several.objective_metric_name in (f"{name}macro", f"{name}Macro")
+    assert several.objective_metric_name in api_model.service_model("sagemaker").shape_for("AutoMLMetricEnum").enum
+    assert settings.resolve({"objective_metric_name": name}, DEPLOYED).objective_metric_name == name
 
 
 def test_all_that_a_run_would_loosen_is_reported_with_its_other_problems() -> None:
