@@ -21,6 +21,7 @@ STACK = "automl-pipeline"
 FEATURE_GROUP = "mlops_poc_churn_classification_feature"
 FEATURE_STORE_BUCKET = f"sagemaker-{REGION}-{ACCOUNT_ID}"
 FEATURE_STORE_ROLE = "feature-store"
+LOCAL_ROLE = f"arn:aws:iam::{ACCOUNT_ID}:role/{FEATURE_STORE_ROLE}"
 EMAIL = "you@example.com"
 # Wait states and waits before retries take this part of their time: a minute becomes a second.
 WAIT_SCALE = 1 / 60

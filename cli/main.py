@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli import config_commands, doctor_command, run_commands, stack_commands
+from cli import config_commands, doctor_command, features_command, run_commands, stack_commands
 from cli.run_commands import follow
 from cli.terminal import answer, connected, console, errors, failed, say, stopped, with_stack
 
@@ -346,6 +346,7 @@ run_commands.register(app)
 stack_commands.register(app)
 doctor_command.register(app)
 app.add_typer(config_commands.app, name="config")
+app.add_typer(features_command.app, name="features")
 
 if __name__ == "__main__":
     sys.exit(app())

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterator
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from cli import athena_query
 from cli.doctor.finding import Finding
 from cli.doctor.target import Target
 from cli.stack import client
 
 LEAST_ROWS = 500  # Autopilot's own minimum
 _MOST_CLASSES = 100
-_QUERY_SECONDS = 120
 _SAFE = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -162,23 +161,5 @@ def _counts(target: Target, group: dict[str, Any], catalog: dict[str, Any]) -> d
         'FROM "{database}"."{table}"' + (' WHERE "{id}" BETWEEN ? AND ?' if bounds else "") + ") "
         "WHERE automl_rank = 1 AND NOT is_deleted GROUP BY 1 ORDER BY 2 DESC LIMIT 102"
     ).format(**names)
-    athena = client("athena")
-    started = athena.start_query_execution(
-        QueryString=query,
-        QueryExecutionContext={"Catalog": catalog["Catalog"], "Database": names["database"]},
-        WorkGroup=target.resources["WorkGroup"][1],
-        **({"ExecutionParameters": bounds} if bounds else {}),
-    )["QueryExecutionId"]
-    deadline = time.monotonic() + _QUERY_SECONDS
-    while True:
-        state = athena.get_query_execution(QueryExecutionId=started)["QueryExecution"]["Status"]
-        if state["State"] == "SUCCEEDED":
-            break
-        if state["State"] in ("FAILED", "CANCELLED") or time.monotonic() > deadline:
-            raise RuntimeError(
-                f"the query ended as {state['State']}: {state.get('StateChangeReason', 'no reason given')}"
-            )
-        time.sleep(0.3)
-    found = athena.get_query_results(QueryExecutionId=started)["ResultSet"]["Rows"][1:]
-    # A null has no VarCharValue.
-    return {row["Data"][0].get("VarCharValue", "").strip(): int(row["Data"][1]["VarCharValue"]) for row in found}
+    found = athena_query.rows(query, catalog, work_group=target.resources["WorkGroup"][1], parameters=bounds)
+    return {(label or "").strip(): int(count or 0) for label, count in found}

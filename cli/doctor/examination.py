@@ -8,13 +8,13 @@ from functools import partial
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from cli import athena_query
 from cli.doctor import access, account, data, network, notification
 from cli.doctor.finding import Check, Finding, unseen
 from cli.doctor.target import Target, examined, planned
 
 _FIND_STACK = ("cloudformation:DescribeStacks",)
 _FIND_GROUP = ("sagemaker:DescribeFeatureGroup",)
-_QUERY = ("athena:StartQueryExecution", "athena:GetQueryExecution", "athena:GetQueryResults")
 
 # Name, IAM actions, question; in the order of the answer.
 CHECKS: tuple[tuple[str, tuple[str, ...], Callable[[Target], Iterator[Finding]]], ...] = (
@@ -26,7 +26,7 @@ CHECKS: tuple[tuple[str, tuple[str, ...], Callable[[Target], Iterator[Finding]]]
     ("Names", _FIND_STACK, account.names),
     ("Feature group", _FIND_GROUP, data.feature_group),
     ("Offline table", (*_FIND_GROUP, "glue:GetTable"), data.offline_table),
-    ("Rows", (*_FIND_GROUP, *_QUERY, "cloudformation:ListStackResources", "glue:GetTable", "s3:GetObject", "s3:PutObject"), data.rows),
+    ("Rows", (*_FIND_GROUP, *athena_query.ACTIONS, "cloudformation:ListStackResources", "glue:GetTable", "s3:GetObject", "s3:PutObject"), data.rows),
     ("Buckets", ("s3:ListBucket", "s3:GetBucketPolicy"), access.buckets),
     ("Keys", ("kms:DescribeKey", "kms:GetKeyPolicy"), access.keys),
     ("Roles", access.ROLE_ACTIONS, access.roles),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from cli import features
 from cli.doctor.examination import CHECKS
 from local.build import packaging
 from local.server import paths
@@ -49,17 +50,19 @@ def page() -> str:
             roles = ", ".join(f"`{role}`" for role in map(_shown, properties["Roles"]))
             about = f"Only where condition `{resource['Condition']}` holds. Belongs to {roles}."
             parts.append(_section(name, about, [properties], text))
-    return "\n".join([*parts, _doctor()])
+    return "\n".join([*parts, _people()])
 
 
-def _doctor() -> str:
-    """What `automl doctor` asks with the permissions of the person who runs it."""
+def _people() -> str:
+    """What commands ask with the permissions of the person who types them."""
     rows = [f"| {check} | {'<br>'.join(f'`{one}`' for one in actions)} |" for check, actions, _ in CHECKS if actions]
     about = (
         "Whoever runs `automl doctor` needs these; a check that may not look says which action is missing. It reads only: "
         "*Rows* starts one query, whose result Athena writes into its work group's place."
     )
-    return "\n".join(["## automl doctor", "", about, "", "| Check | Actions |", "| --- | --- |", *rows, ""])
+    load = ", ".join(f"`{one}`" for one in features.ACTIONS)
+    more = f"## automl features load\n\nNeeds {load}; for a new group also `iam:PassRole` on `--role-arn`.\n"
+    return "\n".join(["## automl doctor", "", about, "", "| Check | Actions |", "| --- | --- |", *rows, "", more])
 
 
 def _section(name: str, about: str, policies: list[dict[str, Any]], text: str) -> str:

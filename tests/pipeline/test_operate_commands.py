@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -122,3 +123,21 @@ def test_doctor_finds_no_problem_in_the_stack_that_serves(told: Callable[..., An
     assert {one["status"] for one in found.values()} == {"ok", "could not check"}
     assert [name for name, one in found.items() if one["status"] == "could not check"] == ["Quotas"]
     assert {"Rows", "Classes", "Role: TrainingRole", "Notification"} <= found.keys()
+
+
+def test_table_is_loaded_into_a_feature_group_that_athena_counts(
+    cloud: Cloud, told: Callable[..., Any], tmp_path: Path
+) -> None:
+    lines = [f"{n},2026-01-{1 + n % 28:02}T00:00:00Z,{n / 4},{n % 3},{'yes' if n % 2 else 'no'}" for n in range(600)]
+    file = tmp_path / "sales.csv"
+    file.write_text("\n".join(["id,sold_at,price,rooms,sold", *lines]), encoding="utf-8")
+    options = ("--target", "sold", "--id-column", "id", "--feature-group", "sales", "--event-time-column", "sold_at")
+    loaded = told("features", "load", "--csv", file, *options)
+    assert (loaded["rows"], loaded["counted"], loaded["refused"]) == (600, 600, [])
+    store = cloud.client("sagemaker-featurestore-runtime")
+    record = {"id": "1", "sold_at": "2026-01-02T00:00:00Z", "rooms": "two"}
+    with pytest.raises(store.exceptions.ValidationError, match="rooms 'two' is not Integral"):
+        store.put_record(
+            FeatureGroupName="sales",
+            Record=[{"FeatureName": name, "ValueAsString": value} for name, value in record.items()],
+        )

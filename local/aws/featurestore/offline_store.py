@@ -57,6 +57,17 @@ class LoadedFeatureGroup:
     rows: int
 
 
+@dataclass(frozen=True)
+class Records:
+    """Rows with features as columns. `columns` maps the table's column names to features, in order."""
+
+    records: pd.DataFrame
+    columns: dict[str, str]
+    record_identifier: str
+    event_time: str
+    definitions: list[FeatureDefinition]
+
+
 def load_table(
     frame: pd.DataFrame,
     *,
@@ -75,6 +86,38 @@ def load_table(
     records get the present time; of rows with the same id and event time the last one counts. Raises NameCollisionError,
     FeatureStoreError, or boto3's ClientError if SageMaker or S3 refuses.
     """
+    table = as_records(frame, record_identifier, event_time)
+    sagemaker = client("sagemaker")
+    created = sagemaker.create_feature_group(
+        FeatureGroupName=feature_group_name,
+        RecordIdentifierFeatureName=table.record_identifier,
+        EventTimeFeatureName=table.event_time,
+        FeatureDefinitions=table.definitions,
+        OfflineStoreConfig={"S3StorageConfig": {"S3Uri": f"s3://{bucket}/{prefix.strip('/')}".rstrip("/")}},
+        RoleArn=role_arn,
+    )
+    store = _wait_until_created(sagemaker, feature_group_name)["OfflineStoreConfig"]
+    location = store["S3StorageConfig"]["ResolvedOutputS3Uri"]
+    put_records(client("s3"), location, table.records, event_time=table.event_time)
+    return LoadedFeatureGroup(
+        name=feature_group_name,
+        arn=created["FeatureGroupArn"],
+        database=store["DataCatalogConfig"]["Database"],
+        table=store["DataCatalogConfig"]["TableName"],
+        location=location,
+        record_identifier=table.record_identifier,
+        event_time=table.event_time,
+        columns=table.columns,
+        rows=len(table.records),
+    )
+
+
+def as_records(frame: pd.DataFrame, record_identifier: str, event_time: str = "event_time") -> Records:
+    """A table as records of a feature group, with the features that it has.
+
+    `record_identifier` and `event_time` are columns of the table; without a column for the event time, all records get
+    the present time. Raises NameCollisionError and FeatureStoreError.
+    """
     if record_identifier not in frame.columns:
         raise FeatureStoreError(f"The table has no column {record_identifier!r} to identify records by.")
     now = datetime.now(UTC)
@@ -83,30 +126,7 @@ def load_table(
     records = records.rename(columns=columns)
     identifier, moment = columns[record_identifier], columns[event_time]
     records[moment] = _event_times(records[moment])
-    definitions = feature_definitions(records)
-    sagemaker = client("sagemaker")
-    created = sagemaker.create_feature_group(
-        FeatureGroupName=feature_group_name,
-        RecordIdentifierFeatureName=identifier,
-        EventTimeFeatureName=moment,
-        FeatureDefinitions=definitions,
-        OfflineStoreConfig={"S3StorageConfig": {"S3Uri": f"s3://{bucket}/{prefix.strip('/')}".rstrip("/")}},
-        RoleArn=role_arn,
-    )
-    store = _wait_until_created(sagemaker, feature_group_name)["OfflineStoreConfig"]
-    location = store["S3StorageConfig"]["ResolvedOutputS3Uri"]
-    put_records(client("s3"), location, records, event_time=moment)
-    return LoadedFeatureGroup(
-        name=feature_group_name,
-        arn=created["FeatureGroupArn"],
-        database=store["DataCatalogConfig"]["Database"],
-        table=store["DataCatalogConfig"]["TableName"],
-        location=location,
-        record_identifier=identifier,
-        event_time=moment,
-        columns=columns,
-        rows=len(records),
-    )
+    return Records(records, columns, identifier, moment, feature_definitions(records))
 
 
 def put_records(

@@ -60,6 +60,8 @@ def _action(service: str, method: str, path: str, headers: dict, body: bytes, *_
     operation = headers.get("x-amz-target", "").rpartition(".")[2]
     if service == "sagemaker" and path.startswith("/endpoints/"):
         return "sagemaker:InvokeEndpoint"
+    if service == "sagemaker" and path.startswith("/FeatureGroup/"):
+        return "sagemaker:PutRecord"
     return f"{service}:{operation}" if operation else None
 
 
@@ -70,6 +72,8 @@ def _resource(
         return f"arn:aws:application-autoscaling:{region}:{account}:scalable-target/*"
     if path.startswith("/endpoints/"):
         return f"arn:aws:sagemaker:{region}:{account}:endpoint/{path.split('/')[2].lower()}"
+    if path.startswith("/FeatureGroup/"):
+        return f"arn:aws:sagemaker:{region}:{account}:feature-group/{path.split('/')[2].lower()}"
     try:
         request = json.loads(body or b"{}")
     except ValueError:

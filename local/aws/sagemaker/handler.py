@@ -30,6 +30,7 @@ from local.aws.sagemaker import (
     metrics,
     models,
     prerequisites,
+    records,
 )
 from local.aws.sagemaker.compute import standby
 from local.aws.sagemaker.state import STATE, refuse_by_fault, tag
@@ -96,6 +97,9 @@ async def handle(
         return await asyncio.get_running_loop().run_in_executor(
             _invoking, lambda: context.run(_invoke, path, headers, body)
         )
+    if path.startswith("/FeatureGroup/") and method == "PUT":
+        context = contextvars.copy_context()
+        return await asyncio.get_running_loop().run_in_executor(_invoking, lambda: context.run(_put_record, path, body))
     return await answer_json(_operate, "sagemaker", headers, body)
 
 
@@ -107,6 +111,19 @@ def _operate(operation: str, request: dict[str, Any]) -> dict[str, Any]:
     prerequisites.check(operation, request)
     refuse_by_fault("sagemaker", operation)
     return found(request)
+
+
+def _put_record(path: str, body: bytes) -> Answer:
+    answered = {"x-amzn-requestid": str(uuid.uuid4()), "Content-Type": "application/json"}
+    try:
+        records.put(unquote(path.split("/")[2]), json.loads(body))
+    except ApiError as error:
+        return (
+            error.status,
+            {**answered, "x-amzn-errortype": error.code},
+            json.dumps({"Message": error.message}).encode(),
+        )
+    return 200, answered, b""
 
 
 def _invoke(path: str, headers: Mapping[str, str], body: bytes) -> Answer:
