@@ -12,6 +12,7 @@ from automl_pipeline import settings
 
 from local.aws import faults
 from local.data import csv_table, telco
+from processing import labels
 
 MOST_CLASSES = 20
 """A numeric target with more distinct values than this is taken for a quantity."""
@@ -71,6 +72,8 @@ def check(options: Options) -> Request:
     if table is not None:
         request.given |= {"customer_id_start": None, "customer_id_end": None}
         request.given["problem_type"] = options.problem_type or problem_type_of(table)
+        if request.given["problem_type"] == REGRESSION:
+            table = request.table = csv_table.as_quantity(table)
         inferred = "" if options.problem_type else " (--problem-type says otherwise)"
         request.notes.append(f"{options.target} is learned as {request.given['problem_type']}{inferred}.")
     elif options.problem_type:
@@ -96,11 +99,11 @@ def check(options: Options) -> Request:
 
 def problem_type_of(table: csv_table.CsvTable) -> str:
     """What a target looks like: two values, several classes, or a quantity."""
-    values = _labels(table)
-    counts = values.value_counts()
+    counts = _labels(table).value_counts()
     if len(counts) <= 2:
         return BINARY
-    quantity = values.dtype.kind in "iuf" and (len(counts) > MOST_CLASSES or counts.min() < LEAST_OF_A_CLASS)
+    numeric = csv_table.as_quantity(table).frame[table.target].dtype.kind in "iuf"
+    quantity = numeric and (len(counts) > MOST_CLASSES or counts.min() < LEAST_OF_A_CLASS)
     return REGRESSION if quantity else MULTICLASS
 
 
@@ -153,6 +156,8 @@ def _untrainable(table: csv_table.CsvTable, problem_type: str) -> list[str]:
             f"Class {str(counts.index[-1])[:40]!r} of {target!r} has {counts.min()} row(s), and {LEAST_OF_A_CLASS} are "
             "needed to be in training and test. Merge it with another class, or leave its rows out."
         )
+    elif unusable := labels.unusable(sorted(counts.index), target):
+        problems.append(unusable)
     return problems
 
 

@@ -17,10 +17,11 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from cli import athena_query
+from cli.demo_request import REGRESSION, problem_type_of
 from cli.stack import RefusedError, Stack, client
 from local.aws.featurestore import offline_store
 from local.data import csv_table
-from local.data.feature_names import NameCollisionError
+from processing.names import NameCollisionError
 
 EVENT_TIME = "event_time"
 AT_ONCE = 16
@@ -81,6 +82,8 @@ def read(request: Request) -> tuple[csv_table.CsvTable, offline_store.Records]:
     """The table, checked, and its records. Raises RefusedError with everything that is wrong."""
     try:
         table = csv_table.read_table(request.csv, request.target, request.id_column)
+        if problem_type_of(table) == REGRESSION:
+            table = csv_table.as_quantity(table)
         column = request.event_time_column
         if column and column not in table.frame.columns:
             known = ", ".join(map(repr, table.frame.columns[:20]))

@@ -23,7 +23,7 @@ from rich.table import Table as ShownTable
 from rich.text import Text
 
 from cli import predict_endpoint as endpoint
-from cli import predict_input
+from cli import predict_input, predict_survey
 from cli.predict_output import Identity, Output, Progress
 from cli.stack import RefusedError, Stack, client, explained
 
@@ -32,7 +32,7 @@ KEEP_EVERY_SECONDS = 2.0
 
 SHOWN_ROWS = 5
 SHOWN_LABELS = 10
-_GO_ON = "The same command goes on from there."
+_GO_ON = "The same command goes on from there, also after later rows were fixed."
 
 
 class StoppedError(Exception):
@@ -69,6 +69,7 @@ def run(request: Request, stack: Stack, console: Console) -> None:
     work = _Work(request, taken, endpoint.places(taken, request.table), console)
     for note in work.notes():
         console.print(note, markup=False)
+    work.survey()
     with Output(request.output) as output:
         began, done = time.monotonic(), work.begin(served, output)
         try:
@@ -132,7 +133,7 @@ class _Work:
         return _Work(self.request, taken, endpoint.places(taken, self.request.table), self.console)
 
     def notes(self) -> list[str]:
-        missing = [name for name in self.taken.names if name not in self.where]
+        missing = [self.taken.known.shown(name) for name in self.taken.names if name not in self.where]
         said = [f"The file has a column {name} already; the model's is {own}." for name, own in self._renamed]
         if missing:
             said.append(
@@ -141,10 +142,36 @@ class _Work:
             )
         return said
 
+    def survey(self) -> None:
+        """Say what the model will make of the values. Raises RefusedError if there are rows that it does not take."""
+        shown = self.taken.known.shown
+        where = {shown(name): place for name, place in self.where.items()}
+        features = {shown(name): feature for name, feature in self.taken.specifications.items()}
+        try:
+            found = predict_survey.look(self.request.table.after(0), features, where)
+        except predict_input.ChangedError:
+            raise RefusedError(
+                f"{self.request.table.path} was changed while it was read. Use the same command again."
+            ) from None
+        if found.problems:
+            more = found.refused - len(found.problems)
+            raise RefusedError(
+                "\n".join(
+                    [
+                        f"{self.request.table.path} holds values that the model does not take:",
+                        *found.problems,
+                        *([f"{more:,} more rows are like that."] if more > 0 else []),
+                        "Fix these values or leave them empty, and use the same command.",
+                    ]
+                )
+            )
+        for note in found.notes():
+            self.console.print(_printable(note, len(note)), markup=False)
+
     def begin(self, served: endpoint.Served, output: Output, *, again: bool = False) -> Progress:
         """Go on after an earlier attempt, or start. Raises RefusedError if that is to be decided by the person."""
         identity = Identity(self.request.table.sha256, served.arn, served.model, served.name, self.added)
-        earlier, differences = output.earlier(identity)
+        earlier, differences = output.earlier(identity, self._unchanged)
         if differences and not self.request.start_over:
             raise RefusedError(
                 f"{output.partial} holds {earlier.rows:,} rows of an earlier attempt that cannot be continued: "
@@ -158,10 +185,18 @@ class _Work:
         output.begin(identity)
         return Progress()
 
+    def _unchanged(self, progress: Progress) -> bool:
+        """Whether the rows that are done are the file's, also if others were fixed since."""
+        try:
+            return self.request.table.digest_of(progress.rows).hexdigest() == progress.rows_sha256
+        except predict_input.ChangedError:
+            return False
+
     def ask_from(self, done: Progress, served: endpoint.Served, output: Output) -> Progress:
         """Ask about the rows after those that are done. Raises ModelChangedError, ChangedError, RefusedError, ClientError, BotoCoreError."""
         runtime, sagemaker = client("sagemaker-runtime", endpoint.PATIENT), client("sagemaker", endpoint.PATIENT)
         table, progress = self.request.table, done.copy()
+        digest = table.digest_of(progress.rows)
         if not progress.rows:
             output.write(_line(table.header, self.added, table.line_end))
         kept_at = time.monotonic()
@@ -171,6 +206,8 @@ class _Work:
             for asked in endpoint.requests(table.after(progress.rows), self.where):
                 answers = endpoint.ask(runtime, served.endpoint, asked)
                 output.write(b"".join(self._written(asked.rows, answers, progress)))
+                predict_input.add(digest, asked.rows)
+                progress.rows_sha256 = digest.hexdigest()
                 bar.update(task, completed=progress.rows)
                 if time.monotonic() - kept_at >= KEEP_EVERY_SECONDS:
                     self._keep(progress, served, output, sagemaker)
@@ -204,20 +241,22 @@ class _Work:
         """What is added to a row: the label, its probability, and that of the positive class; or the value."""
         if not self.taken.is_classification:
             return [answer.label]
+        spelled = self.taken.labels.spelled
         try:
-            told = answer.probabilities()
+            told = {spelled(label): value for label, value in answer.probabilities().items()}
         except UnreadableAnswerError:
             told = {}
-        if answer.label not in told:
+        label = spelled(answer.label)
+        if label not in told:
             raise RefusedError(
                 f"The endpoint answered row {row.number:,} with {answer.text.strip()[:80]!r}, and a class with its "
                 "probability was expected: is the model one of this pipeline?"
             )
-        values = [answer.label, repr(told[answer.label])]
+        values = [label, repr(told[label])]
         positive = self.taken.positive_class
         if positive is not None:
             # Versions of before answer with the predicted class's alone, which is one of two.
-            values.append(repr(told.get(positive, 1 - told[answer.label])))
+            values.append(repr(told.get(positive, 1 - told[label])))
         return values
 
     def _number(self, row: predict_input.Row, answer: str) -> float:
@@ -270,6 +309,6 @@ def _line(text: str, added: Sequence[str], end: str) -> bytes:
     return f"{text},{out.getvalue()[:-2]}{end}".encode()
 
 
-def _printable(text: str) -> str:
+def _printable(text: str, most: int = 40) -> str:
     shown = text if text.isprintable() else repr(text)[1:-1]
-    return shown if len(shown) <= 40 else f"{shown[:39]}…"
+    return shown if len(shown) <= most else f"{shown[: most - 1]}…"

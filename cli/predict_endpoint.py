@@ -5,17 +5,20 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from automl_pipeline import answers
 from automl_pipeline.answers import Answer, UnreadableAnswerError
+from automl_pipeline.labels import Labels
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from cli.predict_input import Row, Table
+from cli.predict_input import Table
 from cli.stack import RefusedError, Stack, client
+from processing.names import AmbiguousNameError, Known
+from processing.reading import Row
 
 MOST_ROWS = 2000
 """Rows of a request: a second or two of an ensemble's work, far from the minute that a container may take."""
@@ -51,12 +54,17 @@ class Served:
 class Features:
     """What the model takes: feature names in its order; whether it tells classes, which columns are ids, and, of two
     classes, which one counts as positive (None if the run does not say).
+
+    `specifications`: how each feature is encoded, by its name. `known`: the names as a person's table has them.
     """
 
     names: list[str]
     is_classification: bool
     ids: list[str]
     positive_class: str | None = None
+    labels: Labels = field(default_factory=lambda: Labels([]))
+    specifications: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    known: Known = field(default_factory=lambda: Known([]))
 
 
 class ModelChangedError(Exception):
@@ -143,6 +151,13 @@ def features(served: Served, stack: Stack, run_id: str | None = None) -> Feature
         specification["problem_type"] != "Regression",
         specification["dropped_columns"]["ids_and_metadata"],
         specification.get("positive_class"),
+        Labels(specification.get("labels", [])),
+        {feature["name"]: feature for feature in specification["features"]},
+        Known(
+            [feature["name"] for feature in specification["features"]],
+            specification["columns"],
+            specification.get("renames"),
+        ),
     )
 
 
@@ -159,17 +174,12 @@ def _read_json(bucket: str, key: str) -> dict[str, Any] | None:
 
 def places(taken: Features, table: Table) -> dict[str, int]:
     """For each feature that the table has, its column. Raises RefusedError, by the rule of the endpoint (docs/api.md)."""
-    exact: dict[str, list[int]] = {}
-    folded: dict[str, list[int]] = {}
-    for place, column in enumerate(table.columns):
-        exact.setdefault(column, []).append(place)
-        folded.setdefault(column.strip().lower(), []).append(place)
-    found = {name: exact.get(name) or folded.get(name.strip().lower(), []) for name in taken.names}
-    missing = [name for name, at in found.items() if not at]
+    try:
+        found = dict(zip(taken.names, taken.known.places(table.columns), strict=True))
+    except AmbiguousNameError as ambiguous:
+        raise RefusedError(f"More than one column of {table.path} can be meant: {ambiguous}. Leave one out.") from None
+    missing = [taken.known.shown(name) for name, place in found.items() if place is None]
     problems = []
-    twice = [name for name, at in found.items() if len(at) > 1]
-    if twice:
-        problems.append(f"More than one column of {table.path} is named {', '.join(map(repr, twice))}.")
     if len(missing) == len(taken.names):
         problems.append(
             f"The first row of {table.path} names none of the model's features ({', '.join(missing)}). It must be a header."
@@ -180,7 +190,7 @@ def places(taken: Features, table: Table) -> dict[str, int]:
         )
     if problems:
         raise RefusedError("\n".join(problems))
-    return {name: at[0] for name, at in found.items() if at}
+    return {name: place for name, place in found.items() if place is not None}
 
 
 # -- asking

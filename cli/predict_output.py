@@ -10,7 +10,8 @@ import contextlib
 import fcntl
 import json
 import os
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -33,7 +34,7 @@ class Identity:
         """What is not as it was, in words."""
         said = []
         if self.input_sha256 != now.input_sha256:
-            said.append("the input file is another one, or has changed")
+            said.append("the input file is another one, or the rows that are done have changed in it")
         if self.endpoint != now.endpoint:
             said.append(f"the endpoint was {self.endpoint} and is {now.endpoint}")
         elif self.model != now.model:
@@ -47,11 +48,12 @@ class Identity:
 class Progress:
     """How far the file is: rows that are sure, the bytes they take, and what was counted over them.
 
-    `labels`: how often each class was predicted; `least`, `most`, `total`: of a regression's values.
+    `rows_sha256`: of the header and these rows as the input had them. `labels`: how often each class was predicted; `least`, `most`, `total`: of a regression's values.
     """
 
     rows: int = 0
     bytes: int = 0
+    rows_sha256: str = ""
     labels: dict[str, int] = field(default_factory=dict)
     least: float | None = None
     most: float | None = None
@@ -86,12 +88,17 @@ class Output:
             self._file.close()
             raise RefusedError(f"Another `automl predict` is writing {path}. Wait for it, or choose another --output.")
 
-    def earlier(self, now: Identity) -> tuple[Progress, list[str]]:
-        """What an unfinished attempt has left, and why it cannot be continued (nothing if it can)."""
+    def earlier(self, now: Identity, unchanged: Callable[[Progress], bool]) -> tuple[Progress, list[str]]:
+        """What an unfinished attempt has left, and why it cannot be continued (nothing if it can).
+
+        `unchanged`: whether the rows that are done are still those of an input that has changed.
+        """
         notes = self._read()
         if notes is None:
             return Progress(), []
         identity, progress = notes
+        if identity.input_sha256 != now.input_sha256 and unchanged(progress):
+            identity = replace(identity, input_sha256=now.input_sha256)
         return progress, identity.differences(now)
 
     def begin(self, identity: Identity, progress: Progress | None = None) -> None:

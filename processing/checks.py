@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import os
 import re
-import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Callable, Sequence
 
 import numpy
-from encoding import number
 from fitting import Feature
+from labels import MOST_COMPARED, near_twins
 from query_result import cut
 from scipy.stats import rankdata
 from splitting import Parts
@@ -31,7 +30,6 @@ LEAST_DUPLICATES = 0.01
 # Fewer rows of a class in the test make its recall uncertain by more than 0.18 (1.96 * sqrt(0.25 / n)).
 LEAST_OF_A_CLASS_IN_TEST = 30
 RARE = 0.1
-MOST_COMPARED = 100
 NAMED = 10
 ID_NAME = re.compile(r"(^|[_\W])(id|uuid|guid|key)$", re.IGNORECASE)
 
@@ -228,15 +226,3 @@ def classes(rows: Rows) -> list[Finding]:
             )
         )
     return found
-
-
-def near_twins(labels: Sequence[str], counts: Sequence[int]) -> list[list[tuple[str, int]]]:
-    """Labels with their counts that differ only in case, white space, punctuation or in how Unicode composes them."""
-    if len(labels) > MOST_COMPARED:
-        return []
-    groups: dict[str, list[tuple[str, int]]] = {}
-    for label, count in zip(labels, counts):
-        letters = re.sub(r"[^\w+-]+", "", unicodedata.normalize("NFKC", label)).casefold()
-        if letters and number(label) is None:
-            groups.setdefault(letters, []).append((label, int(count)))
-    return [alike for alike in groups.values() if len(alike) > 1]

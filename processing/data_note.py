@@ -10,9 +10,9 @@ import numpy
 import pyarrow
 import pyarrow.compute
 from checks import Finding
-from encoding import number
 from fitting import Feature
 from query_result import cut
+from words import is_missing, number
 
 TRUTHS = frozenset(["true", "false"])
 # Of a text column's values: where as many are numbers, something is wrong with the rest.
@@ -79,7 +79,8 @@ def _nearly_numeric(words: Sequence[str], counts: numpy.ndarray) -> tuple[int, i
     if sum(number(word) is not None for word in sample) < NEAR_NUMERIC / 2 * len(sample):
         return None
     numeric = numpy.array([number(word) is not None for word in words], dtype=bool)
-    numbers, odd = int(counts[numeric].sum()), numpy.flatnonzero(~numeric & (counts > 0))
+    missing = numpy.array([is_missing(word) for word in words], dtype=bool)
+    numbers, odd = int(counts[numeric].sum()), numpy.flatnonzero(~numeric & ~missing & (counts > 0))
     if not len(odd) or numbers < NEAR_NUMERIC * counts.sum():
         return None
     return int(odd[0]), len(odd) - 1, numbers

@@ -1,7 +1,7 @@
 """How raw values become the numbers that the model sees: the one definition, for training and for serving.
 
-A value is missing if nothing is left of it without surrounding white space. A column is numeric if every value that is
-not missing reads as a number (what Python's `float` takes, in ASCII, without underscores); `nan` and infinities in such a
+What a value means is said in `words`. A column is numeric if every value that is not missing reads as a number (what
+Python's `float` takes, in ASCII, without underscores) and none is a code with leading zeros; `nan` and infinities in such a
 column count as missing. Everything else is categorical.
 
 - numeric: missing values become the median of the training rows
@@ -23,10 +23,10 @@ from typing import Any, Mapping, Sequence
 import numpy
 import pyarrow
 import pyarrow.compute
+from names import Known
+from words import MISSING, WHITE_SPACE, Codes, bare, is_code, is_missing, number
 
 FORMAT = 1
-UNKNOWN = "Unknown"
-WHITE_SPACE = " \t\n\r\x0b\x0c"
 NUMERIC = "numeric"
 CATEGORICAL = "categorical"
 
@@ -39,22 +39,16 @@ class NotANumberError(ValueError):
         self.column, self.row, self.text = column, row, text
 
 
-def number(text: str) -> float | None:
-    """The number that `text` (without surrounding white space) stands for, nan and infinities included; None if none."""
-    if "_" in text or not text.isascii():
-        return None
-    try:
-        return float(text)
-    except ValueError:
-        return None
-
-
 def texts_of(column: Any) -> pyarrow.Array:
-    """A column of strings (pyarrow Array or ChunkedArray) without surrounding white space, null where nothing is left."""
+    """A column of strings (pyarrow Array or ChunkedArray) as `words.bare` gives them, null where nothing is left."""
     if isinstance(column, pyarrow.ChunkedArray):
         column = pyarrow.concat_arrays(column.chunks) if column.num_chunks else pyarrow.array([], column.type)
-    trimmed = pyarrow.compute.utf8_trim(column.cast(pyarrow.string()), characters=WHITE_SPACE)
-    return pyarrow.compute.if_else(pyarrow.compute.equal(trimmed, ""), pyarrow.scalar(None, pyarrow.string()), trimmed)
+    texts = pyarrow.compute.utf8_trim(column.cast(pyarrow.string()), characters=WHITE_SPACE)
+    if not pyarrow.compute.all(pyarrow.compute.string_is_ascii(texts)).as_py():
+        coded = texts.dictionary_encode()
+        composed = [bare(text) for text in coded.dictionary.to_pylist()]
+        texts = pyarrow.array(composed, pyarrow.string()).take(coded.indices)
+    return pyarrow.compute.if_else(pyarrow.compute.equal(texts, ""), pyarrow.scalar(None, pyarrow.string()), texts)
 
 
 def distinct(column: Any) -> tuple[list[str], numpy.ndarray]:
@@ -66,7 +60,7 @@ def distinct(column: Any) -> tuple[list[str], numpy.ndarray]:
         column = column.unify_dictionaries() if pyarrow.types.is_dictionary(column.type) else column
         column = pyarrow.concat_arrays(column.chunks) if column.num_chunks else pyarrow.array([], column.type)
     coded = column if pyarrow.types.is_dictionary(column.type) else column.dictionary_encode()
-    # Values that differ only in white space around them are one.
+    # Values that differ only in white space around them, or in how Unicode composes them, are one.
     words = texts_of(coded.dictionary).dictionary_encode()
     table = numpy.append(words.indices.fill_null(-1).to_numpy(zero_copy_only=False), -1)
     codes = coded.indices.fill_null(len(table) - 1).to_numpy(zero_copy_only=False)
@@ -78,13 +72,18 @@ def numbers_of(words: Sequence[str], codes: numpy.ndarray) -> tuple[numpy.ndarra
 
     The row is None where every value is missing or a number.
     """
-    parsed = [number(word) for word in words]
+    parsed = [math.nan if is_missing(word) else number(word) for word in words]
     if None in parsed:
         bad = numpy.flatnonzero(numpy.array([value is None for value in parsed] + [False])[codes])
         if len(bad):
             return numpy.full(len(codes), numpy.nan), int(bad[0])
     table = numpy.array([math.nan if value is None else value for value in [*parsed, math.nan]], dtype=numpy.float64)
     return finite(table)[codes], None
+
+
+def are_numbers(words: Sequence[str]) -> bool:
+    """Whether a column with these distinct values (see `distinct`) is one of numbers: no other text, and no code."""
+    return all(is_missing(word) or (number(word) is not None and not is_code(word)) for word in words)
 
 
 def finite(values: numpy.ndarray) -> numpy.ndarray:
@@ -107,23 +106,22 @@ class Encoder:
         self.specification = specification
         self.features: Sequence[Mapping[str, Any]] = specification["features"]
         self.names = [feature["name"] for feature in self.features]
+        self.known = Known(self.names, specification["columns"], specification.get("renames"))
+        self.shown = [self.known.shown(name) for name in self.names]
         self._codes = [
-            {category: code for code, category in enumerate(feature["categories"])}
-            if feature["kind"] == CATEGORICAL
-            else None
-            for feature in self.features
+            Codes(feature["categories"]) if feature["kind"] == CATEGORICAL else None for feature in self.features
         ]
-        # What a row needs, made ready once: the codes as the texts that go out, the answer for missing and for unseen.
+        # What a row needs, made ready once: the codes as the texts that go out, and the answer for missing.
         self._row_plan = [
-            (feature["name"], None, repr(float(feature["median"])), "")
+            (shown, None, {}, repr(float(feature["median"])))
             if codes is None
             else (
-                feature["name"],
-                {category: str(code) for category, code in codes.items()},
-                str(codes.get(UNKNOWN, len(codes))),
-                str(len(codes)),
+                shown,
+                codes,
+                {category: str(code) for category, code in codes.exact.items()},
+                str(codes.missing),
             )
-            for feature, codes in zip(self.features, self._codes)
+            for feature, shown, codes in zip(self.features, self.shown, self._codes)
         ]
 
     @classmethod
@@ -135,17 +133,18 @@ class Encoder:
     def row(self, values: Sequence[str | None], index: int = 0) -> str:
         """One row of texts (None where missing), in the features' order, as a CSV line. Raises NotANumberError."""
         cells = []
-        for value, (name, codes, missing, unseen) in zip(values, self._row_plan):
-            text = value.strip(WHITE_SPACE) if value is not None else ""
+        for value, (name, codes, spelled, missing) in zip(values, self._row_plan):
+            text = value.strip() if value is not None else ""
             if not text:
                 cells.append(missing)
             elif codes is not None:
-                cells.append(codes.get(text, unseen))
+                cell = spelled.get(text)
+                cells.append(str(codes.of(bare(text))) if cell is None else cell)
             else:
                 parsed = number(text)
-                if parsed is None:
+                if parsed is None and text.lower() not in MISSING:
                     raise NotANumberError(name, index, text)
-                cells.append(repr(parsed) if math.isfinite(parsed) else missing)
+                cells.append(missing if parsed is None or not math.isfinite(parsed) else repr(parsed))
         return ",".join(cells)
 
     def columns(self, columns: Sequence[Any], first_row: int = 0) -> list[numpy.ndarray]:
@@ -158,13 +157,12 @@ class Encoder:
     def _column(self, place: int, texts: pyarrow.Array, first_row: int) -> numpy.ndarray:
         feature, codes = self.features[place], self._codes[place]
         if codes is not None:
-            categories = pyarrow.array(feature["categories"], pyarrow.string())
-            known = pyarrow.compute.index_in(texts.fill_null(UNKNOWN), value_set=categories)
-            return known.cast(pyarrow.int64()).fill_null(len(codes)).to_numpy(zero_copy_only=False)
+            words, rows = distinct(texts)
+            return numpy.array([*map(codes.of, words), codes.missing], dtype=numpy.int64)[rows]
         try:
             values = finite(texts.cast(pyarrow.float64()).to_numpy(zero_copy_only=False))
-        except pyarrow.ArrowInvalid:  # texts that only Python reads as numbers (+1), or none at all
+        except pyarrow.ArrowInvalid:  # texts that only Python reads as numbers (+1), words for missing, or no numbers
             values, bad = numbers_of(*distinct(texts))
             if bad is not None:
-                raise NotANumberError(feature["name"], first_row + bad, texts[bad].as_py()) from None
+                raise NotANumberError(self.shown[place], first_row + bad, texts[bad].as_py()) from None
         return numpy.where(numpy.isnan(values), float(feature["median"]), values)

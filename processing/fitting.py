@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import re
+import math
 from dataclasses import dataclass
 from typing import Any, Sequence
 
 import numpy
 import pyarrow
-from encoding import CATEGORICAL, NUMERIC, UNKNOWN, distinct, finite, number, numbers_of
+from encoding import CATEGORICAL, NUMERIC, are_numbers, distinct, finite, numbers_of
+from labels import unusable
 from query_result import Source, UnusableDataError, cut
 from splitting import LEAST_TRAINING_ROWS, TEST_SHARE
+from words import UNKNOWN, Codes, categories, is_code, is_missing, is_missing_label, number
 
 BINARY, MULTICLASS, REGRESSION = "BinaryClassification", "MulticlassClassification", "Regression"
 # Fewer rows of a class cannot be split between training and test.
 LEAST_OF_A_CLASS = 5
 # More classes than these, all of them numbers, are taken for a quantity.
 MOST_NUMBERED_CLASSES = 20
-# Every integer up to here has a double of its own.
-LARGEST_EXACT_INTEGER = 2**53
-INTEGER = re.compile(r"[+-]?[0-9]+")
 # Gradient boosting keeps the target in single precision, which ends at 3.4e38.
 LARGEST_QUANTITY = 1e38
 
@@ -30,21 +29,29 @@ def read_target(source: Source, target: str, problem_type: str) -> tuple[numpy.n
     Raises UnusableDataError.
     """
     words, codes = distinct(source.columns[target])
-    if not words:
+    if all(map(is_missing_label, words)):
         raise UnusableDataError(f"Target column {target!r} is empty in all {source.rows} rows; choose another target.")
     if problem_type == REGRESSION:
-        values, bad = numbers_of(words, codes)
-        if bad is not None:
+        values, _ = numbers_of(words, codes)
+        unfit = [not is_missing(word) and not _is_quantity(word) for word in words]
+        bad = numpy.flatnonzero(numpy.array([*unfit, False])[codes])
+        if len(bad):
             raise UnusableDataError(
-                f"Target column {target!r} must be numeric for Regression, and holds {_shown(words[codes[bad]])}; "
-                "set problem_type to a classification or mend the data."
+                f"Target column {target!r} must be numeric for Regression, and holds {_shown(words[codes[bad[0]]])} in row "
+                f"{bad[0] + 1} of data/raw/; set problem_type to a classification or fix the data."
             )
         rows = numpy.flatnonzero(~numpy.isnan(values))
         return rows, values[rows], []
-    rows = numpy.flatnonzero(codes >= 0)
-    labels = sorted(words)
+    labels = sorted(word for word in words if not is_missing_label(word))
     place = {label: code for code, label in enumerate(labels)}
-    return rows, numpy.array([place[word] for word in words])[codes[rows]], labels
+    meant = numpy.array([*(place.get(word, -1) for word in words), -1])[codes]
+    rows = numpy.flatnonzero(meant >= 0)
+    return rows, meant[rows], labels
+
+
+def _is_quantity(text: str) -> bool:
+    value = number(text)
+    return value is not None and not math.isinf(value) and not is_code(text)
 
 
 def check_trainable(targets: numpy.ndarray, labels: list[str], rows: int, target: str, problem_type: str) -> None:
@@ -96,13 +103,13 @@ def _check_classes(targets: numpy.ndarray, labels: list[str], target: str, probl
         if "\0" in label:
             raise UnusableDataError(
                 f"Class {_shown(label)} of target column {target!r} holds a NUL character, at which readers of CSV stop; "
-                "mend the data."
+                "fix the data."
             )
     if too_many:
         shown = ", ".join(map(_shown, labels[:5])) + (", ..." if len(labels) > 5 else "")
         raise UnusableDataError(
             f"Target column {target!r} has {len(labels)} classes ({shown}) and BinaryClassification takes 2; "
-            "set problem_type to MulticlassClassification or mend the data."
+            "set problem_type to MulticlassClassification or fix the data."
         )
     if counts.min() < LEAST_OF_A_CLASS:
         raise UnusableDataError(
@@ -110,44 +117,9 @@ def _check_classes(targets: numpy.ndarray, labels: list[str], target: str, probl
             f"{LEAST_OF_A_CLASS} are needed to be in training and test. Add rows of it, merge it with another class, or "
             "leave its rows out."
         )
-    _check_class_names(labels, target)
-
-
-def _check_class_names(labels: list[str], target: str) -> None:
-    """Raises UnusableDataError for classes that Autopilot, which infers types when it reads CSV, could not tell apart."""
-    for label in labels:
-        if any(mark in label for mark in ',"\r\n'):
-            raise UnusableDataError(
-                f"Class {_shown(label)} of target column {target!r} holds a comma, a double quote or a line break, which "
-                "does not survive in the CSV that the model answers with. Rename the class."
-            )
-    senses = [_sense(label) for label in labels]
-    if None in senses:  # one text among them, and all of them are read as texts
-        return
-    if all(number(label) is not None for label in labels):
-        large = [label for label in labels if INTEGER.fullmatch(label) and abs(int(label)) > LARGEST_EXACT_INTEGER]
-        if large:
-            raise UnusableDataError(
-                f"Class {_shown(large[0])} of target column {target!r} is an integer beyond 2^53, which a double cannot "
-                "hold exactly: Autopilot may confuse it with its neighbors. Put a letter in front of every class."
-            )
-    groups: dict[str | None, list[str]] = {}
-    for label, sense in zip(labels, senses):
-        groups.setdefault(sense, []).append(label)
-    for sense, alike in groups.items():
-        if len(alike) > 1:
-            raise UnusableDataError(
-                f"Classes {' and '.join(map(_shown, alike[:5]))} of target column {target!r} cannot be told apart: "
-                f"Autopilot reads each of them as {sense}. Use one spelling, or put a letter in front of every class."
-            )
-
-
-def _sense(label: str) -> str | None:
-    """What a reader of CSV that infers types takes the label for: a number or a boolean; None for a text."""
-    if label in ("True", "TRUE", "true", "False", "FALSE", "false"):
-        return label.capitalize()
-    value = number(label)
-    return None if value is None else repr(value + 0.0).removesuffix(".0")
+    problem = unusable(labels, target)
+    if problem:
+        raise UnusableDataError(problem)
 
 
 def check_features(features: Sequence[Feature], train: numpy.ndarray) -> None:
@@ -191,14 +163,15 @@ def fit(name: str, column: Any, rows: numpy.ndarray | None, train: numpy.ndarray
 
     `rows` are the source's rows to use (None for all), `train` places among them.
     """
-    words, codes = [], numpy.empty(0)
+    words, codes, values = [], numpy.empty(0), None
     if pyarrow.types.is_floating(column.type):
-        values, bad = finite(column.to_numpy()), None
+        values = finite(column.to_numpy())
     else:
         words, codes = distinct(column)
         # Whether a column is numeric is a question of all its values, which is not learning from the test rows.
-        values, bad = numbers_of(words, codes)
-    if bad is None:
+        if are_numbers(words):
+            values, _ = numbers_of(words, codes)
+    if values is not None:
         values = values if rows is None else values[rows]
         known = values[train]
         known = known[~numpy.isnan(known)]
@@ -213,8 +186,8 @@ def fit(name: str, column: Any, rows: numpy.ndarray | None, train: numpy.ndarray
     found = {word for word, there in zip(words, seen[1:]) if there}
     if not found:
         return None
-    categories = sorted(found | {UNKNOWN} if seen[0] else found)
-    place = {category: code for code, category in enumerate(categories)}
+    known = categories(found | {UNKNOWN} if seen[0] else found)
+    place = Codes(known)
     # One entry a distinct value, and at the end (where -1 points) the one for missing.
-    table = numpy.array([place.get(word, len(categories)) for word in [*words, UNKNOWN]], dtype=numpy.int64)
-    return Feature({"name": name, "kind": CATEGORICAL, "categories": categories}, table[codes], (words, codes))
+    table = numpy.array([*map(place.of, words), place.missing], dtype=numpy.int64)
+    return Feature({"name": name, "kind": CATEGORICAL, "categories": known}, table[codes], (words, codes))

@@ -3,7 +3,8 @@
 Runs in SageMaker's scikit-learn container, on the endpoint and in batch transform. It takes
 
 - `text/csv`, with or without a header. With one, columns may come in any order; those that the model does not know
-  (ids, metadata, the target) are ignored, and those left out count as missing values. Without one, a row holds the
+  (ids, metadata, the target) are ignored, and those left out count as missing values. Names may be the feature group's
+  or those of the table that it was made from (see `names`). Without one, a row holds the
   features in the model's order, or the columns of the feature group in theirs, ids and target included. Names tell
   a header from a row, unless the type says it: `text/csv; header=present` or `header=absent` (RFC 4180, section 3)
 - `application/json`: an object, a list of objects, a list of lists (in the features' order), or any of these under `instances`
@@ -27,7 +28,10 @@ from typing import Any, Iterator, Sequence
 import numpy
 import pyarrow
 import pyarrow.csv
-from encoding import Encoder, NotANumberError, number
+from encoding import Encoder, NotANumberError
+from names import AmbiguousNameError
+from reading import header_problem, reason
+from words import number
 
 CSV = "text/csv"
 JSON = "application/json"
@@ -125,7 +129,9 @@ def _encode_csv(encoder: Encoder, text: str, body: bytes, header: bool | None) -
         if header is None:
             header = _is_header(encoder, first)
         width = len(first)
-        places = _named_places(encoder, first) if header else _unnamed_places(encoder, width)
+        if width == 1 and header_problem(first[0], first, None) and len(encoder.names) > 1:
+            raise BadRequestError(f"Line 1 {header_problem(first[0], first, None)}.")
+        places = _named_places(encoder, tuple(first)) if header else _unnamed_places(encoder, width)
         if len(body) >= COLUMNAR_FROM_BYTES:
             encoded = _encode_csv_columns(encoder, body, header, width, places)
             if encoded is not None:
@@ -137,7 +143,7 @@ def _encode_csv(encoder: Encoder, text: str, body: bytes, header: bool | None) -
                 raise BadRequestError(_wrong_width(header, width, len(row), index))
             lines.append(encoder.row([row[place] if place is not None else None for place in places], index))
     except csv.Error as error:
-        raise BadRequestError(f"The CSV cannot be read at line {reader.line_num}: {error}.") from None
+        raise BadRequestError(f"The CSV cannot be read at line {reader.line_num}: {reason(error)}.") from None
     except StopIteration:
         raise BadRequestError("The request holds no row.") from None
     if not lines:
@@ -205,15 +211,10 @@ def _quotes_enclose_values(body: bytes) -> bool:
     return len(quotes) % 2 == 0 and bool(beside[content[opening - 1]].all() and beside[content[closing + 1]].all())
 
 
-def _fold(name: Any) -> str:
-    return str(name).strip().lower()
-
-
 @functools.lru_cache(maxsize=4)
-def _vocabulary(encoder: Encoder) -> tuple[frozenset[str], frozenset[str]]:
-    """The names of the training data's columns, folded, and the categories of all features."""
-    categories = (category for feature in encoder.features for category in feature.get("categories", ()))
-    return frozenset(map(_fold, encoder.specification["columns"])), frozenset(categories)
+def _categories(encoder: Encoder) -> frozenset[str]:
+    """The categories of all features."""
+    return frozenset(category for feature in encoder.features for category in feature.get("categories", ()))
 
 
 def _is_header(encoder: Encoder, fields: Sequence[str]) -> bool:
@@ -223,32 +224,39 @@ def _is_header(encoder: Encoder, fields: Sequence[str]) -> bool:
     header that names little is then refused for what is missing, and never answered as if it were a row. A name that
     is also a category that training saw counts as that.
     """
-    known, categories = _vocabulary(encoder)
-    names = [field for field in fields if _fold(field) in known and field.strip() not in categories]
-    return 2 * len(names) >= len(fields) or any(number(name.strip()) is None for name in names)
+    categories, names = _categories(encoder), 0
+    for field in fields:
+        text = field.strip()
+        if not text or text in categories or encoder.known.meant(field) is None:
+            continue
+        if number(text) is None:
+            return True
+        names += 1
+    return 2 * names >= len(fields)
 
 
-def _named_places(encoder: Encoder, names: Sequence[str], index: int | None = None) -> list[int | None]:
+@functools.lru_cache(maxsize=64)
+def _named_places(encoder: Encoder, names: tuple[str, ...], index: int | None = None) -> Sequence[int | None]:
     """For each feature its column in a row with these names, None where it was left out. `index`: the row, of JSON."""
-    exact: dict[str, list[int]] = {}
-    folded: dict[str, list[int]] = {}
-    for place, name in enumerate(names):
-        exact.setdefault(name, []).append(place)
-        folded.setdefault(_fold(name), []).append(place)
     where = "" if index is None else f" in row {index + 1}"
-    places: list[int | None] = []
-    for name in encoder.names:
-        found = exact.get(name) or folded.get(_fold(name), [None])
-        if len(found) > 1:
-            raise BadRequestError(f"Column {name!r} is there twice{where}.")
-        places.append(found[0])
-    missing = [name for name, place in zip(encoder.names, places) if place is None]
+    try:
+        places = encoder.known.places(names)
+    except AmbiguousNameError as ambiguous:
+        raise BadRequestError(
+            f"Column {ambiguous.feature!r} is there twice{where}{_spelled(ambiguous.columns)}."
+        ) from None
+    missing = [encoder.known.shown(name) for name, place in zip(encoder.names, places) if place is None]
     # A left-out column is a missing value, as in training; but a request about something else is not to be answered.
     if 2 * len(missing) > len(encoder.names):
         raise BadRequestError(
             f"{len(missing)} of the model's {len(encoder.names)} features are missing{where}: {', '.join(missing)}."
         )
     return places
+
+
+def _spelled(names: Sequence[str]) -> str:
+    different = list(dict.fromkeys(names))
+    return ": " + " and ".join(repr(name[:60]) for name in different) if len(different) > 1 else ""
 
 
 def _unnamed_places(encoder: Encoder, width: int, index: int = 0) -> list[int | None]:
@@ -260,9 +268,13 @@ def _unnamed_places(encoder: Encoder, width: int, index: int = 0) -> list[int | 
         return [place_of[name] for name in encoder.names]
     row = "The first row" if index == 0 else f"Row {index + 1}"
     raise BadRequestError(
-        f"{row} has {width} values and the model takes {len(encoder.names)}: {', '.join(encoder.names)}. "
+        f"{row} has {width} values and the model takes {len(encoder.names)}: {_shown_names(encoder)}. "
         "Send them in this order, or with their names."
     )
+
+
+def _shown_names(encoder: Encoder) -> str:
+    return ", ".join(map(encoder.known.shown, encoder.names))
 
 
 def _wrong_width(header: bool, expected: int, found: int, index: int) -> str:
@@ -300,33 +312,38 @@ def _json_rows(encoder: Encoder, text: str) -> Iterator[list[str | None]]:
         yield _json_row(encoder, row, index)
 
 
+def _places_in_row(encoder: Encoder, names: tuple[str, ...], index: int) -> Sequence[int | None]:
+    try:
+        return _named_places(encoder, names)  # rows of one request mostly have the same names
+    except BadRequestError:
+        return _named_places(encoder, names, index)
+
+
 def _json_row(encoder: Encoder, row: Any, index: int) -> list[str | None]:
     if isinstance(row, dict):
         values = [row.get(name) for name in encoder.names]
         if any(name not in row for name in encoder.names):
             cells = list(row.values())
-            places = _named_places(encoder, list(row), index)
+            places = _places_in_row(encoder, tuple(row), index)
             values = [None if place is None else cells[place] for place in places]
     elif isinstance(row, list):
         values = [None if place is None else row[place] for place in _unnamed_places(encoder, len(row), index)]
     else:
         raise BadRequestError(f"Row {index + 1} is neither an object nor a list.")
-    return [_json_text(encoder.features[place], value, index) for place, value in enumerate(values)]
+    return [_json_text(encoder.shown[place], value, index) for place, value in enumerate(values)]
 
 
-def _json_text(feature: Any, value: Any, index: int) -> str | None:
+def _json_text(name: str, value: Any, index: int) -> str | None:
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool):
-        text, categories = str(value), feature.get("categories", ())
-        # Tables that came through Python hold True, those of Athena true.
-        return text if text in categories else text.lower()
+        return "true" if value else "false"
     if isinstance(value, float) and math.isnan(value):
         return None  # what Python's json writes for a missing value
     if isinstance(value, (int, float)):
         return repr(value)
     kind = type(value).__name__
-    raise BadRequestError(f"{feature['name']!r} must be a text or a number, and is a {kind} in row {index + 1}.")
+    raise BadRequestError(f"{name!r} must be a text or a number, and is a {kind} in row {index + 1}.")
 
 
 __all__ = ["BadRequestError", "encode", "input_fn", "model_fn", "output_fn", "predict_fn"]

@@ -20,7 +20,7 @@ import pyarrow.csv
 from fitting import Feature
 from splitting import Parts
 
-CONTAINER_FILES = ("encoding.py", "inference.py")
+CONTAINER_FILES = ("encoding.py", "inference.py", "names.py", "reading.py", "words.py")
 
 
 def write_outputs(

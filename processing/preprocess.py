@@ -33,6 +33,7 @@ from query_result import Source, UnusableDataError, cut, read_source
 
 # SageMaker mounts everything under /opt/ml; another root is for running the job elsewhere.
 ROOT = os.environ.get("OPT_ML", "/opt/ml")
+# The Feature Store's own. The group's record identifier and event time, whatever they are called, come with --drop-columns.
 STORE_COLUMNS = ("write_time", "api_invocation_time", "is_deleted")
 MESSAGE_BYTES = 1024
 
@@ -57,7 +58,9 @@ def run(
     apart = choices.event_time_column if choices.split == splitting.TIME else apart
     ids = [*STORE_COLUMNS, *ignored, *([choices.event_time_column] if choices.event_time_column else [])]
     unread = [name for name in [*ids, *choices.exclude_columns] if name not in (target, apart)]
-    source = read_source(os.path.join(root, "processing/input/raw"), unread)
+    source = read_source(
+        os.path.join(root, "processing/input/raw"), unread, [] if problem_type == REGRESSION else [target]
+    )
     _check_columns(source, target, apart, choices)
     progress(f"{source.rows} rows with {len(source.columns)} columns")
     rows, targets, labels = read_target(source, target, problem_type)

@@ -18,14 +18,19 @@ from typing import Any, Iterator, Sequence
 import numpy
 import pyarrow
 import pyarrow.csv
-from encoding import distinct, number
+from encoding import are_numbers, distinct
+from words import MISSING, number
 
 # Sizes in bytes: what is read at once, what tells whether columns hold numbers, how far to look for a row's end at once.
 PIECE = 1 << 24
 SAMPLE = 1 << 18
 LOOK_AHEAD = 1 << 16
-QUOTE, LINE_BREAK = ord('"'), ord("\n")
+QUOTE, LINE_BREAK, ZERO, NINE = map(ord, '"\n09')
 TEXT = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
+# As Athena and pandas spell them; a column of numbers with another spelling is read as texts first, and just as well.
+MISSING_SPELLINGS = sorted(
+    {spelled for word in MISSING for spelled in (word, word.upper(), word.title())} | {"NaN", "NaT"}
+)
 
 
 class UnusableDataError(Exception):
@@ -39,17 +44,20 @@ def cut(text: str, most: int) -> str:
 
 @dataclass
 class Source:
-    """The raw rows: one pyarrow column of texts (dictionary-coded) or float64 a name, in the source's order."""
+    """The raw rows: one pyarrow column of texts (dictionary-coded) or float64 a name, in the source's order.
+
+    Where nothing stands a text is empty, and a number null.
+    """
 
     columns: dict[str, Any]
     rows: int
     fingerprint: str
 
 
-def read_source(folder: str, ignored: Sequence[str]) -> Source:
+def read_source(folder: str, ignored: Sequence[str], texts: Sequence[str] = ()) -> Source:
     """The CSV file of `folder`, without the columns in `ignored` (their names stay known as keys with value None).
 
-    Raises UnusableDataError.
+    Columns in `texts` stay texts whatever they hold: a class `01` is not the number 1. Raises UnusableDataError.
     """
     paths = sorted(os.path.join(folder, name) for name in os.listdir(folder) if name.endswith(".csv"))
     if not paths:
@@ -64,7 +72,7 @@ def read_source(folder: str, ignored: Sequence[str]) -> Source:
         begin = row_end(numpy.frombuffer(body, numpy.uint8))
         names = _header(body.slice(0, begin))
         wanted = [name for name in names if name not in ignored]
-        table = _read_columns(body.slice(begin), names, wanted)
+        table = _read_columns(body.slice(begin), names, wanted, texts)
         columns = {name: table.column(name) if name in wanted else None for name in names}
         return Source(columns, table.num_rows, fingerprint.result())
 
@@ -107,7 +115,9 @@ def _pieces(body: pyarrow.Buffer) -> Iterator[pyarrow.Buffer]:
         begin = end
 
 
-def _read_columns(body: pyarrow.Buffer, names: Sequence[str], wanted: Sequence[str]) -> pyarrow.Table:
+def _read_columns(
+    body: pyarrow.Buffer, names: Sequence[str], wanted: Sequence[str], texts: Sequence[str]
+) -> pyarrow.Table:
     """The wanted of the columns `names`: float64 where the first rows promise numbers, the rest texts, dictionary-coded."""
 
     def read(rows: pyarrow.Buffer, types: dict[str, pyarrow.DataType]) -> pyarrow.Table:
@@ -118,8 +128,7 @@ def _read_columns(body: pyarrow.Buffer, names: Sequence[str], wanted: Sequence[s
             convert_options=pyarrow.csv.ConvertOptions(
                 include_columns=list(wanted),
                 column_types=types,
-                null_values=[""],
-                strings_can_be_null=True,
+                null_values=MISSING_SPELLINGS,  # of numbers
                 quoted_strings_can_be_null=True,
             ),
         )
@@ -128,20 +137,44 @@ def _read_columns(body: pyarrow.Buffer, names: Sequence[str], wanted: Sequence[s
         with ThreadPoolExecutor(os.cpu_count()) as threads:
             return pyarrow.concat_tables(threads.map(lambda rows: read(rows, types), _pieces(body)))
 
-    texts = dict.fromkeys(wanted, TEXT)
+    all_texts = dict.fromkeys(wanted, TEXT)
     if not body.size:
         return pyarrow.table({name: pyarrow.array([], TEXT) for name in wanted})
     try:
         # Numbers are read faster as such; a column that begins with numbers and goes on with something else cannot be.
         with contextlib.suppress(pyarrow.ArrowInvalid):
-            sample = read(body.slice(0, row_end(numpy.frombuffer(body, numpy.uint8), least=SAMPLE)), texts)
-            kinds = {name: pyarrow.float64() if _all_numbers(sample.column(name)) else TEXT for name in wanted}
-            return read_all(kinds)
-        return read_all(texts)
+            sample = read(body.slice(0, row_end(numpy.frombuffer(body, numpy.uint8), least=SAMPLE)), all_texts)
+            numeric = [name for name in wanted if name not in texts and _all_numbers(sample.column(name))]
+            table = read_all({name: pyarrow.float64() if name in numeric else TEXT for name in wanted})
+            whole = [name for name in numeric if _are_whole(table.column(name))]
+            if not whole or not _may_hold_codes(body):
+                return table
+        return read_all(all_texts)
     except pyarrow.ArrowInvalid as error:
-        raise UnusableDataError(f"The raw CSV cannot be read: {error}") from None
+        raise UnusableDataError(
+            "The query's result cannot be read as CSV: a row has another number of values than there are columns, or is not "
+            "UTF-8. Look at the file under data/raw/."
+        ) from error
 
 
 def _all_numbers(column: Any) -> bool:
     words, _ = distinct(column)
-    return bool(words) and all(number(word) is not None for word in words)
+    return any(number(word) is not None for word in words) and are_numbers(words)
+
+
+def _are_whole(column: Any) -> bool:
+    """Whether all numbers of a column could be codes that have lost their leading zeros."""
+    values = column.to_numpy()
+    return bool((numpy.isnan(values) | ((values >= 0) & (values == numpy.floor(values)))).all())
+
+
+def _may_hold_codes(body: pyarrow.Buffer) -> bool:
+    """Whether digits behind a leading zero begin any quoted value: as a number, such a code is told from no other."""
+
+    def found(rows: pyarrow.Buffer) -> bool:
+        characters = numpy.frombuffer(rows, numpy.uint8)
+        zeros = numpy.flatnonzero((characters[:-2] == QUOTE) & (characters[1:-1] == ZERO)) + 2
+        return bool(((characters[zeros] >= ZERO) & (characters[zeros] <= NINE)).any())
+
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        return any(threads.map(found, _pieces(body)))

@@ -14,9 +14,9 @@ from itertools import islice
 import numpy
 from automl_pipeline import answers
 from automl_pipeline.answers import Answer, UnreadableAnswerError
+from automl_pipeline.labels import NO_CLASS, Labels
 
 _FIRST_CELL = re.compile(r'"(?:[^"]|"")*"|[^,\r\n]*')
-_NO_CLASS = -1
 
 
 class UnusablePredictionsError(Exception):
@@ -83,7 +83,7 @@ def read_classes(content: bytes, labels: Sequence[str]) -> Answers:
             raise _unreadable(record.line, record.text)
         code = spelling.code(record.label)
         predicted.append(code)
-        if code == _NO_CLASS:
+        if code == NO_CLASS:
             foreign.add(record.label)
     if foreign:
         raise UnusablePredictionsError(
@@ -117,19 +117,8 @@ class _Spelling:
     """The classes however they are spelled."""
 
     def __init__(self, labels: Sequence[str]) -> None:
-        self._exact = {label: code for code, label in enumerate(labels)}
-        meant = {_sense(label): code for code, label in enumerate(labels)}
-        # There may be classes that differ in their spelling alone.
-        self._meant = meant if len(meant) == len(labels) else {}
-        self.code = lru_cache(maxsize=None)(self._code)
-
+        self.code = lru_cache(maxsize=None)(Labels(labels).code)
         self.columns = lru_cache(maxsize=64)(self._columns)
-
-    def _code(self, answer: str) -> int:
-        for text in (answer, _unquoted(answer)):
-            if text in self._exact:
-                return self._exact[text]
-        return self._meant.get(_sense(_unquoted(answer)), _NO_CLASS)
 
     def _columns(self, listed: str) -> tuple[int, ...]:
         """The classes in the order of the answer's list; empty if that names anything else."""
@@ -138,7 +127,7 @@ class _Spelling:
                 codes = tuple(self.code(str(name)) for name in ast.literal_eval(text))
             except (SyntaxError, ValueError):
                 continue
-            if _NO_CLASS not in codes and len({*codes}) == len(codes):
+            if NO_CLASS not in codes and len({*codes}) == len(codes):
                 return codes
         return ()
 
@@ -148,19 +137,6 @@ def _finite(text: str) -> float:
     if not math.isfinite(number):
         raise ValueError(text)
     return number
-
-
-def _unquoted(answer: str) -> str:
-    quoted = len(answer) > 1 and answer[0] == answer[-1] == '"'
-    return answer[1:-1].replace('""', '"') if quoted else answer
-
-
-def _sense(label: str) -> str:
-    """What a class's name stands for, however it is spelled: a number, or letters whose case does not count."""
-    try:
-        return repr(float(label))
-    except ValueError:
-        return label.strip().casefold()
 
 
 def _unreadable(line: int, text: str) -> UnusablePredictionsError:

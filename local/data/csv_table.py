@@ -5,35 +5,29 @@
 
 from __future__ import annotations
 
-import csv
 import difflib
-import io
 import re
-import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from local.data.feature_names import NameCollisionError, feature_names
+from processing import labels, reading
+from processing.names import NameCollisionError, feature_names, fold
+from processing.words import bare, is_code, is_missing, is_missing_label
 
 MIN_ROWS = 500  # Autopilot's own minimum
 MAX_FEATURES = 2500  # of a feature group
 
-MOST_VALUE_CHARACTERS = 6 * 1024 * 1024  # as `automl predict`: a longer value fits no request
-MOST_CLASSES = 100  # more are no classes, or too many to compare
 MOST_PROBLEMS = 5  # lines named before the rest is counted
 
 _SHOWN_NAMES = 20
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _WHOLE = re.compile(r"[+-]?(0|[1-9]\d*)")
-_PADDED = re.compile(r"[+-]?0\d+")  # 00123 is a code, not a number
 _INT64 = (-(2**63), 2**63 - 1)
-# What stands for "no value" among numbers. Among words `NA` may be Namibia and `None` a choice: there they stay.
-_MISSING_NUMBERS = {"", "na", "n/a", "nan", "null", "none", "-", "?"}
 
 
 class InvalidTableError(ValueError):
@@ -46,7 +40,7 @@ class InvalidTableError(ValueError):
 
 @dataclass(frozen=True)
 class CsvTable:
-    """A table that can be loaded: columns as in the file. `warnings` are sentences for the person."""
+    """A table that can be loaded: columns as in the file, the target as texts. `warnings` are sentences for the person."""
 
     frame: pd.DataFrame
     target: str
@@ -57,27 +51,33 @@ class CsvTable:
 def read_table(path: Path, target: str, id_column: str) -> CsvTable:
     """Read and check a CSV with a header, in UTF-8, separated by commas.
 
-    Columns get the types of `with_types`; the id column stays text. Raises InvalidTableError with all that is wrong.
+    Columns get the types of `with_types`; id and target stay texts. Raises InvalidTableError with all that is wrong.
     """
     frame = _read(path)
     problems = _column_problems(frame, target, id_column)
-    warnings: list[str] = []
+    warnings = [_renames(frame)] if not problems else []
     if target in frame.columns and id_column in frame.columns and target != id_column:
-        more, warnings = _row_problems(frame, target, id_column)
-        problems += more
+        more, noted = _row_problems(frame, target, id_column)
+        problems, warnings = problems + more, warnings + noted
     if problems:
         raise InvalidTableError([f"{path}: {problem}" for problem in problems])
-    ids = frame[id_column].str.strip()
-    targets = _stripped(frame[target])  # as the processing job reads them
-    frame = with_types(frame.assign(**{id_column: ids, target: targets}), text=[id_column])
-    return CsvTable(frame, target, id_column, warnings)
+    bared = {id_column: _bare(frame[id_column]), target: _labels(frame[target])}  # as the processing job reads them
+    frame = with_types(frame.assign(**bared), text=[id_column, target])
+    return CsvTable(frame, target, id_column, [warning for warning in warnings if warning])
+
+
+def as_quantity(table: CsvTable) -> CsvTable:
+    """The table with its target as numbers, if it holds nothing else."""
+    if table.frame[table.target].dtype != object:
+        return table
+    return replace(table, frame=table.frame.assign(**{table.target: _typed(table.frame[table.target])}))
 
 
 def with_types(frame: pd.DataFrame, text: Sequence[str] = ()) -> pd.DataFrame:
     """Columns of texts → Int64 where all values are whole numbers, float64 where all are numbers, else text.
 
-    Empty is missing. A number column may also hold NA, null and the like; one with anything else, be it a blank, stays
-    text, as do codes with leading zeros. Columns named in `text` stay text whatever they hold.
+    Empty is missing. A number column may also hold NA, null and the like (see processing/words.py); one with anything else,
+    be it a blank, stays text, as do codes with leading zeros. Columns named in `text` stay text whatever they hold.
     """
     return pd.DataFrame({name: frame[name] if name in text else _typed(frame[name]) for name in frame.columns})
 
@@ -85,86 +85,63 @@ def with_types(frame: pd.DataFrame, text: Sequence[str] = ()) -> pd.DataFrame:
 def first_without_number(values: Any) -> tuple[str, int]:
     """The first value that keeps a column from being one of numbers, and its row (from 1); else the first value."""
     present = values.dropna().astype(str)
-    present = present[[value.strip().casefold() not in _MISSING_NUMBERS for value in present]]
-    odd = [not _NUMBER.fullmatch(v) or bool(_PADDED.fullmatch(v)) or not np.isfinite(float(v)) for v in present]
+    present = present[[not is_missing(bare(value)) for value in present]]
+    odd = [not _NUMBER.fullmatch(v) or is_code(v) or not np.isfinite(float(v)) for v in present]
     label = present.index[odd.index(True) if True in odd else 0]
     return str(present[label]), int(values.index.get_loc(label)) + 1
 
 
-def read_texts(content: str) -> pd.DataFrame:
-    """CSV text → every value as it stands there; missing where nothing stands. Raises InvalidTableError."""
-    csv.field_size_limit(MOST_VALUE_CHARACTERS)
-    lines = csv.reader(io.StringIO(content, newline=""), strict=True)
-    header, rows = _strict_rows(lines)
-    repeated = sorted({name for name in header if header.count(name) > 1})
+def read_texts(path: Path) -> pd.DataFrame:
+    """A CSV file → every value as it stands there; missing where nothing stands. Raises InvalidTableError, OSError."""
+    try:
+        header, *rows = reading.read(path)
+    except reading.UnreadableError as error:
+        raise InvalidTableError([f"{error}."]) from None
+    names = header.cells
+    repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:
         raise InvalidTableError(
             [f"the header names {', '.join(map(repr, repeated))} more than once: rename one of each."]
         )
-    unnamed = [position for position, name in enumerate(header, start=1) if not name.strip()]
+    unnamed = [position for position, name in enumerate(names, start=1) if not name.strip()]
     if unnamed:
         raise InvalidTableError(
             [f"the header leaves column {', '.join(map(str, unnamed))} without a name: give it one."]
         )
-    if len(header) == 1 and any(mark in header[0] for mark in ";\t|"):
-        raise InvalidTableError(["its header has one column only and looks separated by something else: "
-                            "save the file with commas between the values."])  # fmt: skip
-    problems = [
-        f"line {line} has {len(cells)} {'value' if len(cells) == 1 else 'values'} and the header names {len(header)}: "
-        "every line needs one value for each column, and values that hold commas need double quotes."
-        for line, cells in rows
-        if len(cells) != len(header)
-    ]
-    if problems:
-        more = len(problems) - MOST_PROBLEMS
-        raise InvalidTableError(problems[:MOST_PROBLEMS] + ([f"{more} more lines are like that."] if more > 0 else []))
-    columns = zip(*(cells for _, cells in rows), strict=True) if rows else ((),) * len(header)
+    wrong = [(row, problem) for row in rows if (problem := reading.row_problem(row, len(names)))]
+    if wrong:
+        more = len(wrong) - MOST_PROBLEMS
+        named = [f"line {row.line:,} {problem}." for row, problem in wrong[:MOST_PROBLEMS]]
+        raise InvalidTableError(named + ([f"{more:,} more lines are like that."] if more > 0 else []))
+    columns = zip(*(row.cells for row in rows), strict=True) if rows else ((),) * len(names)
     return pd.DataFrame(
         {
             name: pd.Series([cell or None for cell in cells], dtype=object)
-            for name, cells in zip(header, columns, strict=True)
+            for name, cells in zip(names, columns, strict=True)
         }
     )
 
 
-def _strict_rows(reader: Any) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """The header, and each row with the number of the line where it begins; empty lines are none. Raises InvalidTableError."""
-    header: list[str] | None = None
-    rows: list[tuple[int, list[str]]] = []
-    line = 1
-    try:
-        for cells in reader:
-            if cells and header is None:
-                header = cells
-            elif cells:
-                rows.append((line, cells))
-            line = reader.line_num + 1
-    except csv.Error as error:
-        if "field larger" in str(error) or "unexpected end" in str(error):
-            raise InvalidTableError([f"in the row that begins at line {line} a double quote is not closed."]) from None
-        raise InvalidTableError([f"line {line} is not CSV ({error}): a double quote inside a quoted value is written twice, "
-                            "and a value that begins with one ends with one."]) from None  # fmt: skip
-    return header or [], rows
-
-
 def _read(path: Path) -> pd.DataFrame:
     try:
-        content = path.read_bytes()
+        return read_texts(path)
     except FileNotFoundError:
         raise InvalidTableError([f"{path}: there is no such file."]) from None
     except OSError as error:
         raise InvalidTableError([f"{path}: cannot be read ({error.strerror})."]) from None
-    if not content.strip():
-        raise InvalidTableError([f"{path}: is empty. It needs a header line and at least {MIN_ROWS} rows."])
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        raise InvalidTableError([f"{path}: is not UTF-8 (line {line}). Save it as CSV UTF-8."]) from None
-    try:
-        return read_texts(text)
     except InvalidTableError as error:
         raise InvalidTableError([f"{path}: {problem}" for problem in error.problems]) from None
+
+
+def _renames(frame: pd.DataFrame) -> str:
+    """What the Feature Store will call columns that it does not take as they are; "" if none."""
+    renamed = [f"{column} → {name}" for column, name in feature_names(frame.columns).items() if fold(column) != name]
+    if not renamed:
+        return ""
+    shown = ", ".join(renamed[:_SHOWN_NAMES]) + (
+        f" and {len(renamed) - _SHOWN_NAMES} more" if len(renamed) > _SHOWN_NAMES else ""
+    )
+    return f"The Feature Store takes other names: {shown}. `automl predict` and the endpoint take both."
 
 
 def _column_problems(frame: pd.DataFrame, target: str, id_column: str) -> list[str]:
@@ -198,7 +175,7 @@ def _absent(frame: pd.DataFrame, role: str, name: str) -> str:
 
 def _row_problems(frame: pd.DataFrame, target: str, id_column: str) -> tuple[list[str], list[str]]:
     problems, warnings = [], []
-    ids = _stripped(frame[id_column])
+    ids = _bare(frame[id_column])
     if ids.isna().any():
         first = int(ids.isna().to_numpy().argmax()) + 1
         problems.append(
@@ -211,13 +188,24 @@ def _row_problems(frame: pd.DataFrame, target: str, id_column: str) -> tuple[lis
             f"{repeated} rows repeat an id in {id_column!r}: of one id the newest record counts, which is the last "
             "one in the file."
         )
-    labels = _stripped(frame.loc[~ids.duplicated(keep="last"), target])
-    missing = int(labels.isna().sum())
-    if missing and missing < len(labels):
-        warnings.append(f"{missing} rows have no value in target {target!r} and are left out of the training.")
-    usable = labels.dropna()
-    warnings += _near_twins(usable, target)
-    if usable.empty and len(labels):
+    newest = frame.loc[~ids.duplicated(keep="last"), target]
+    targets = _labels(newest)
+    missing = int(targets.isna().sum())
+    if missing and missing < len(targets):
+        words = _bare(newest)[targets.isna()].value_counts()
+        written = ", ".join(f"{word!r} {count}" for word, count in words.items())
+        warnings.append(
+            f"{missing} rows have no value in target {target!r}{f' (written {written})' if written else ''} and are left out "
+            "of the training."
+        )
+    usable = targets.dropna()
+    counts = usable.value_counts().sort_index()
+    warnings += [
+        f"{' and '.join(f'{label!r} ({count} rows)' for label, count in alike)} in target {target!r} look like one class "
+        "and are learned as several: use one spelling if they mean the same."
+        for alike in labels.near_twins(list(counts.index), list(counts))
+    ]
+    if usable.empty and len(targets):
         problems.append(f"target column {target!r} has no values.")
     elif len(usable) < MIN_ROWS:
         of = "" if len(usable) == len(frame) else f" with an id of their own and a value in {target!r}"
@@ -227,35 +215,24 @@ def _row_problems(frame: pd.DataFrame, target: str, id_column: str) -> tuple[lis
     return problems, warnings
 
 
-def _near_twins(labels: pd.Series, target: str) -> list[str]:
-    """A warning for values that differ only in case, white space, punctuation or in how Unicode composes them."""
-    if labels.nunique() > MOST_CLASSES:
-        return []
-    groups: dict[str, list[str]] = {}
-    for label in sorted(labels.unique()):
-        letters = re.sub(r"[^\w+-]+", "", unicodedata.normalize("NFKC", label)).casefold()
-        if letters and not _NUMBER.fullmatch(label):
-            groups.setdefault(letters, []).append(label)
-    counts = labels.value_counts()
-    return [
-        f"{' and '.join(f'{label!r} ({counts[label]} rows)' for label in alike)} in target {target!r} look like one class "
-        "and are learned as several: use one spelling if they mean the same."
-        for alike in groups.values()
-        if len(alike) > 1
-    ]
+def _bare(values: pd.Series) -> pd.Series:
+    """Texts as the processing job reads them; missing where nothing is left."""
+    distinct = {value: bare(value) or None for value in values.dropna().unique()}
+    return values.map(distinct).astype(object).where(values.notna(), None)
 
 
-def _stripped(values: pd.Series) -> pd.Series:
-    bare = values.str.strip()
-    return bare.mask(bare == "")
+def _labels(values: pd.Series) -> pd.Series:
+    """A target's texts, likewise; the words for missing are no classes."""
+    bared = _bare(values)
+    return bared.where([value is not None and not is_missing_label(value) for value in bared], None)
 
 
 def _typed(values: pd.Series) -> pd.Series:
-    distinct = {value for value in values.dropna().unique() if value.strip().casefold() not in _MISSING_NUMBERS}
+    distinct = {value for value in values.dropna().unique() if not is_missing(bare(value))}
     blanks = any(not value.strip() for value in values.dropna().unique())
     if not distinct or blanks or not all(_NUMBER.fullmatch(value) for value in distinct):
         return values
-    if any(_PADDED.fullmatch(value) for value in distinct):
+    if any(map(is_code, distinct)):
         return values
     kept = values.where(values.isin(distinct))
     if all(_WHOLE.fullmatch(value) and _INT64[0] <= int(value) <= _INT64[1] for value in distinct):

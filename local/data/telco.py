@@ -60,8 +60,7 @@ def load() -> pd.DataFrame:
     spec = find_spec(_PACKAGE)
     if spec is None or not spec.submodule_search_locations:
         raise ModuleNotFoundError(f"The package with the Telco table is missing: make setup installs {_PACKAGE}.")
-    content = (Path(spec.submodule_search_locations[0]) / _FILE).read_text(encoding="utf-8")
-    frame = with_types(read_texts(content))
+    frame = with_types(read_texts(Path(spec.submodule_search_locations[0]) / _FILE))
     frame = frame[list(_NAMES)].rename(columns=_NAMES)
     frame.insert(0, RECORD_IDENTIFIER, [f"CUST_{number:06d}" for number in range(1, len(frame) + 1)])
     return frame

@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from botocore.exceptions import ClientError
 
-from local.data.feature_names import PARTITION_COLUMNS, STORE_COLUMNS, feature_names
+from processing.names import PARTITION_COLUMNS, STORE_COLUMNS, feature_names
 
 CATALOG = "AwsDataCatalog"
 DATABASE = "sagemaker_featurestore"

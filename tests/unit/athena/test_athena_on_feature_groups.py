@@ -14,7 +14,7 @@ from offline_store import BUCKET, DATABASE, Ask, Server
 from local.aws.featurestore import offline_store
 from local.data import telco
 from local.data.csv_table import with_types
-from local.data.feature_names import feature_names
+from processing.names import feature_names
 
 EVENT = "2026-11-23T21:00:00Z"
 

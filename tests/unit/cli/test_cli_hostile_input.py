@@ -119,7 +119,7 @@ ESCAPE = "\x1b[31m"
         (rows("id,size,sold"), ["--target", "sold", "--threshold=nan"], "--threshold must be at most 1, got NaN."),
         (rows("id,size,sold"), ["--target", "sold", "--max-runtime=" + "9" * 400], "--max-runtime must be at most"),
         ("\0\xff" * 100, ["--target", "sold"], "target column 'sold' is not in it"),
-        ('"id","size","sold\n"x"', ["--target", "sold"], "line 1 is not CSV"),
+        ('"id","size","sold\n"x"', ["--target", "sold"], "in the row that begins at line 1, a value goes on"),
     ],
 )  # fmt: skip
 def test_table_made_to_hurt(automl: Automl, tmp_path: Path, content: str, arguments: list[str], said: str) -> None:

@@ -134,22 +134,26 @@ SEED = (
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (SEED, "Row 1 has 11 values and the header names 12 (line 2)."),
-        ("tenure,plan\n1,x\n\n2,x,y\n3\n", "Row 2 has 3 values and the header names 2 (line 4).\n       Row 3 has 1 values"),
-        ('tenure,plan\n1,"a\nb"\n2\n', "Row 2 has 1 values and the header names 2 (line 4)."),
+        (SEED, "Row 1 (line 2) has 11 values and the header names 12: every line needs one value for each column"),
+        ("tenure,plan\n1,x\n\n2,x,y\n3\n", "Row 3 (line 5) has 1 value and the header names 2"),
+        ('tenure,plan\n1,"a\nb"\n2\n', "Row 2 (line 4) has 1 value and the header names 2"),
         ("", "is empty."),
         ("\ufeff", "is empty."),
         ("tenure,plan\n", "has a header and no row."),
         ("age,size\n1,2\n", "names none of the model's features (tenure, plan). It must be a header."),
+        ("sep=;\ntenure;plan\n", "line 1 is 'sep=;', a hint for Excel and not the header: remove that line, and save"),
+        ("Export of May\ntenure,plan\n1,x\n", "line 1 looks like a title ('Export of May')"),
+        ("tenure;plan\n1;x\n", "line 1 looks separated by semicolons"),
+        ("tenure,Plan,PLAN\n1,x,y\n", "can be meant: 'plan' can be 'Plan' or 'PLAN'. Leave one out."),
         ("Tenure,tenure ,plan\n1,2,x\n", "More than one column of"),
         ("1,One year\n2,x\n", "It must be a header."),
-        ('tenure,plan\n1,x\n2,"x\n3,x\n', "in the row that begins at line 3 a quote is not closed."),
-        ('tenure,plan\n1,"x"y\n', "cannot be read at the row that begins at line 2"),
-        ("tenure,plan\n1,x\0\n", "Row 1 holds a NUL character (line 2)"),
-        (b"tenure,plan\n1,x\n2,Gr\xf6\xdfe\n", "is not UTF-8 at line 3."),
-        (b"a" * 9000 + b"\n" * 3 + b"\xff", "is not UTF-8 at line 4."),
+        ('tenure,plan\n1,x\n2,"x\n3,x\n', "in the row that begins at line 3, a double quote is not closed."),
+        ('tenure,plan\n1,"x"y\n', "in the row that begins at line 2, a value goes on behind its closing double quote"),
+        ("tenure,plan\n1,x\0\n", "Row 1 (line 2) holds a NUL character"),
+        (b"tenure,plan\n1,x\n2,Gr\xf6\xdfe\n", "is not UTF-8 at line 3 (looks like Windows-1252, byte 0xf6)."),
+        (b"a" * 9000 + b"\n" * 3 + b"\xff", "is not UTF-8 at line 4 ("),
         ("tenure,plan\n1,x\n".encode("utf-16"), "is UTF-16, not UTF-8."),
-        (b"x" * (7 << 20), "Line 1 of"),
+        (b"x" * (7 << 20), "line 1 is longer than 6 MB"),
     ],
 )  # fmt: skip
 def test_file_is_refused_in_words_before_anything_is_sent(
@@ -219,13 +223,51 @@ def test_run_that_does_not_serve(automl: Automl, endpoint: Endpoint, file: Path)
 # -- what the endpoint refuses
 
 
-def test_refused_row_is_named_by_its_number_in_the_file(automl: Automl, endpoint: Endpoint, file: Path) -> None:
-    file.write_text(table(30).replace("CUST_24,24", 'CUST_24,"row 3 of\n4"'))
+def test_all_rows_that_the_model_would_refuse_are_named_before_anything_is_sent(
+    automl: Automl, endpoint: Endpoint, file: Path
+) -> None:
+    bad = table(60).replace("CUST_24,24", 'CUST_24,"row 3 of\n4"').replace("CUST_30,30", "CUST_30,n.a.")
+    file.write_text(bad.replace("CUST_4,4,", "CUST_4,NA,"))
     shown = automl("predict", "--input-csv", file)
     assert shown.exit_code == 1
-    assert (
-        "The model refuses a row: 'tenure' must be a number, and is 'row 3 of\\n4' in row 25 (line 26)." in shown.stderr
-    )
+    assert "Row 25 (line 26): 'tenure' must be a number, and is 'row 3 of\\n4'." in shown.stderr
+    assert "Row 31 (line 33): 'tenure' must be a number, and is 'n.a.'." in shown.stderr
+    assert "CUST_4," not in shown.stderr
+    assert endpoint.bodies == []
+    file.write_text(table(60))
+    assert automl("predict", "--input-csv", file).exit_code == 0
+    file.write_text("tenure,plan\n" + "x,One year\n" * 25)
+    assert "5 more rows are like that." in automl("predict", "--input-csv", file).stderr
+
+
+def test_missing_and_unseen_values_are_counted_by_column(automl: Automl, endpoint: Endpoint, file: Path) -> None:
+    file.write_text("tenure,Plan\n1,gold\nNA,gold\n,silver\n4,null\n5,One year\n6, One year\n")
+    shown = automl("predict", "--input-csv", file)
+    assert "plan: 3 of 6 rows hold a category that training never saw: 'gold' (2), 'silver' (1)." in shown.output
+    assert "tenure: 2 of 6 values are missing." in shown.output
+    assert "plan: 1 of 6 values are missing." in shown.output
+
+
+def test_names_of_the_persons_own_table_are_found(automl: Automl, endpoint: Endpoint, file: Path) -> None:
+    features = [
+        {"name": "annual_income", "kind": "numeric", "median": 28.0},
+        {"name": "plan_type", "kind": "categorical", "categories": ["One year"]},
+    ]
+    columns = ["customer_id", "annual_income", "plan_type", "churn"]
+    endpoint.specification = {**endpoint_server.SPECIFICATION, "features": features, "columns": columns}
+    file.write_text("customer_id,AnnualIncome,Plan Type\nC,12,One year\n")
+    shown = automl("predict", "--input-csv", file)
+    assert shown.exit_code == 0, shown.stderr
+    assert "missing" not in shown.output
+    assert endpoint.bodies == [b"annual_income,plan_type\r\n12,One year\r\n"]
+
+
+def test_labels_come_back_as_the_table_spells_them(automl: Automl, endpoint: Endpoint, file: Path) -> None:
+    endpoint.specification = {**endpoint_server.SPECIFICATION, "labels": ["01", "02"]}
+    endpoint.faults.append(lambda body: (200, "1,\"[0.9, 0.1]\",\"['1', '2']\"\n2,\"[0.3, 0.7]\",\"['1', '2']\"\n"))
+    file.write_text(table(2))
+    assert automl("predict", "--input-csv", file).exit_code == 0
+    assert [row[3:5] for row in predicted(file)[1:]] == [["01", "0.9"], ["02", "0.7"]]
 
 
 def test_row_that_breaks_the_model_is_found(automl: Automl, endpoint: Endpoint, file: Path) -> None:

@@ -126,7 +126,8 @@ IMPATIENT = predict_endpoint.Config(retries={"mode": "standard", "max_attempts":
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda endpoint, file: file.write_text(table(ROWS) + "X,1,y\n"), "the input file is another one, or has changed"),
+        (lambda endpoint, file: file.write_text(table(ROWS).replace("CUST_29,29", "CUST_29,30")),
+         "the input file is another one, or the rows that are done have changed in it"),
         (lambda endpoint, file: endpoint.deploy(4), "the endpoint served version 3 of group and serves version 4 of group"),
     ],
 )  # fmt: skip
@@ -142,7 +143,18 @@ def test_what_has_changed_is_not_continued(
     assert "--start-over begins again at the first row." in shown.stderr
     endpoint.bodies.clear()
     assert automl("predict", "--input-csv", file, "--start-over").exit_code == 0
-    assert asked_for(endpoint)[:ROWS] == list(range(ROWS))
+    assert len(asked_for(endpoint)) >= ROWS
+
+
+def test_file_whose_later_rows_were_fixed_is_continued(automl: Automl, endpoint: Endpoint, file: Path) -> None:
+    file.write_text(table(ROWS).replace("One year", "Two years"))
+    broken_off(automl, 4, file)
+    file.write_text(table(30).replace("One year", "Two years") + table(ROWS).partition("CUST_29,29,One year\n")[2])
+    endpoint.bodies.clear()
+    shown = automl("predict", "--input-csv", file)
+    assert shown.exit_code == 0, shown.stderr
+    assert asked_for(endpoint) == list(range(30, ROWS))
+    assert made(file).count("\n") == ROWS + 1
 
 
 def test_another_endpoint_is_not_continued(automl: Automl, endpoint: Endpoint, file: Path) -> None:

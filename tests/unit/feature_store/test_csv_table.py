@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from local.data.csv_table import InvalidTableError, first_without_number, read_table, read_texts, with_types
-from local.data.feature_names import NameCollisionError, feature_name, feature_names
+from processing.names import NameCollisionError, feature_name, feature_names
 
 Write = Callable[[str], Path]
 
@@ -54,17 +54,54 @@ def test_a_folder(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", ["", "\n\n"])
 def test_an_empty_file(write: Write, content: str) -> None:
-    assert problems(write(content)) == ["is empty. It needs a header line and at least 500 rows."]
+    assert problems(write(content)) == ["is empty."]
 
 
 def test_another_encoding(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     path.write_bytes(b"id,amount,left\n1,2,caf\xe9\n")
-    assert problems(path) == ["is not UTF-8 (line 2). Save it as CSV UTF-8."]
+    assert problems(path) == [
+        "is not UTF-8 at line 2 (looks like Windows-1252, byte 0xe9). Save it as UTF-8 (in Excel: CSV UTF-8), or, if it is "
+        "Windows-1252: iconv -f WINDOWS-1252 -t UTF-8 OLD > NEW."
+    ]
 
 
-def test_another_separator(write: Write) -> None:
-    assert "looks separated by something else" in problems(write(rows(3).replace(",", ";")))[0]
+@pytest.mark.parametrize(("mark", "name"), [(";", "semicolons"), ("\t", "tabs"), ("|", "vertical bars")])
+def test_another_separator(write: Write, mark: str, name: str) -> None:
+    assert (
+        f"line 1 looks separated by {name}: save the file with commas" in problems(write(rows(3).replace(",", mark)))[0]
+    )
+
+
+@pytest.mark.parametrize(
+    ("above", "said"),
+    [
+        ("sep=,\n", "line 1 is 'sep=,', a hint for Excel and not the header: remove that line."),
+        ('"sep=;"\n', "and save the file with commas between the values."),
+        ("Customers of 2026\n", "line 1 looks like a title ('Customers of 2026'): the header must be the first line"),
+        ("Customers,,\n\n", "line 1 looks like a title ('Customers')"),
+        (",,\n", "line 1 looks like a title (empty)"),
+    ],
+)
+def test_lines_above_the_header(write: Write, above: str, said: str) -> None:
+    assert said in problems(write(above + rows(3)))[0]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"PK\x03\x04rest", "is an Excel workbook"),
+        (b"\x1f\x8b\x08", "is compressed (gzip)"),
+        (b"PAR1....", "is Parquet, not CSV"),
+        ("id,left\n".encode("utf-16"), "is UTF-16, not UTF-8."),
+        (b"id,amount,left\n1,\x81,x\n", "is not UTF-8 at line 2 (looks like another encoding"),
+        (b"id,amount,left\n1,a\0b,x\n", "line 2 holds a NUL character"),
+    ],
+)
+def test_what_is_no_csv(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "table.csv"
+    path.write_bytes(content)
+    assert problems(path)[0].startswith(said)
 
 
 def test_lines_with_too_many_values(write: Write) -> None:
@@ -83,12 +120,14 @@ def test_lines_one_value_short_or_all_too_wide(write: Write) -> None:
 
 @pytest.mark.parametrize("cell", ['"5" pipe"', '"a"b', '"" x'])
 def test_a_cell_with_stray_quotes(write: Write, cell: str) -> None:
-    assert problems(write(rows(3) + f"9,{cell},no\n"))[0].startswith("line 5 is not CSV")
+    assert problems(write(rows(3) + f"9,{cell},no\n"))[0].startswith(
+        "cannot be read: in the row that begins at line 5, a value goes on"
+    )
 
 
 def test_a_quote_that_is_never_closed(write: Write) -> None:
     assert problems(write(rows(3) + '9,"1,no\n8,1,no\n')) == [
-        "in the row that begins at line 5 a double quote is not closed."
+        "cannot be read: in the row that begins at line 5, a double quote is not closed."
     ]
 
 
@@ -102,6 +141,22 @@ def test_classes_that_look_alike_are_named(write: Write, twin: str) -> None:
 def test_white_space_around_a_label_does_not_count(write: Write) -> None:
     table = read_table(write(rows(600, label=lambda i: " yes" if i % 2 else "yes\t" if i % 3 else "no")), "left", "id")
     assert set(table.frame["left"]) == {"yes", "no"}
+
+
+def test_words_for_missing_are_no_classes_and_are_counted(write: Write) -> None:
+    words = ["NA", "null", "", "?"]
+    table = read_table(write(rows(700, label=lambda i: words[i] if i < 4 else "01" if i % 3 else "1.10")), "left", "id")
+    assert set(table.frame["left"].dropna()) == {"01", "1.10"}  # a class is never read as a number
+    assert table.warnings == [
+        "4 rows have no value in target 'left' (written 'NA' 1, 'null' 1, '?' 1) and are left out of the training."
+    ]
+
+
+def test_renames_are_shown(write: Write) -> None:
+    table = read_table(write(rows(600).replace("amount", "Annual Income")), "left", "id")
+    assert table.warnings == [
+        "The Feature Store takes other names: Annual Income → annual_income. `automl predict` and the endpoint take both."
+    ]
 
 
 @pytest.mark.parametrize("odd", ["inf", "-Infinity", "1e999", "12 EUR", "007"])
@@ -187,8 +242,8 @@ def test_types_lose_nothing(values: list[str], kind: str) -> None:
         assert typed.equals(frame["a"])
 
 
-def test_values_with_commas_quotes_and_line_breaks() -> None:
-    frame = read_texts('a,b\n"x,y","say ""hi"""\n"two\nlines",\n')
+def test_values_with_commas_quotes_and_line_breaks(write: Write) -> None:
+    frame = read_texts(write('a,b\n"x,y","say ""hi"""\n"two\nlines",\n'))
     assert frame.to_dict("list")["a"] == ["x,y", "two\nlines"]
     assert frame["b"].tolist()[0] == 'say "hi"'
     assert frame["b"].isna().tolist() == [False, True]
@@ -205,15 +260,15 @@ def test_values_with_commas_quotes_and_line_breaks() -> None:
         ("  spaces  ", "spaces"),
         ('"; DROP TABLE x --', "drop_table_x"),
         ("2nd", "2nd"),
-        ("年齢", "column_7"),
+        ("年齢", "column_18a91230"),
         ("year", "feature_year"),
         ("Is Deleted", "feature_is_deleted"),
         ("already_fine_1", "already_fine_1"),
     ],
 )
 def test_feature_names(column: str, feature: str) -> None:
-    assert feature_name(column, 7) == feature
-    assert feature_name(feature, 7) == feature
+    assert feature_name(column) == feature
+    assert feature_name(feature) == feature
 
 
 def test_long_names_stay_apart() -> None:

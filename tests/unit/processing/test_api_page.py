@@ -46,6 +46,7 @@ REQUESTS = [
     ("application/json", '{"contract_type": [], ' + ", ".join(f'"{name}": 1' for name in NAMES if name != "contract_type") + "}"),
     ("application/json", "[[" + ROW + "], 5]"),
     ("text/csv", f'{HEADER}\n{ROW}\n"1'),
+    ("text/csv", HEADER.replace(",", ";") + "\n" + ROW),
     ("application/json", '{"tenure": 1,\n "contract": }'),
     ("text/csv", b"tenure,contract,note\n5,One year,Gr\xf6\xdfe"),
     ("image/png", "x"),

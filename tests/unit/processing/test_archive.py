@@ -64,7 +64,8 @@ def test_archive_of_the_image_holds_what_this_python_writes(tmp_path: Path) -> N
         for name, python in (("image", IMAGE_PYTHON), ("this", Path(sys.executable)))
     ]
     assert members(archives[0]) == members(archives[1])
-    assert set(members(archives[0])) == {"preprocessing.json", "code/encoding.py", "code/inference.py"}
+    code = {f"code/{name}.py" for name in ("encoding", "inference", "names", "reading", "words")}
+    assert set(members(archives[0])) == {"preprocessing.json", *code}
 
 
 PICKLERS = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal", "_pickle"}

@@ -75,8 +75,8 @@ TRAINS = {
     "dates": Case(lambda frame: frame.assign(since=count("2026-01-01T00:{:02}:00Z", 60))),
     "500 columns": Case(many_columns),
     "10,000 categories": Case(many_categories),
-    "quantity with blanks and infinities": Case(
-        lambda frame: frame.assign(churn=cycle("1.5", " ", "-2", "1e3", "inf", "+7", "0", "12")), problem=REGRESSION
+    "quantity with blanks and words for missing": Case(
+        lambda frame: frame.assign(churn=cycle("1.5", " ", "-2", "1e3", "NA", "+7", "0", "12")), problem=REGRESSION
     ),
 }
 
@@ -118,12 +118,12 @@ UNUSABLE = {
     ),
     "class with a NUL": (
         Case(lambda frame: frame.assign(churn=cycle("yes\0", "no"))),
-        r"Class 'yes\x00' of target column 'churn' holds a NUL character, at which readers of CSV stop; mend the data.",
+        r"Class 'yes\x00' of target column 'churn' holds a NUL character, at which readers of CSV stop; fix the data.",
     ),
     "three classes for two": (
         Case(lambda frame: frame.assign(churn=cycle("a", "b", "x\ny"))),
         r"Target column 'churn' has 3 classes ('a', 'b', 'x\ny') and BinaryClassification takes 2; "
-        "set problem_type to MulticlassClassification or mend the data.",
+        "set problem_type to MulticlassClassification or fix the data.",
     ),
     "class with a comma": (
         Case(lambda frame: frame.assign(churn=cycle("yes, soon", "no"))),
@@ -160,8 +160,18 @@ UNUSABLE = {
     ),
     "text for a quantity": (
         Case(lambda frame: frame, target="contract_type", problem=REGRESSION),
-        "Target column 'contract_type' must be numeric for Regression, and holds 'Month-to-month'; "
-        "set problem_type to a classification or mend the data.",
+        "Target column 'contract_type' must be numeric for Regression, and holds 'Month-to-month' in row 1 of data/raw/; "
+        "set problem_type to a classification or fix the data.",
+    ),
+    "infinite quantity": (
+        Case(lambda frame: frame.assign(churn=["1.5", "2", "inf", *cycle("3", "4")[3:]]), problem=REGRESSION),
+        "Target column 'churn' must be numeric for Regression, and holds 'inf' in row 3 of data/raw/; "
+        "set problem_type to a classification or fix the data.",
+    ),
+    "class None": (
+        Case(lambda frame: frame.assign(churn=cycle("None", "basic", "pro")), problem=MULTICLASS),
+        "Class 'None' of target column 'churn' is a word that readers of CSV take for a missing value, and Autopilot may "
+        "leave its rows out. Rename the class, or leave the cells empty if they have no value.",
     ),
     "one quantity": (
         Case(lambda frame: frame.assign(churn="5"), problem=REGRESSION),

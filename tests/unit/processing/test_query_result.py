@@ -37,7 +37,7 @@ def read_back(data: st.DataObject) -> None:
         source = query_result.read_source(folder, [])
     assert (list(source.columns), source.rows) == (names, len(rows))
     for place, name in enumerate(names):
-        assert source.columns[name].to_pylist() == [row[place] or None for row in rows]
+        assert [text or None for text in source.columns[name].to_pylist()] == [row[place] or None for row in rows]
 
 
 def test_any_table_is_read_back_whatever_stands_where_pieces_end(small_pieces: None) -> None:
@@ -52,11 +52,11 @@ def test_value_of_megabytes_with_line_breaks(tmp_path: Path) -> None:
     long = 'a "word", and\n' * 200_000
     (tmp_path / "rows.csv").write_text(athena(["id", "note"]) + athena(["1", long]) * 3 + athena(["2", None]))
     source = query_result.read_source(str(tmp_path), ["id"])
-    assert source.columns["note"].to_pylist() == [long, long, long, None]
+    assert source.columns["note"].to_pylist() == [long, long, long, ""]
 
 
 def test_numbers_that_stop_after_the_first_rows(tmp_path: Path) -> None:
-    rows = [["1", str(number)] for number in range(60_000)] + [["1", "n/a"]]
+    rows = [["1", str(number)] for number in range(60_000)] + [["1", "n.a."]]
     (tmp_path / "rows.csv").write_text(athena(["id", "x"]) + "".join(map(athena, rows)))
     source = query_result.read_source(str(tmp_path), ["id"])
     assert source.columns["x"].to_pylist() == [row[1] for row in rows]
@@ -69,7 +69,7 @@ def test_numbers_that_stop_after_the_first_rows(tmp_path: Path) -> None:
         ({"a.csv": "x", "b.csv": "x"}, "data/raw/ holds 2 CSV files and should hold the run's own alone."),
         ({"a.csv": ""}, "The feature group returned nothing, not even column names."),
         ({"a.csv": '"x","y","x"\n'}, "Column names are there twice: x. Names must differ."),
-        ({"a.csv": '"x","y"\n"1"\n'}, "The raw CSV cannot be read: CSV parse error"),
+        ({"a.csv": '"x","y"\n"1"\n'}, "The query's result cannot be read as CSV: a row has another number of values"),
     ],
 )
 def test_file_that_is_not_athenas_is_refused(tmp_path: Path, files: dict[str, str], said: str) -> None:
@@ -78,3 +78,19 @@ def test_file_that_is_not_athenas_is_refused(tmp_path: Path, files: dict[str, st
     with pytest.raises(query_result.UnusableDataError) as refused:
         query_result.read_source(str(tmp_path), [])
     assert str(refused.value).startswith(said)
+
+
+@pytest.mark.parametrize("late", ["00123", "007"])
+def test_codes_that_come_after_numbers_keep_their_zeros(tmp_path: Path, late: str) -> None:
+    rows = [["1", str(number)] for number in range(60_000)] + [["1", late]]
+    (tmp_path / "rows.csv").write_text(athena(["id", "x"]) + "".join(map(athena, rows)))
+    assert query_result.read_source(str(tmp_path), ["id"]).columns["x"].to_pylist()[-1] == late
+
+
+def test_words_for_missing_do_not_keep_a_column_from_being_numbers(tmp_path: Path) -> None:
+    rows = [["1", str(number)] for number in range(60_000)] + [
+        ["1", word] for word in ("NA", "null", "-", "N/A", "NaN")
+    ]
+    (tmp_path / "rows.csv").write_text(athena(["id", "x"]) + "".join(map(athena, rows)))
+    column = query_result.read_source(str(tmp_path), ["id"]).columns["x"]
+    assert (str(column.type), column.null_count) == ("double", 5)

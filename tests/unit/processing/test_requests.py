@@ -109,14 +109,14 @@ def test_what_python_writes_for_missing_and_true() -> None:
         (CSV, "1,a,b\n2,a,b\ntwelve,a,b\nno,a,b", "'tenure' must be a number, and is 'twelve' in row 3."),
         (CSV, "tenure,contract,note\n1,a,b\n\n2,a\n", "Row 2 has 2 values and the header names 3."),
         (CSV, "1,a,b\n2,a,b,c\n", "Row 2 has 4 values and the first row has 3."),
-        (CSV, 'tenure,contract,note\n1,a,b\n2,"a,b\n', "The CSV cannot be read at line 3: unexpected end of data."),
-        (CSV, '1,a,b\n2,"a"b,c\n', "The CSV cannot be read at line 2: ',' expected after '\"'."),
+        (CSV, 'tenure,contract,note\n1,a,b\n2,"a,b\n', "The CSV cannot be read at line 3: a double quote is not closed."),
+        (CSV, '1,a,b\n2,"a"b,c\n', "The CSV cannot be read at line 2: a value goes on behind its closing double quote: write a quote inside a quoted "
+                                   "value twice."),
         (CSV, "tenure,age,churn\n1,2,3\n", "2 of the model's 3 features are missing: contract, note."),
-        (CSV, "tenure,Note,note,Contract,CONTRACT\n1,2,3,4,5\n", "Column 'contract' is there twice."),
+        (CSV, "tenure,Note,note,Contract,CONTRACT\n1,2,3,4,5\n", "Column 'contract' is there twice: 'Contract' and 'CONTRACT'."),
         (CSV, "1,2\n", "The first row has 2 values and the model takes 3: tenure, contract, note. "
                        "Send them in this order, or with their names."),
-        (CSV, "a;b;c\n1;2;3\n", "The first row has 1 values and the model takes 3: tenure, contract, note. "
-                                "Send them in this order, or with their names."),
+        (CSV, "a;b;c\n1;2;3\n", "Line 1 looks separated by semicolons: save the file with commas between the values."),
         (JSON, '[[1, "a", "b"], [1, "a"]]', "Row 2 has 2 values and the model takes 3: tenure, contract, note. "
                                             "Send them in this order, or with their names."),
         (JSON, '[{"tenure": 1, "contract": 2, "note": 3}, {"age": 1, "Tenure": 2}]',
@@ -170,7 +170,7 @@ def test_header_among_many_other_columns() -> None:
 
 
 def test_header_that_names_little_is_not_answered_as_a_row() -> None:
-    assert served("Plan,andere,dritte\na,b,c\n", model=ALL_TEXT) == ["0,2"]
+    assert served("Plan,andere,dritte\na,b,c\n", model=ALL_TEXT) == ["0,1"]
     assert refusal("age,tenure,weight\n1,2,3\n") == "2 of the model's 3 features are missing: contract, note."
 
 

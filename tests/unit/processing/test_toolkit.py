@@ -123,11 +123,11 @@ REFUSED = {
     "CSV in Latin-1": (Request(as_csv(CUSTOMERS).replace(b"Yes", b"\xe9"), "text/csv; charset=latin-1"), "not UTF-8"),
     "CSV with a NUL in few rows": (
         Request(as_csv(CUSTOMERS.head(9)).replace(b"Yes", b"Y\0s"), "text/csv"),
-        "line contains NUL",
+        "it holds a NUL character",
     ),
     "CSV with a NUL in many": (
         Request(as_csv(CUSTOMERS).replace(b"Yes", b"Y\0s"), "text/csv"),
-        "line contains NUL",
+        "it holds a NUL character",
     ),
     "CSV with an open quote": (Request(as_csv(CUSTOMERS) + b'"1,2\n', "text/csv"), "The CSV cannot be read"),
     "no JSON": (Request(b"{", "application/json"), "is not JSON"),
