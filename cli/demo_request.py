@@ -71,6 +71,8 @@ def check(options: Options) -> Request:
     request = Request(table, options.csv, {}, list(table.warnings) if table else [])
     if table is not None:
         request.given |= {"customer_id_start": None, "customer_id_end": None}
+        if renamed := csv_table.column_names(table.frame):
+            request.given["column_names"] = renamed
         request.given["problem_type"] = options.problem_type or problem_type_of(table)
         if request.given["problem_type"] == REGRESSION:
             table = request.table = csv_table.as_quantity(table)

@@ -125,6 +125,7 @@ def load(
             "target_attribute_name": names[request.target],
             "customer_id_start": None,
             "customer_id_end": None,
+            **({"column_names": renamed} if (renamed := csv_table.column_names(table.frame)) else {}),
         },
         table.warnings,
     )

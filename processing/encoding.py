@@ -157,6 +157,9 @@ class Encoder:
     def _column(self, place: int, texts: pyarrow.Array, first_row: int) -> numpy.ndarray:
         feature, codes = self.features[place], self._codes[place]
         if codes is not None:
+            known = pyarrow.compute.index_in(texts, value_set=pyarrow.array(feature["categories"], pyarrow.string()))
+            if known.null_count == texts.null_count:  # what is not missing is spelled as in training
+                return known.cast(pyarrow.int64()).fill_null(codes.missing).to_numpy(zero_copy_only=False)
             words, rows = distinct(texts)
             return numpy.array([*map(codes.of, words), codes.missing], dtype=numpy.int64)[rows]
         try:

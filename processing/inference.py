@@ -227,11 +227,13 @@ def _is_header(encoder: Encoder, fields: Sequence[str]) -> bool:
     categories, names = _categories(encoder), 0
     for field in fields:
         text = field.strip()
-        if not text or text in categories or encoder.known.meant(field) is None:
+        if not text or text in categories:
             continue
         if number(text) is None:
-            return True
-        names += 1
+            if encoder.known.meant(field):
+                return True
+        elif encoder.known.meant_directly(field):
+            names += 1
     return 2 * names >= len(fields)
 
 

@@ -15,11 +15,12 @@ ExitMessage; nothing is written then.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Mapping, Sequence
 
 import checks
 import data_note
@@ -48,6 +49,7 @@ class Choices:
     group_column: str | None = None
     event_time_column: str | None = None
     require_checks: bool = False
+    column_names: Mapping[str, str] = field(default_factory=dict)
 
 
 def run(
@@ -107,6 +109,7 @@ def run(
         "features": [feature.specification for feature in features],
         "unseen_category_code": "the number of a feature's categories",
         "columns": list(source.columns),
+        "renames": {name: column for name, column in choices.column_names.items() if name in source.columns},
         "dropped_columns": {
             "ids_and_metadata": [*apart_names, *([apart] if apart else [])],
             "excluded": excluded,
@@ -189,6 +192,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--split-group-column")
     parser.add_argument("--data-checks", default="Warn", choices=["Warn", "Require"])
+    parser.add_argument("--column-names", action="append", default=[], help="JSON, feature to column; may be in parts")
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--root", default=ROOT, help="where SageMaker mounts everything")
     options = parser.parse_args(arguments)
@@ -199,6 +203,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.split_group_column,
         options.event_time_column,
         options.data_checks == "Require",
+        json.loads("".join(options.column_names) or "{}"),
     )
     ignored = [name for name in options.drop_columns.split(",") if name]
     try:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from automl_pipeline.settings import MOST_COLUMN_NAMES
 
 from processing import labels, reading
 from processing.names import NameCollisionError, feature_names, fold
@@ -131,6 +133,21 @@ def _read(path: Path) -> pd.DataFrame:
         raise InvalidTableError([f"{path}: cannot be read ({error.strerror})."]) from None
     except InvalidTableError as error:
         raise InvalidTableError([f"{path}: {problem}" for problem in error.problems]) from None
+
+
+def column_names(frame: pd.DataFrame) -> dict[str, str]:
+    """The setting column_names of a run on this table: feature → column where the Feature Store takes another name.
+
+    As many as fit: these are for people, and requests are understood without them.
+    """
+    names: dict[str, str] = {}
+    for column, name in feature_names(frame.columns).items():
+        if fold(column) == name or len(column) > 200 or not column.isprintable():
+            continue
+        if len(names) == 500 or len(json.dumps({**names, name: column})) > MOST_COLUMN_NAMES:
+            break
+        names[name] = column
+    return names
 
 
 def _renames(frame: pd.DataFrame) -> str:

@@ -77,14 +77,29 @@ def train(folder: Path, asked: Asked) -> Trained:
     assert request.table is not None
     frame, problem = request.table.frame, request.given["problem_type"]
     names = feature_names(frame.columns)
-    return run_job(folder, frame.rename(columns=names), names[asked.target], problem, [names[asked.id_column]])
+    return run_job(
+        folder,
+        frame.rename(columns=names),
+        names[asked.target],
+        problem,
+        [names[asked.id_column]],
+        request.given.get("column_names", {}),
+    )
 
 
-def run_job(folder: Path, frame: pandas.DataFrame, target: str, problem: str, ids: list[str]) -> Trained:
+def run_job(
+    folder: Path,
+    frame: pandas.DataFrame,
+    target: str,
+    problem: str,
+    ids: list[str],
+    column_names: dict[str, str] | None = None,
+) -> Trained:
     """The job on a table as it is. Raises UnusableDataError."""
     write(folder, frame.assign(event_time="2026-01-01T00:00:00Z"))
     with contextlib.redirect_stdout(io.StringIO()):
-        preprocess.run(str(folder), target, problem, [*ids, "event_time"], 42)
+        choices = preprocess.Choices(column_names=column_names or {})
+        preprocess.run(str(folder), target, problem, [*ids, "event_time"], 42, choices)
     artifacts = folder / "processing/output/preprocessing"
     specification = json.loads((artifacts / "preprocessing.json").read_bytes())
     return Trained(folder, specification, inference.model_fn(str(artifacts)))

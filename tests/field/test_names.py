@@ -24,6 +24,7 @@ def test_names_of_the_training_table_work_at_endpoint_and_predict(
     asked = Asked(DATA / "names-train.csv")
     assert any("AnnualIncome → annual_income, Plan Type → plan_type" in note for note in asked.request().notes)
     trained = train(tmp_path, asked)
+    assert trained.specification["renames"] == {"annual_income": "AnnualIncome", "plan_type": "Plan Type"}
     body = (DATA / "names-predict.csv").read_text()
     stored = body.replace("AnnualIncome", "annual_income").replace("Plan Type", "plan_type")
     assert trained.served(body) == trained.served(stored)
@@ -54,7 +55,7 @@ def test_other_names_that_the_store_does_not_take(tmp_path: Path, name: str) -> 
 def test_name_that_can_be_two_columns_is_refused(tmp_path: Path) -> None:
     trained = train(tmp_path, Asked(DATA / "names-train.csv"))
     body = "Age,Annual Income,annual-income,region,Plan Type\n1,2,3,east,pro\n"
-    with pytest.raises(inference.BadRequestError, match="Column 'annual_income' is there twice: 'Annual Income' and"):
+    with pytest.raises(inference.BadRequestError, match="Column 'AnnualIncome' is there twice: 'Annual Income' and"):
         trained.served(body)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -120,6 +121,9 @@ def _processing_arguments(settings: Settings) -> list[str]:
         arguments.append(f"--positive-class={settings.positive_class}")
     if settings.split_group_column is not None:
         arguments.append(f"--split-group-column={settings.split_group_column.lower()}")
+    if settings.column_names:
+        text = json.dumps({name.lower(): column for name, column in settings.column_names.items()})
+        arguments += [f"--column-names={text[place : place + 240]}" for place in range(0, len(text), 240)]
     return arguments
 
 

@@ -34,6 +34,11 @@ Bucket = Annotated[
     str, StringConstraints(strict=True, pattern=r"^[a-z0-9](\.?[a-z0-9-])+$", min_length=3, max_length=63)
 ]
 FeatureName = Annotated[str, StringConstraints(strict=True, pattern=r"^[a-zA-Z0-9]([_-]*[a-zA-Z0-9]){0,63}$")]
+ColumnName = Annotated[
+    str, StringConstraints(strict=True, pattern=r"^[^\x00-\x1f\x7f]*$", min_length=1, max_length=200)
+]
+# Characters of JSON, in a third of the arguments that a processing job takes; see run_layout.
+MOST_COLUMN_NAMES = 12_000
 ProblemType = Literal["BinaryClassification", "MulticlassClassification", "Regression"]
 
 # Each objective of Autopilot with the problem types it is for.
@@ -152,6 +157,7 @@ class Settings(BaseModel):
         | None
     ) = None
     exclude_columns: Annotated[list[FeatureName], Field(max_length=100)] = []
+    column_names: Annotated[dict[FeatureName, ColumnName], Field(max_length=500)] = {}
     split: Literal["stratified", "time", "group"] = "stratified"
     split_group_column: FeatureName | None = None
     data_checks: Literal["Warn", "Require"] = "Warn"
@@ -273,8 +279,8 @@ def resolve(given: Any, defaults: Mapping[str, Any]) -> Settings:
             name = str(detail["loc"][0])
             if name not in wrong:  # a union reports each of its members
                 wrong.add(name)
-                in_list = any(isinstance(place, int) for place in detail["loc"])
-                problems.append(wording.explain(name, detail["input"] if in_list else merged.get(name), detail))
+                is_inside = isinstance(merged.get(name), (list, dict)) and len(detail["loc"]) > 1
+                problems.append(wording.explain(name, detail["input"] if is_inside else merged.get(name), detail))
     problems += [
         f"{name} is set when the stack is deployed (to {wording.show(defaults.get(name))}), not for one run: "
         "leave it out, or deploy again with another value."
@@ -436,6 +442,11 @@ def _contradictory_rows(values: Mapping[str, Any], usable: Callable[..., bool]) 
     if usable("split_group_column", "target_attribute_name") and group is not None and group.lower() == target.lower():
         problems.append(
             f"split_group_column is the target ({target}): choose the column whose rows must stay together."
+        )
+    if usable("column_names") and len(json.dumps(values["column_names"])) > MOST_COLUMN_NAMES:
+        problems.append(
+            f"column_names is longer than {MOST_COLUMN_NAMES:,} characters of JSON, which is what the processing job can be "
+            "given: leave some out. The endpoint finds columns by the Feature Store's rule all the same."
         )
     if usable("exclude_columns", "target_attribute_name") and target.lower() in [name.lower() for name in excluded]:
         problems.append(f"exclude_columns names the target ({target}), which is what the model learns: leave it out.")

@@ -22,6 +22,7 @@ _MEANINGS = {
     "feature_group_name": "1 to 64 letters, digits, hyphens and underscores",
     "target_attribute_name": "a feature's name: 1 to 64 letters, digits, hyphens and underscores",
     "positive_class": "a class of the target: 1 to 200 characters, none of them a control character",
+    "column_names": "a feature's name with a column's name: texts of at most 64 and 200 characters",
     "exclude_columns": "a feature's name: 1 to 64 letters, digits, hyphens and underscores",
     "split_group_column": "a feature's name: 1 to 64 letters, digits, hyphens and underscores",
     "processing_instance_type": "an instance type such as ml.m5.xlarge",
@@ -48,6 +49,7 @@ _WANTED = {
     "string_type": "a text in quotes",
     "bool_type": "true or false, without quotes",
     "list_type": "a list of texts",
+    "dict_type": "a mapping of features to columns of the table",
 }
 _LIMITS = {"greater_than_equal": ("at least", "ge"), "less_than_equal": ("at most", "le")}
 _WRONG_TEXTS = frozenset(["string_pattern_mismatch", "string_too_short", "string_too_long", "string_unicode"])

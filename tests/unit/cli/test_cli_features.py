@@ -201,4 +201,5 @@ def test_settings_of_a_run_take_every_id(account: Account, table: Path, stack: S
         "target_attribute_name": "sold",
         "customer_id_start": None,
         "customer_id_end": None,
+        "column_names": {"sold_at": "sold at"},
     }

@@ -91,7 +91,7 @@ def refused(error: settings.InvalidInputError) -> list[str]:
         assert line.isprintable()
         assert line.isascii()
         assert line.endswith((".", "?"))
-        assert len(line) < 1000
+        assert len(line) < 1200
         assert "Traceback" not in line
         assert "pydantic" not in line
     return lines

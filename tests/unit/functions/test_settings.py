@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,12 @@ def test_configuration_file_is_a_valid_input() -> None:
         ({"notification_email": "a@b.c\nBcc: x@y.z"}, "is not an e-mail address"),
         ({"positive_class": True}, "positive_class must be a text in quotes, and is true."),
         ({"positive_class": "yes", "problem_type": "MulticlassClassification"}, "positive_class goes with Binary"),
+        ({"column_names": "age"}, "column_names must be a mapping of features to columns of the table"),
+        ({"column_names": {"age": ""}}, "column_names: \"\" is not a feature's name with a column's name"),
+        (
+            {"column_names": {f"a{place}": "x" * 200 for place in range(90)}},
+            "column_names is longer than 12,000 characters",
+        ),
         ({"exclude_columns": "age"}, 'exclude_columns must be a list of texts, and is a text: "age".'),
         ({"exclude_columns": ["age", "b c"]}, 'exclude_columns: "b c" is not a feature\'s name'),
         ({"exclude_columns": ["a"] * 101}, "exclude_columns takes at most 100 entries, and has 101."),
@@ -392,7 +399,10 @@ def test_network_key_and_tags_that_cannot_be_are_told(key: str, value: str, said
 def test_arguments_of_the_processing_job_are_what_sagemaker_takes() -> None:
     columns = [f"{number:03d}".ljust(64, "x") for number in range(100)]
     longest = {"positive_class": "é" * 200, "split": "group", "split_group_column": "g" * 64}
-    arguments = described(exclude_columns=columns, **longest)["processing_arguments"]
+    names = {f"{number:03d}".ljust(64, "x"): "é" * 30 for number in range(45)}
+    arguments = described(exclude_columns=columns, column_names=names, **longest)["processing_arguments"]
+    told = [argument.partition("=")[2] for argument in arguments if argument.startswith("--column-names=")]
+    assert json.loads("".join(told)) == names
     named = [argument.split("=")[1] for argument in arguments if argument.startswith("--exclude-columns=")]
     assert ",".join(named).split(",") == columns
     of_the_machine = 8
