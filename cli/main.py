@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import config_commands, doctor_command, features_command, run_commands, stack_commands
-from cli.run_commands import follow
+from cli.run_commands import follow, table
 from cli.terminal import answer, connected, console, errors, failed, say, stopped, with_stack
 
 if TYPE_CHECKING:
@@ -225,9 +225,12 @@ def report(
         def display() -> None:
             rows = found.document["rows"]
             say(f"Run {found.run_id}, {rows:,} held-out row{'' if rows == 1 else 's'}")
-            results.show_metrics(found.metrics, console)
+            say(*found.judgement)
+            if console.is_terminal:
+                table(("metric", "value", "interval", "baseline"), found.beside())
+            else:
+                results.show_metrics(found.metrics, console)
             say(
-                found.gate,
                 f"Evaluation: {found.place}evaluation.json",
                 f"Report: {found.place}report.html" if found.has_report else "Report: none in this run",
                 *(f"Downloaded: {file}" for file in files),

@@ -38,11 +38,25 @@ class Evaluation:
         return {name: float(v) for name, v in numbers.items() if isinstance(v, int | float) and not isinstance(v, bool)}
 
     @property
-    def gate(self) -> str:
-        """What the quality gate said, in one line."""
-        name = self.document["gate_metric"]
-        verdict = "reaches" if self.document["passed"] else "is below"
-        return f"Gate: {name} {self.document[name]:.4f} {verdict} the threshold {self.document['accuracy_threshold']}"
+    def judgement(self) -> list[str]:
+        """What the quality gate said, and what people should know of the model, one line each."""
+        document = self.document
+        if verdict := document.get("verdict"):
+            return [verdict, *(f"Warning: {warning}" for warning in document.get("warnings") or [])]
+        name = document["gate_metric"]
+        verdict = "reaches" if document["passed"] else "is below"
+        return [f"Gate: {name} {document[name]:.4f} {verdict} the threshold {document['accuracy_threshold']}"]
+
+    def beside(self) -> list[tuple[str, str, str, str]]:
+        """Each metric with its value, its interval and the baseline's value, as texts; empty where there is none."""
+        intervals = self.document.get("intervals") or {}
+        baseline = (self.document.get("baseline") or {}).get("metrics") or {}
+        rows = []
+        for name, value in self.metrics.items():
+            bounds = intervals.get(name)
+            interval = f"{bounds['lower']:.4f} to {bounds['upper']:.4f}" if bounds else ""
+            rows.append((name, f"{value:.4f}", interval, f"{baseline[name]:.4f}" if name in baseline else ""))
+        return rows
 
 
 def find(stack: Stack, run_id: str | None = None) -> Evaluation:

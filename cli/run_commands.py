@@ -156,12 +156,16 @@ def compare(
         metrics = _beside(*(item.metrics for item in found), only_different=False)
 
         def display() -> None:
-            for title, values in (("setting", settings), ("metric", metrics)):
-                rows = [(name, *(_value(value) for value in pair)) for name, pair in values.items()]
-                if rows:
-                    table((title, *ids), rows)
-                else:
-                    say("The settings are the same." if title == "setting" else "Neither run was evaluated.")
+            if settings:
+                table(("setting", *ids), [(name, *map(_value, pair)) for name, pair in settings.items()])
+            else:
+                say("The settings are the same.")
+            say("")
+            if metrics:
+                rows = [(name, *map(_value, pair), _change(*pair)) for name, pair in metrics.items()]
+                table(("metric", *ids, "change"), rows)
+            else:
+                say("Neither run was evaluated.")
 
         answer({"runs": ids, "settings": settings, "metrics": metrics}, display)
 
@@ -222,6 +226,11 @@ def _beside(one: dict[str, Any], other: dict[str, Any], *, only_different: bool)
 
 def _value(value: Any) -> str:
     return f"{value:.4f}" if isinstance(value, float) else "-" if value is None else str(value)
+
+
+def _change(before: float | None, after: float | None) -> str:
+    """How a metric differs from the first run to the second."""
+    return "" if before is None or after is None else f"{after - before:+.4f}"
 
 
 def _json_line(document: dict[str, str]) -> None:

@@ -189,7 +189,7 @@ def test_slider_counts_as_the_evaluation_does(browser: Any, binary_file: Path) -
         assert shown["precision"].text == (f"{found / (found + alarms):.3f}" if found + alarms else "–")
         assert float(shown["cost"].text.replace(",", "")) == 2.5 * alarms + 10 * missed
     least = min(curve.values(), key=lambda point: 2.5 * point["false_positives"] + 10 * point["false_negatives"])
-    assert shown["cost-note"].text.endswith(f"at {least['threshold']:.2f}")
+    assert shown["cost-note"].text.endswith(f"at {least['threshold']:g}")
     assert complaints(browser) == []
 
 

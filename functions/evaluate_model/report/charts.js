@@ -150,7 +150,7 @@
     write("fp-note", "of " + whole(point.false_positives + point.true_negatives) + " others");
     for (const name of ["precision", "recall", "f1"]) write(name, score(at[name]));
     write("cost", amount(cost(point)));
-    write("cost-note", "least: " + amount(cost(least)) + " at " + least.threshold.toFixed(2));
+    write("cost-note", "least: " + amount(cost(least)) + " at " + least.threshold);
     drawn.get(document.querySelector("[data-chart=trade]"))?.redraw(false);
   };
 

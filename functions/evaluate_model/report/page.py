@@ -33,6 +33,7 @@ def render(
 ) -> str:
     """The page. `document` is evaluation.json, `preprocessing` preprocessing.json; what neither of them has is left out."""
     preprocessing, settings = preprocessing or {}, settings or {}
+    target = (preprocessing.get("renames") or {}).get(target, target)  # the column's own name
     regression = document["problem_type"] == "Regression"
     style = _asset("vendor/uPlot.min.css") + _asset("style.css")
     scripts = [_asset("vendor/uPlot.iife.min.js"), _asset("charts.js")]

@@ -135,7 +135,7 @@ def threshold(document: Document) -> str | None:
     now = document["threshold"]["applied"]
     title = "the cost per row" if name == "cost_per_row" else "F1"
     return (
-        f"Suggested: {found['threshold']:.2f}, chosen for {title} on {words.rows(found['rows_chosen_on'])}. On the other "
+        f"Suggested: {found['threshold']:g}, chosen for {title} on {words.rows(found['rows_chosen_on'])}. On the other "
         f"{found['rows_reported_on']:,} it gives {words.number(found[name])}, and "
         f"{'the model as it answers' if now is None else f'the threshold {now} that is set'} gives "
         f"{words.number(found['without_it'][name])}."

@@ -144,6 +144,19 @@ def test_compare_shows_settings_that_differ(automl: Automl, states: States, depl
     assert told["metrics"]["accuracy"][1] is None
 
 
+def test_compare_shows_how_far_a_metric_moved(
+    automl: Automl, states: States, deployed: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [run["run_id"] for run in json.loads(automl("runs", "--json").stdout)]
+    found = executions.Details.metrics.fget  # pyright: ignore[reportAttributeAccessIssue]
+    moved = {ids[0]: {"accuracy": 0.75, "auc": 0.8}, ids[1]: {"accuracy": 0.7625}}
+    monkeypatch.setattr(executions.Details, "metrics", property(lambda self: moved.get(self.run.run_id) or found(self)))
+    lines = [line.split() for line in automl("compare", *ids).stdout.splitlines()]
+    assert ["metric", *ids, "change"] in lines
+    assert ["accuracy", "0.7500", "0.7625", "+0.0125"] in lines
+    assert ["auc", "0.8000", "-"] in lines
+
+
 def test_dry_run_shows_what_differs_and_starts_nothing(automl: Automl, states: States) -> None:
     result = automl("start", "--dry-run", "--input", '{"accuracy_threshold": 0.8, "max_runtime_sec": 3600}', "--json")
     assert json.loads(result.stdout)["changes"] == {"accuracy_threshold": {"deployed": 0.5, "run": 0.8}}
