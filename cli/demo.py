@@ -143,6 +143,7 @@ def _ask(
     output, variables = result.finished.output or {}, result.finished.variables  # pyright: ignore[reportOptionalMemberAccess]
     name = output["endpoint"]["name"]
     result.endpoint_status = cloud.client("sagemaker").describe_endpoint(EndpointName=name)["EndpointStatus"]
+    bucket, _, key = output["run_prefix"].removeprefix("s3://").partition("/")
     if is_telco:
         customers = telco.load()
         row = customers[customers["customer_id"] == "CUST_004001"].drop(columns=telco.TARGET)
@@ -152,13 +153,16 @@ def _ask(
             "customer CUST_004001, outside the training range",
         )
     else:
-        bucket, _, key = output["run_prefix"].removeprefix("s3://").partition("/")
         lines = cloud.client("s3").get_object(Bucket=bucket, Key=f"{key}/evaluation/input/test.jsonl")["Body"]
         body, content_type, who = next(lines.iter_lines()).decode(), "application/jsonlines", "a row that was held out"
     said = cloud.client("sagemaker-runtime").invoke_endpoint(
         EndpointName=name, ContentType=content_type, Body=body.encode()
     )
-    result.prediction = read_answer(said["Body"].read(), variables["run"]["settings"]["problem_type"])
+    prepared = (
+        cloud.client("s3").get_object(Bucket=bucket, Key=f"{key}/preprocessing/preprocessing.json")["Body"].read()
+    )
+    problem_type = variables["run"]["settings"]["problem_type"]
+    result.prediction = read_answer(said["Body"].read(), problem_type, json.loads(prepared)["labels"])
     return f"Asked about {who}, raw as it is:\n{body.strip()}", result.prediction
 
 

@@ -104,6 +104,8 @@ def problem_type_of(table: csv_table.CsvTable) -> str:
     counts = _labels(table).value_counts()
     if len(counts) <= 2:
         return BINARY
+    if csv_table.is_nearly_a_quantity(table):  # which is refused, naming the value that is no number
+        return REGRESSION
     numeric = csv_table.as_quantity(table).frame[table.target].dtype.kind in "iuf"
     quantity = numeric and (len(counts) > MOST_CLASSES or counts.min() < LEAST_OF_A_CLASS)
     return REGRESSION if quantity else MULTICLASS

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from automl_pipeline import answers
+from automl_pipeline.labels import Labels
 
 from cli.watching import Finished
 
@@ -56,10 +58,15 @@ class Result:
         }
 
 
-def read_answer(body: bytes, problem_type: str) -> dict[str, Any]:
-    """An endpoint's answer to one row: `label`, its `probability` and all `probabilities`, or a regression's `value`."""
+def read_answer(body: bytes, problem_type: str, labels: Sequence[str] = ()) -> dict[str, Any]:
+    """An endpoint's answer to one row: `label`, its `probability` and all `probabilities`, or a regression's `value`.
+
+    `labels`: the classes as the training data spells them, which the answer may not.
+    """
     (answer,) = answers.read(body)
     if problem_type == "Regression":
         return {"value": float(answer.label)}
-    told = answer.probabilities()
-    return {"label": answer.label, "probability": told[answer.label], "probabilities": told}
+    spelled = Labels(labels).spelled
+    told = {spelled(label): probability for label, probability in answer.probabilities().items()}
+    label = spelled(answer.label)
+    return {"label": label, "probability": told[label], "probabilities": told}

@@ -30,11 +30,6 @@ def unusable(labels: Sequence[str], target: str) -> str:
                 f"Class {_shown(label)} of target column {target!r} holds a comma, a double quote or a line break, which "
                 "does not survive in the CSV that the model answers with. Rename the class."
             )
-    if "None" in labels:
-        return (
-            f"Class 'None' of target column {target!r} is a word that readers of CSV take for a missing value, and Autopilot "
-            "may leave its rows out. Rename the class, or leave the cells empty if they have no value."
-        )
     senses = [_sense(label) for label in labels]
     if None in senses:  # one text among them, and all of them are read as texts
         return ""

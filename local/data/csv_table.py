@@ -24,6 +24,8 @@ from processing.words import bare, is_code, is_missing, is_missing_label
 MIN_ROWS = 500  # Autopilot's own minimum
 MAX_FEATURES = 2500  # of a feature group
 
+MOST_CLASSES = 20  # with more distinct values, most of them numbers, a target is taken for a quantity
+NEARLY_ALL = 0.9
 MOST_PROBLEMS = 5  # lines named before the rest is counted
 
 _SHOWN_NAMES = 20
@@ -73,6 +75,15 @@ def as_quantity(table: CsvTable) -> CsvTable:
     if table.frame[table.target].dtype != object:
         return table
     return replace(table, frame=table.frame.assign(**{table.target: _typed(table.frame[table.target])}))
+
+
+def is_nearly_a_quantity(table: CsvTable) -> bool:
+    """Whether the target is one of numbers but for a few values."""
+    values = table.frame[table.target].dropna()
+    if values.dtype != object or values.nunique() <= MOST_CLASSES:
+        return False
+    numbers = [_NUMBER.fullmatch(value) and np.isfinite(float(value)) and not is_code(value) for value in values]
+    return NEARLY_ALL <= sum(map(bool, numbers)) / len(numbers) < 1
 
 
 def with_types(frame: pd.DataFrame, text: Sequence[str] = ()) -> pd.DataFrame:

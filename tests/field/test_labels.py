@@ -48,11 +48,6 @@ ALIKE = {
     ("1.1", "1.10", "2"): "Classes '1.1' and '1.10' of target column 'churn' cannot be told apart",
     ("TRUE", "False", "True"): "Classes 'TRUE' and 'True' of target column 'churn' cannot be told apart",
     ("9007199254740993", "5", "6"): "Class '9007199254740993' of target column 'churn' is an integer beyond 2^53",
-    (
-        "None",
-        "basic",
-        "pro",
-    ): "Class 'None' of target column 'churn' is a word that readers of CSV take for a missing value",
 }
 
 
@@ -129,10 +124,16 @@ def test_infinite_target_is_the_value_that_is_named(tmp_path: Path, odd: str | N
         content = file.read_text().replace(",inf\n", f",{odd}\n")
         file = tmp_path / "table.csv"
         file.write_text(content)
+    assert f"and 'spend' holds {odd or 'inf'!r} in data row {row}." in Asked(file, target="spend").refusal()
     asked = Asked(file, target="spend", problem_type="Regression")
     assert f"holds {odd or 'inf'!r} in data row {row}." in asked.refusal()
     with pytest.raises(query_result.UnusableDataError, match=f"holds '[^']+' in row {row} of data/raw/"):
         run_job(tmp_path, texts(file), "spend", "Regression", ["customer_id"])
+
+
+@pytest.mark.parametrize("label", ["None", "none", "-"])
+def test_words_that_may_be_a_class_are_one(tmp_path: Path, label: str) -> None:
+    assert classes(tmp_path, made(tmp_path, label, "+")) == {label, "+"}
 
 
 @pytest.mark.parametrize("word", ["NA", "null", "NaN", "?"])

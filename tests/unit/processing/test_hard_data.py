@@ -168,11 +168,6 @@ UNUSABLE = {
         "Target column 'churn' must be numeric for Regression, and holds 'inf' in row 3 of data/raw/; "
         "set problem_type to a classification or fix the data.",
     ),
-    "class None": (
-        Case(lambda frame: frame.assign(churn=cycle("None", "basic", "pro")), problem=MULTICLASS),
-        "Class 'None' of target column 'churn' is a word that readers of CSV take for a missing value, and Autopilot may "
-        "leave its rows out. Rename the class, or leave the cells empty if they have no value.",
-    ),
     "one quantity": (
         Case(lambda frame: frame.assign(churn="5"), problem=REGRESSION),
         "Target column 'churn' has one value only (5.0); there is nothing to learn. "

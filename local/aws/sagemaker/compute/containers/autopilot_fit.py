@@ -77,7 +77,10 @@ class RefusedError(Exception):
 
 
 def read(files: list[str], target: str) -> pd.DataFrame:
-    """The job's CSV files as one table; the target as its texts, empty ones missing."""
+    """The job's CSV files as one table; the target as texts, spelled as a reader that infers types leaves them.
+
+    Autopilot reads its data so: `01` is the number 1 and is answered as `1`, `true` as `True`, and words for missing are.
+    """
     tables: list[Any] = []
     for file in files:
         header = pd.read_csv(file, nrows=0).columns
@@ -86,9 +89,10 @@ def read(files: list[str], target: str) -> pd.DataFrame:
                 f"ClientError: The target attribute {target!r} is not a column of {Path(file).name}. Columns: "
                 f"{', '.join(map(str, header[:40]))}. The first line must be a header."
             )
-        missing = {name: [""] if name == target else list(STR_NA_VALUES) for name in header}
-        tables.append(pd.read_csv(file, dtype={target: str}, na_values=missing, keep_default_na=False))
+        # Autopilot's image has a pandas before 2.0 (autogluon 0.4.3), to which `None` is a word like any other.
+        tables.append(pd.read_csv(file, na_values=STR_NA_VALUES - {"None"}, keep_default_na=False))
     table = pd.concat(tables, ignore_index=True).dropna(subset=[target])
+    table[target] = table[target].astype(str)
     truths = table.select_dtypes("bool").columns
     return table.astype(dict.fromkeys(truths, str))  # as their texts, which is how requests spell them
 
