@@ -12,10 +12,14 @@ from automl_pipeline import settings
 
 from local.aws import faults
 from local.data import csv_table, telco
+from local.data.event_times import event_times
 from processing import labels
 
 MOST_CLASSES = 20
 """A numeric target with more distinct values than this is taken for a quantity."""
+
+EVENT_TIME = "event_time"
+"""The column that says when each record was true; without one, all are of now."""
 
 LEAST_ROWS = 625
 """Autopilot trains on 500 rows or more, and a fifth is held out: what processing/preprocess.py asks for."""
@@ -120,10 +124,15 @@ def _table(options: Options, problems: list[str]) -> csv_table.CsvTable | None:
         problems.append("--csv needs --target COLUMN (what to predict) and --id-column COLUMN (what identifies a row).")
         return None
     try:
-        return csv_table.read_table(options.csv, options.target, options.id_column)
+        table = csv_table.read_table(options.csv, options.target, options.id_column)
+        if EVENT_TIME in table.frame.columns:
+            event_times(table.frame[EVENT_TIME])
+        return table
     except csv_table.InvalidTableError as error:
         problems += error.problems
-        return None
+    except ValueError as error:  # of the event times
+        problems += str(error).split("\n")
+    return None
 
 
 def _telco() -> csv_table.CsvTable:

@@ -213,8 +213,8 @@ def _row_problems(frame: pd.DataFrame, target: str, id_column: str) -> tuple[lis
     repeated = int(ids.dropna().duplicated().sum())
     if repeated:
         warnings.append(
-            f"{repeated} rows repeat an id in {id_column!r}: of one id the newest record counts, which is the last "
-            "one in the file."
+            f"{repeated} rows repeat an id in {id_column!r}: of one id the newest record counts, which is "
+            + ("the one with the latest event_time." if "event_time" in frame.columns else "the last one in the file.")
         )
     newest = frame.loc[~ids.duplicated(keep="last"), target]
     targets = _labels(newest)

@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from botocore.exceptions import ClientError
 
+from local.data.event_times import event_times
 from processing.names import PARTITION_COLUMNS, STORE_COLUMNS, feature_names
 
 CATALOG = "AwsDataCatalog"
@@ -125,7 +126,10 @@ def as_records(frame: pd.DataFrame, record_identifier: str, event_time: str = "e
     columns = feature_names(records.columns)
     records = records.rename(columns=columns)
     identifier, moment = columns[record_identifier], columns[event_time]
-    records[moment] = _event_times(records[moment])
+    try:
+        records[moment] = event_times(records[moment])
+    except ValueError as error:
+        raise FeatureStoreError(str(error)) from None
     return Records(records, columns, identifier, moment, feature_definitions(records))
 
 
@@ -258,20 +262,6 @@ def _feature_type(values: pd.Series) -> str:
     if pd.api.types.is_integer_dtype(values):
         return "Integral"
     return "Fractional" if pd.api.types.is_float_dtype(values) else "String"
-
-
-def _event_times(values: pd.Series) -> pd.Series:
-    """Any points in time as texts that the Feature Store takes; without a zone they count as UTC."""
-    try:
-        moments = pd.to_datetime(values, utc=True, format="ISO8601" if values.dtype == object else None)
-    except (ValueError, TypeError) as error:
-        raise FeatureStoreError(
-            f"Column {values.name!r} holds something that is not an ISO-8601 time: {error}. "
-            "Write it like 2026-11-23T21:00:00Z, or rename the column."
-        ) from None
-    if moments.isna().any():
-        raise FeatureStoreError(f"Column {values.name!r} has no time in {int(moments.isna().sum())} rows.")
-    return moments.dt.strftime(_EVENT_TIME_FORMAT)
 
 
 def _wait_until_created(sagemaker: Any, name: str) -> dict[str, Any]:

@@ -163,9 +163,13 @@ def test_new_group_without_stack_asks_for_place_and_role_at_once(
 @pytest.mark.parametrize(
     ("change", "options", "said"),
     [
-        (("2026-01-02T00:00:00+02:00", "someday"), ("--event-time-column", "sold at"), "not an ISO-8601 time"),
+        (
+            ("2026-01-02T00:00:00+02:00", "someday"),
+            ("--event-time-column", "sold at"),
+            "which is no time that can be told",
+        ),
         (("sold at", "event_time"), (), "--event-time-column, or rename it"),
-        (("", ""), ("--event-time-column", "sold"), "not an ISO-8601 time"),
+        (("", ""), ("--event-time-column", "sold"), "which is no time that can be told"),
         (("", ""), ("--event-time-column", "when"), "is no column"),
         (("Price", "rooms"), (), "more than once"),
     ],
