@@ -105,7 +105,7 @@ def _by_prediction(predicted: numpy.ndarray, residuals: numpy.ndarray) -> list[d
         low, median, high = (float(value) for value in numpy.quantile(residuals[rows], [0.05, 0.5, 0.95]))
         found.append(
             {
-                "mean_prediction": float(predicted[rows].mean()),
+                "median_prediction": float(numpy.median(predicted[rows])),
                 "rows": len(rows),
                 "low": low,
                 "median": median,

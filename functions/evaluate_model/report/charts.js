@@ -93,7 +93,7 @@
     },
     "by-prediction": () => {
       const column = (name) => residuals.by_prediction.map((group) => group[name]);
-      return {data: sorted(column("mean_prediction"), column("low"), column("median"), column("high")), axes: axes("Prediction", "Error", short, short),
+      return {data: sorted(column("median_prediction"), column("low"), column("median"), column("high")), axes: axes("Prediction", "Error", short, short),
         scales: {x: {time: false}}, bands: [{series: [3, 1], fill: color("wash")}],
         series: [x("Prediction", amount), line("5% below", "soft", amount, {width: 1}), line("Median", "mark", amount, {points: {show: true, size: 6, fill: color("mark")}}), line("5% above", "soft", amount, {width: 1})],
         hooks: {draw: [(chart) => level(chart, 0)]}};

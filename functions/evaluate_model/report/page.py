@@ -35,6 +35,10 @@ def render(
     preprocessing, settings = preprocessing or {}, settings or {}
     target = (preprocessing.get("renames") or {}).get(target, target)  # the column's own name
     regression = document["problem_type"] == "Regression"
+    warnings = list(dict.fromkeys([*_warnings(document), *data.warnings(preprocessing)]))
+    charts = tables.of(document, target)
+    # The picture that says most stands on the first screen.
+    first = next((chart for chart in charts if chart["id"] in ("gains", "points")), None)
     style = _asset("vendor/uPlot.min.css") + _asset("style.css")
     scripts = [_asset("vendor/uPlot.iife.min.js"), _asset("charts.js")]
     return (
@@ -51,7 +55,8 @@ def render(
             headline=story.headline(document, target),
             useless=story.useless(document),
             verdict=story.verdict(document),
-            warnings=list(dict.fromkeys([*_warnings(document), *data.warnings(preprocessing)])),
+            warnings=warnings,
+            mark=("warned" if warnings else "good") if document["passed"] else "bad",
             gains=story.gains(document),
             tiles=_tiles(document),
             metrics=_metrics(document),
@@ -60,7 +65,8 @@ def render(
             conditions=(document.get("gate") or {}).get("conditions", []),
             classes=[] if regression else _classes(document),
             confusion=None if regression else _confusion(document),
-            charts=tables.of(document, target),
+            first=first,
+            charts=[chart for chart in charts if chart is not first],
             trade_rows=tables.by_threshold(document),
             suggestion=story.threshold(document),
             choosing_rows=((document.get("threshold") or {}).get("suggested") or {}).get("rows_chosen_on"),
@@ -138,6 +144,12 @@ def _names(document: Document) -> list[str]:
     ]
 
 
+def _words(document: Document, name: str) -> words.Metric:
+    """Of more than two classes, these three are means over the classes."""
+    mean = len(document["labels"]) > 2 and name in ("precision", "recall", "f1_score")
+    return words.metric(f"{name}_macro" if mean else name)
+
+
 def _metrics(document: Document) -> dict[str, Any]:
     """A row for each metric, and which columns any of them fills."""
     rows = []
@@ -147,7 +159,7 @@ def _metrics(document: Document) -> dict[str, Any]:
         rows.append(
             {
                 "name": name,
-                "words": words.metric(name),
+                "words": _words(document, name),
                 "value": words.exact(name, document[name]),
                 "interval": interval and " to ".join(words.exact(name, bound) for bound in interval),
                 "baseline": None if baseline is None else words.exact(name, baseline),
@@ -167,7 +179,7 @@ def _tiles(document: Document) -> list[dict[str, Any]]:
         interval, baseline = _interval(document, name), _beside(document, "baseline", name)
         tiles.append(
             {
-                "title": words.metric(name).title,
+                "title": _words(document, name).title,
                 "value": words.value_of(name, document[name]),
                 "interval": interval and "–".join(words.value_of(name, bound) for bound in interval),
                 "baseline": None if baseline is None else words.value_of(name, baseline),

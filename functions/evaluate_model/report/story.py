@@ -66,7 +66,7 @@ def headline(document: Document, target: str) -> str:
 
 def _regression_headline(document: Document, target: str) -> str:
     rmse, baseline = document["rmse"], document.get("baseline_rmse")
-    text = f"Predicts {words.short(target)} to within {words.amount(rmse)} (root mean squared error)"
+    text = f"Predicts {words.short(target)} with a typical error of {words.amount(rmse)} (root mean squared)"
     if baseline is None:
         return f"{text}."
     if not _above(baseline, rmse):
@@ -119,7 +119,7 @@ def gains(document: Document) -> str | None:
     # Between two thresholds lie rows of one score, in no order: a straight line.
     held = float(numpy.interp(_TOP, curve["shares_of_rows"], curve["shares_of_positives"]))
     times = held / _TOP
-    worth = f"{times:.1f} times as many as" if times > 1.05 else "no more than"
+    worth = f"{times:.1f} times as many as" if times > 1.05 else "fewer than" if times < 0.95 else "no more than"
     return (
         f"Ranked by the model, the top {_TOP:.0%} of rows hold {words.whole_share(held)} of all {words.short(positive)}, "
         f"{worth} the same number of rows picked at random."

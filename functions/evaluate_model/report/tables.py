@@ -121,7 +121,7 @@ def _regression(document: Document, target: str) -> list[Document]:
             )
         )
     if groups := residuals.get("by_prediction"):
-        columns = ("mean_prediction", "low", "median", "high")
+        columns = ("median_prediction", "low", "median", "high")
         charts.append(
             _chart(
                 "by-prediction",

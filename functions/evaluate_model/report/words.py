@@ -114,7 +114,15 @@ def whole_share(value: float) -> str:
 def value_of(name: str, value: float) -> str:
     """A metric's value as people read it first: a percentage, a score or an amount."""
     kind = metric(name).kind
-    return share(value) if kind == "share" else amount(value) if kind == "amount" else f"{value:.3f}"
+    return (
+        share(value)
+        if kind == "share"
+        else amount(value)
+        if kind == "amount"
+        else f"{value:.3f}"
+        if abs(value) < 1000
+        else f"{value:.3g}"
+    )
 
 
 def exact(name: str, value: float) -> str:

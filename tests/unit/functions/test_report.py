@@ -153,6 +153,7 @@ def test_multiclass_names_its_commonest_confusions() -> None:
     labels = [f"c{number:02}" for number in range(30)]
     page = rendered(whole(evaluation.of_classes(truth, Answers(said, probabilities.max(axis=1), probabilities), labels, 29), labels, 150))  # fmt: skip
     assert page.title == "Right in 147 of 150 rows, where always answering c00 is right in 5."
+    assert "Recall (macro)" in page.text
     assert "c03c07360.0%" in page.text.replace("\n", "")
     assert "Calibration" in page.text
 
