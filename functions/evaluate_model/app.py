@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import urlparse
 
+import associations
 import boto3
 import evaluation
 import gate
@@ -84,6 +85,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         "objective_metric_name": event["objective_metric_name"],
         "accuracy_threshold": threshold,
         "run_id": event["run_id"],
+        "associations": _associations(event["test_uri"] + "test.csv", target, answers, predicted, len(labels)),
         "versions": {module.__name__: module.__version__ for module in (numpy, pandas, sklearn)},
         **gate.judge(evaluated, event["objective_metric_name"], threshold, settings),
     }
@@ -121,6 +123,20 @@ def _truth(uri: str, target: str, labels: list[str]) -> numpy.ndarray:
     if not labels:
         return column.to_numpy(dtype=float)
     return pandas.Categorical(column, categories=labels).codes.astype(numpy.int64)
+
+
+def _associations(
+    uri: str, target: str, answers: predictions.Answers | None, predicted: numpy.ndarray, classes: int
+) -> list[dict[str, Any]]:
+    """Of the first test rows; the rest of the file is not read."""
+    features = pandas.read_csv(_body(uri), nrows=associations.ROWS).drop(columns=target)
+    if answers is None:
+        numbers = predicted[: len(features), None]
+    elif answers.probabilities is not None:
+        numbers = answers.probabilities[: len(features)]
+    else:
+        numbers = numpy.eye(classes)[predicted[: len(features)]]
+    return associations.describe(features, numbers)
 
 
 def _positive(prepared: dict[str, Any], labels: list[str]) -> int:

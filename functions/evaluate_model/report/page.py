@@ -17,7 +17,7 @@ _FOLDER = Path(__file__).parent
 _MOST_CLASSES_DRAWN = 20
 _CONFUSIONS_LISTED = 20
 _NOT_METRICS = frozenset({"rows", "accuracy_threshold", "decision_threshold"})
-_BESIDE = ("baseline_", "champion_")
+_LEAST_SHARE = 0.005
 
 Document = dict[str, Any]
 
@@ -71,7 +71,7 @@ def render(
             suggestion=story.threshold(document),
             choosing_rows=((document.get("threshold") or {}).get("suggested") or {}).get("rows_chosen_on"),
             chart_data=_chart_data(document),
-            drivers=_drivers(document),
+            drivers=_drivers(document, preprocessing.get("renames") or {}),
             columns=data.columns(preprocessing),
             facts=data.facts(document, preprocessing),
             settings=[(words.words(name), words.listed(value)) for name, value in sorted(settings.items())],
@@ -130,17 +130,17 @@ def _interval(document: Document, name: str) -> tuple[float, float] | None:
     return (found["lower"], found["upper"]) if found else None
 
 
-def _beside(document: Document, group: str, name: str) -> float | None:
-    """The baseline's or the champion's value of a metric. The first evaluations had two of the baseline's alone."""
-    values = (document.get(group) or {}).get("metrics") or {}
-    return values.get(name, document.get(f"{group}_{name}"))
+def _baseline(document: Document, name: str) -> float | None:
+    """The baseline's value of a metric. The first evaluations had two of its metrics alone."""
+    values = (document.get("baseline") or {}).get("metrics") or {}
+    return values.get(name, document.get(f"baseline_{name}"))
 
 
 def _names(document: Document) -> list[str]:
     return [
         name
         for name, value in document.items()
-        if isinstance(value, float) and name not in _NOT_METRICS and not name.startswith(_BESIDE)
+        if isinstance(value, float) and name not in _NOT_METRICS and not name.startswith("baseline_")
     ]
 
 
@@ -154,8 +154,7 @@ def _metrics(document: Document) -> dict[str, Any]:
     """A row for each metric, and which columns any of them fills."""
     rows = []
     for name in _names(document):
-        interval = _interval(document, name)
-        baseline, champion = (_beside(document, group, name) for group in ("baseline", "champion"))
+        interval, baseline = _interval(document, name), _baseline(document, name)
         rows.append(
             {
                 "name": name,
@@ -163,11 +162,10 @@ def _metrics(document: Document) -> dict[str, Any]:
                 "value": words.exact(name, document[name]),
                 "interval": interval and " to ".join(words.exact(name, bound) for bound in interval),
                 "baseline": None if baseline is None else words.exact(name, baseline),
-                "champion": None if champion is None else words.exact(name, champion),
             }
         )
-    columns = {key for row in rows for key in ("interval", "baseline", "champion") if row[key]}
-    return {"rows": rows, **{key: key in columns for key in ("interval", "baseline", "champion")}}
+    columns = {key for row in rows for key in ("interval", "baseline") if row[key]}
+    return {"rows": rows, **{key: key in columns for key in ("interval", "baseline")}}
 
 
 def _tiles(document: Document) -> list[dict[str, Any]]:
@@ -176,7 +174,7 @@ def _tiles(document: Document) -> list[dict[str, Any]]:
     names = [name for name in wanted if isinstance(document.get(name), float)][:4]
     tiles = []
     for name in names:
-        interval, baseline = _interval(document, name), _beside(document, "baseline", name)
+        interval, baseline = _interval(document, name), _baseline(document, name)
         tiles.append(
             {
                 "title": _words(document, name).title,
@@ -222,12 +220,10 @@ def _chart_data(document: Document) -> Document:
     return {"positive": positive if positive is None else words.short(positive), **known}
 
 
-def _drivers(document: Document) -> list[dict[str, Any]]:
-    """What the model looks at most, if the evaluation knows: the ten features of the largest importance."""
-    given = document.get("importance") or []
-    pairs = given.items() if isinstance(given, dict) else ((item["feature"], item["importance"]) for item in given)
-    ranked = sorted(pairs, key=lambda pair: -pair[1])[:10]
-    most = max((value for _, value in ranked), default=0)
+def _drivers(document: Document, names: dict[str, str]) -> list[dict[str, Any]]:
+    """The ten columns that the answers go along with most."""
     return [
-        {"name": words.short(name), "value": value, "part": max(value / most, 0)} for name, value in ranked if most > 0
+        {"name": words.short(names.get(row["column"], row["column"])), "share": row["share"]}
+        for row in (document.get("associations") or [])[:10]
+        if row["share"] >= _LEAST_SHARE
     ]

@@ -128,6 +128,14 @@ def test_evaluation_of_an_earlier_version_is_a_page_too() -> None:
     assert "figure" not in page.tags
 
 
+def test_columns_that_answers_go_along_with_have_their_own_names() -> None:
+    shares = [{"column": "plan", "share": 0.42}, {"column": "age", "share": 0.1}, {"column": "x", "share": 0.001}]
+    prepared = PREPROCESSING | {"renames": {"plan": "Plan (new)"}}
+    text = Page(report.render(binary() | {"associations": shares}, target="churn", preprocessing=prepared)).text
+    assert "Its answers go along most with Plan (new) and age." in text
+    assert "Plan (new)42.0%" in text
+
+
 def test_columns_and_warnings_are_those_of_the_data_note() -> None:
     text = re.sub(r"\s+", " ", rendered(binary()).text)
     assert "The model was trained on 2 columns; 1 was left out." in text
