@@ -88,6 +88,12 @@ def test_unknown_version_is_refused_with_those_there_are(automl: Automl, deploye
         assert f"{first} (Approved)" in refused.stderr
 
 
+def test_version_is_approved_by_the_run_that_registered_it(automl: Automl, deployed: dict[str, Any]) -> None:
+    version = deployed["model_package_arn"].rsplit("/", 1)[1]
+    said = automl("approve", deployed["run_id"])
+    assert f"Version {version} is approved already." in said.stdout, said.stderr
+
+
 def test_rejected_version_is_never_deployed_until_it_is_approved(automl: Automl, cloud: Cloud, first: int) -> None:
     newest = max(package["ModelPackageVersion"] for package in cloud.packages())
     assert automl("reject", newest, "--reason", "odd data").returncode == 0
