@@ -141,6 +141,8 @@ def listed(value: Any) -> str:
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, dict):
+        return " ".join(f"{words(key).lower()} {listed(part)}" for key, part in value.items())
     if isinstance(value, Sequence) and not isinstance(value, str):
         return ", ".join(map(listed, value))
     return f"{value:,}" if isinstance(value, int) and abs(value) >= 10_000 else str(value)

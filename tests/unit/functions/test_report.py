@@ -241,6 +241,7 @@ def test_vendored_library_is_the_one_that_is_named() -> None:
     [
         (words.share(0.99996), "over 99.9%"), (words.share(1.0), "100.0%"), (words.share(0.0001), "under 0.1%"),
         (words.share(0), "0.0%"), (words.amount(1234.5), "1,234"), (words.amount(0.00001), "1e-05"), (words.amount(0), "0.0000"),
+        (words.listed([{"metric": "recall", "at_least": 0.6}]), "metric recall at least 0.6"),
         (words.words("max_candidates"), "Max candidates"), (words.metric("recall_macro").title, "Recall (macro)"),
         (words.metric("weighted_f1_score").title, "F1 score (weighted)"), (words.metric("new_metric").title, "New metric"),
     ],
