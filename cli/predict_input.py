@@ -84,7 +84,7 @@ def check(path: Path) -> Table:
             if problem := reading.row_problem(row, len(first.cells)):
                 wrong += 1
                 if wrong <= MOST_PROBLEMS:
-                    problems.append(f"Row {row.number:,} (line {row.line:,}) {problem}.")
+                    problems.append(f"Row {row.number:,} {problem} (line {row.line:,}).")
     except reading.UnreadableError as error:
         raise RefusedError(f"{path} {error}.") from None
     except OSError as error:

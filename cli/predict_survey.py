@@ -74,7 +74,7 @@ def look(rows: Iterable[Row], features: Mapping[str, Mapping[str, Any]], where: 
         if wrong:
             found.refused += 1
             if found.refused <= MOST_PROBLEMS:
-                found.problems.append(f"Row {row.number:,} (line {row.line:,}): {'; '.join(wrong)}.")
+                found.problems.append(f"{'; '.join(wrong)} in row {row.number:,} (line {row.line:,}).")
     return found
 
 

@@ -93,15 +93,12 @@ def header_problem(text: str, cells: Sequence[str], following: Sequence[str] | N
 
 
 def row_problem(row: Row, width: int) -> str:
-    """What is wrong with a row under a header of `width` columns, as the sentence goes on after its line; "" if nothing."""
+    """What is wrong with a row under a header of `width` columns, as the sentence goes on after its place; "" if nothing."""
     if "\0" in row.text:
         return "holds a NUL character, at which readers of CSV stop"
     if len(row.cells) == width:
         return ""
-    return (
-        f"has {len(row.cells)} {'value' if len(row.cells) == 1 else 'values'} and the header names {width}: every line needs "
-        "one value for each column, and values that hold commas need double quotes"
-    )
+    return f"has {len(row.cells)} {'value' if len(row.cells) == 1 else 'values'} and the header names {width}"
 
 
 def reason(error: csv.Error) -> str:

@@ -125,7 +125,8 @@ def read_texts(path: Path) -> pd.DataFrame:
     if wrong:
         more = len(wrong) - MOST_PROBLEMS
         named = [f"line {row.line:,} {problem}." for row, problem in wrong[:MOST_PROBLEMS]]
-        raise InvalidTableError(named + ([f"{more:,} more lines are like that."] if more > 0 else []))
+        remedy = "Every line needs one value for each column, and values that hold commas need double quotes."
+        raise InvalidTableError([*named, *([f"{more:,} more lines are like that."] if more > 0 else []), remedy])
     columns = zip(*(row.cells for row in rows), strict=True) if rows else ((),) * len(names)
     return pd.DataFrame(
         {

@@ -134,9 +134,9 @@ SEED = (
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (SEED, "Row 1 (line 2) has 11 values and the header names 12: every line needs one value for each column"),
-        ("tenure,plan\n1,x\n\n2,x,y\n3\n", "Row 3 (line 5) has 1 value and the header names 2"),
-        ('tenure,plan\n1,"a\nb"\n2\n', "Row 2 (line 4) has 1 value and the header names 2"),
+        (SEED, "Row 1 has 11 values and the header names 12 (line 2)."),
+        ("tenure,plan\n1,x\n\n2,x,y\n3\n", "Row 2 has 3 values and the header names 2 (line 4).\n       Row 3 has 1 value and"),
+        ('tenure,plan\n1,"a\nb"\n2\n', "Row 2 has 1 value and the header names 2 (line 4)."),
         ("", "is empty."),
         ("\ufeff", "is empty."),
         ("tenure,plan\n", "has a header and no row."),
@@ -149,7 +149,7 @@ SEED = (
         ("1,One year\n2,x\n", "It must be a header."),
         ('tenure,plan\n1,x\n2,"x\n3,x\n', "in the row that begins at line 3, a double quote is not closed."),
         ('tenure,plan\n1,"x"y\n', "in the row that begins at line 2, a value goes on behind its closing double quote"),
-        ("tenure,plan\n1,x\0\n", "Row 1 (line 2) holds a NUL character"),
+        ("tenure,plan\n1,x\0\n", "Row 1 holds a NUL character, at which readers of CSV stop (line 2)."),
         (b"tenure,plan\n1,x\n2,Gr\xf6\xdfe\n", "is not UTF-8 at line 3 (looks like Windows-1252, byte 0xf6)."),
         (b"a" * 9000 + b"\n" * 3 + b"\xff", "is not UTF-8 at line 4 ("),
         ("tenure,plan\n1,x\n".encode("utf-16"), "is UTF-16, not UTF-8."),
@@ -230,8 +230,8 @@ def test_all_rows_that_the_model_would_refuse_are_named_before_anything_is_sent(
     file.write_text(bad.replace("CUST_4,4,", "CUST_4,NA,"))
     shown = automl("predict", "--input-csv", file)
     assert shown.exit_code == 1
-    assert "Row 25 (line 26): 'tenure' must be a number, and is 'row 3 of\\n4'." in shown.stderr
-    assert "Row 31 (line 33): 'tenure' must be a number, and is 'n.a.'." in shown.stderr
+    assert "'tenure' must be a number, and is 'row 3 of\\n4' in row 25 (line 26)." in shown.stderr
+    assert "'tenure' must be a number, and is 'n.a.' in row 31 (line 33)." in shown.stderr
     assert "CUST_4," not in shown.stderr
     assert endpoint.bodies == []
     file.write_text(table(60))

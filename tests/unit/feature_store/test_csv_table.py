@@ -106,8 +106,8 @@ def test_what_is_no_csv(tmp_path: Path, content: bytes, said: str) -> None:
 
 def test_lines_with_too_many_values(write: Write) -> None:
     assert problems(write(rows(3) + "1,2,3,4\n")) == [
-        "line 5 has 4 values and the header names 3: every line needs one value for each column, and values that hold "
-        "commas need double quotes."
+        "line 5 has 4 values and the header names 3.",
+        "Every line needs one value for each column, and values that hold commas need double quotes.",
     ]
 
 
@@ -115,7 +115,7 @@ def test_lines_one_value_short_or_all_too_wide(write: Write) -> None:
     assert problems(write(rows(3) + '"7\n7",2,no\n\n8,2\n'))[0].startswith("line 8 has 2 values")
     wide = problems(write("id,amount,left\n" + "1,2,yes,zzz\n" * 9))
     assert [line.split(" and ")[0] for line in wide[:5]] == [f"line {line} has 4 values" for line in range(2, 7)]
-    assert wide[5:] == ["4 more lines are like that."]
+    assert wide[5] == "4 more lines are like that."
 
 
 @pytest.mark.parametrize("cell", ['"5" pipe"', '"a"b', '"" x'])
