@@ -182,24 +182,36 @@ def test_batch_transform(
 
 
 def transformed(cloud: Cloud, body: str, kind: str, split: str) -> Answers:
-    """What a transform job of the model that serves makes of this object."""
+    """What a transform job of the model that serves makes of this object, under the role that evaluates."""
     sagemaker, s3 = cloud.client("sagemaker"), cloud.client("s3")
     config = sagemaker.describe_endpoint(EndpointName=ENDPOINT)["EndpointConfigName"]
     [variant] = sagemaker.describe_endpoint_config(EndpointConfigName=config)["ProductionVariants"]
+    served = sagemaker.describe_model(ModelName=variant["ModelName"])
     bucket = cloud.deployed.outputs["BucketName"]
     name = f"parity-{time.time_ns()}"
+    stack = cloud.client("cloudformation").describe_stack_resource(
+        StackName="automl-pipeline", LogicalResourceId="JobRole"
+    )
+    role = cloud.client("iam").get_role(RoleName=stack["StackResourceDetail"]["PhysicalResourceId"])["Role"]["Arn"]
+    sagemaker.create_model(ModelName=name, ExecutionRoleArn=role, Containers=served["Containers"])
     prefix = f"{cloud.deployed.outputs['Prefix']}/runs/{name}"
-    s3.put_object(Bucket=bucket, Key=f"{prefix}/in/rows", Body=body.encode())
+    s3.put_object(Bucket=bucket, Key=f"{prefix}/evaluation/input/rows", Body=body.encode())
     sagemaker.create_transform_job(
         TransformJobName=name,
-        ModelName=variant["ModelName"],
+        ModelName=name,
         BatchStrategy="MultiRecord",
         TransformInput={
-            "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{bucket}/{prefix}/in/"}},
+            "DataSource": {
+                "S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": f"s3://{bucket}/{prefix}/evaluation/input/"}
+            },
             "ContentType": kind,
             "SplitType": split,
         },
-        TransformOutput={"S3OutputPath": f"s3://{bucket}/{prefix}/out/", "Accept": "text/csv", "AssembleWith": "Line"},
+        TransformOutput={
+            "S3OutputPath": f"s3://{bucket}/{prefix}/evaluation/predictions/",
+            "Accept": "text/csv",
+            "AssembleWith": "Line",
+        },
         TransformResources={"InstanceType": "ml.m5.xlarge", "InstanceCount": 1},
     )
     deadline = time.monotonic() + 120
@@ -207,7 +219,7 @@ def transformed(cloud: Cloud, body: str, kind: str, split: str) -> Answers:
         assert time.monotonic() < deadline
         time.sleep(0.2)
     assert told["TransformJobStatus"] == "Completed", told
-    return read(cloud.object(f"s3://{bucket}/{prefix}/out/rows.out").decode())
+    return read(cloud.object(f"s3://{bucket}/{prefix}/evaluation/predictions/rows.out").decode())
 
 
 PICKLED = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")

@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas
 import pytest
+from automl_pipeline import answers
 
 from local.data import telco
 
@@ -53,7 +54,8 @@ def answered(cloud: Cloud, customers: pandas.DataFrame) -> list[list[str]]:
     said = cloud.client("sagemaker-runtime").invoke_endpoint(
         EndpointName="automl-pipeline", ContentType="text/csv", Body=customers.to_csv(index=False)
     )
-    return list(csv.reader(said["Body"].read().decode().splitlines()))
+    told = [(answer.label, answer.probabilities()) for answer in answers.read(said["Body"].read())]
+    return [[label, repr(each[label]), repr(each["Yes"])] for label, each in told]
 
 
 def test_customers_that_the_model_never_saw(automl: Automl, cloud: Cloud, tmp_path: Path) -> None:
@@ -62,14 +64,14 @@ def test_customers_that_the_model_never_saw(automl: Automl, cloud: Cloud, tmp_pa
     status, out, err = ended(automl("--input-csv", tmp_path / "customers.csv"))
     assert status == 0, err
     header, *rows = rows_of(tmp_path / "customers.predictions.csv")
-    assert header == [*customers.columns, "prediction", "probability"]
-    assert [row[:-2] for row in rows] == rows_of(tmp_path / "customers.csv")[1:]
-    assert [row[-2:] for row in rows] == answered(cloud, customers)
-    right = sum(row[-2] == row[-3] for row in rows) / len(rows)
+    assert header == [*customers.columns, "prediction", "probability", "probability_Yes"]
+    assert [row[:-3] for row in rows] == rows_of(tmp_path / "customers.csv")[1:]
+    assert [row[-3:] for row in rows] == answered(cloud, customers)
+    right = sum(row[-3] == row[-4] for row in rows) / len(rows)
     assert right > 0.75  # `churn` is among the columns: the model does not read it
     assert "3,043 rows" in out
     assert "CUST_004001" in out
-    assert f"Predicted: No {sum(row[-2] == 'No' for row in rows):,}, Yes" in out
+    assert f"Predicted: No {sum(row[-3] == 'No' for row in rows):,}, Yes" in out
     assert err == ""
 
 
@@ -139,9 +141,8 @@ def test_ended_on_the_way_the_same_command_goes_on(
     assert status == 0, err
     assert f"Going on after row {kept:,} of {COPIES * telco.ROWS:,}." in out
     _, *rows = rows_of(output)
-    assert [row[:-2] for row in rows] == rows_of(many)[1:]
-    answers = answered(cloud, telco.load())
-    assert [row[-2:] for row in rows] == answers * COPIES
+    assert [row[:-3] for row in rows] == rows_of(many)[1:]
+    assert [row[-3:] for row in rows] == answered(cloud, telco.load()) * COPIES
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv"]
 
 
