@@ -42,7 +42,8 @@ class Evaluation:
         """What the quality gate said, and what people should know of the model, one line each."""
         document = self.document
         if verdict := document.get("verdict"):
-            return [verdict, *(f"Warning: {warning}" for warning in document.get("warnings") or [])]
+            said = [document["summary"]] if "summary" in document else []
+            return [*said, verdict, *(f"Warning: {warning}" for warning in document.get("warnings") or [])]
         name = document["gate_metric"]
         verdict = "reaches" if document["passed"] else "is below"
         return [f"Gate: {name} {document[name]:.4f} {verdict} the threshold {document['accuracy_threshold']}"]

@@ -89,6 +89,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         "versions": {module.__name__: module.__version__ for module in (numpy, pandas, sklearn)},
         **gate.judge(evaluated, event["objective_metric_name"], threshold, settings),
     }
+    document["summary"] = report.headline(document, (prepared.get("renames") or {}).get(target, target))
     _write(event["evaluation_uri"], json.dumps(document, indent=1).encode(), "application/json")
     page = report.render(
         document,

@@ -4,5 +4,6 @@
 """
 
 from report.page import render
+from report.story import headline
 
-__all__ = ["render"]
+__all__ = ["headline", "render"]

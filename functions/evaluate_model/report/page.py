@@ -52,7 +52,7 @@ def render(
             regression=regression,
             target=target,
             positive=None if regression else story.positive_class(document),
-            headline=story.headline(document, target),
+            headline=document.get("summary") or story.headline(document, target),
             useless=story.useless(document),
             verdict=story.verdict(document),
             warnings=warnings,

@@ -23,8 +23,16 @@ def test_evaluation_of_the_first_version_is_told_by_its_threshold() -> None:
 
 
 def test_verdict_and_warnings_are_told_in_their_own_words() -> None:
-    told = evaluation(verdict="Passes the gate.", warnings=["No better than always answering 'No'."])
-    assert told.judgement == ["Passes the gate.", "Warning: No better than always answering 'No'."]
+    told = evaluation(
+        summary="Finds 0 of the 70 rows.",
+        verdict="Passes the gate.",
+        warnings=["No better than always answering 'No'."],
+    )
+    assert told.judgement == [
+        "Finds 0 of the 70 rows.",
+        "Passes the gate.",
+        "Warning: No better than always answering 'No'.",
+    ]
 
 
 def test_metric_stands_beside_its_interval_and_the_baseline() -> None:

@@ -276,4 +276,7 @@ def test_regression_is_judged_in_the_targets_unit(evaluate: Evaluate, s3: Any) -
     )
     assert answer["metrics"]["rmse"] == pytest.approx(0.5)
     assert answer["gate_metric"] == "r2"
+    summary = json.loads(written(s3, "evaluation.json"))["summary"]
+    assert summary.startswith("Predicts churn with a typical error of 0.5000 (root mean squared)")
+    assert summary in Reader(written(s3, "report.html")).text
     assert "Predicted and true values" in Reader(written(s3, "report.html")).text
