@@ -133,8 +133,8 @@ def _plan_endpoint(stack: Stack, found: Plan) -> None:
     except ClientError as error:
         if "Could not find" not in str(error):
             raise
-    # Names that the deployment machine gives: <endpoint>-v<version>-<digest>.
-    own = re.compile(rf"{re.escape(name)}-v[0-9]+-[0-9a-f]{{8}}")
+    # Names that the deployment machine gives: <endpoint>-v<version>-<digest>-<attempt>, a configuration with one attempt more.
+    own = re.compile(rf"{re.escape(name)}-v[0-9]+-[0-9a-f]{{8}}(-[0-9]+){{1,2}}")
     configs = sagemaker.get_paginator("list_endpoint_configs").paginate(NameContains=f"{name}-v")
     for config in [row["EndpointConfigName"] for page in configs for row in page["EndpointConfigs"]]:
         if own.fullmatch(config):

@@ -157,11 +157,24 @@ def stop(stack: Stack, reference: str | None) -> Run:
     return run
 
 
+# Steps after the AutoML job: a run that fails there has paid for its model.
+_AFTER_AUTOML = ("CreateModel", "EvaluateModel", "RegisterModel")
+
+
 def retry(stack: Stack, reference: str | None) -> str:
-    """Start a new run with the input of one that has ended. Returns its ARN. Raises RefusedError if that one still runs."""
-    states, arn = client("stepfunctions"), runs.arn_of(reference, stack)
-    described = states.describe_execution(executionArn=arn)
-    run = of(described)
-    if run.status == "RUNNING":
-        raise RefusedError(f"Run {run.run_id} is still running. Stop it first: {typed(f'stop {run.run_id}')}")
-    return runs.start(json.loads(described.get("input") or "{}"), stack)
+    """Start a new run with the input of one that has ended, going on from its AutoML job if that is done. Returns its ARN.
+
+    Raises RefusedError if the run still runs, or if its version is registered and only has to be deployed.
+    """
+    found = details(stack, reference)
+    if found.run.status == "RUNNING":
+        raise RefusedError(f"Run {found.run.run_id} is still running. Stop it first: {typed(f'stop {found.run.run_id}')}")
+    step = found.finished.failed_step
+    if step == "DeployEndpoint":
+        raise RefusedError(
+            f"Run {found.run.run_id} registered its version and failed to deploy it. Deploy it again: {typed('deploy')}"
+        )
+    given = dict(found.given)
+    if step in _AFTER_AUTOML:
+        given.setdefault("resume_from", found.run.run_id)
+    return runs.start(given, stack)

@@ -130,7 +130,7 @@ def retry(
     run: RunReference = None,
     watch: Annotated[bool, typer.Option("--watch", help="Show the steps until it has ended.")] = False,
 ) -> None:
-    """Start a new run with the input of an earlier one.
+    """Start a new run with the input of an earlier one, going on from its AutoML job if that is done.
 
     Example: automl retry 20261123-231053-b8653242 --watch
     """

@@ -61,6 +61,7 @@ def steps_in(events: Iterable[Event]) -> list[Step]:
     for event in events:
         entered = event.get("stateEnteredEventDetails")
         name = step_of_states().get(entered["name"]) if entered else None
+        name = None if name == "Capacity" else name  # a wait for capacity belongs to the step that waits
         bad_end = event["type"] in _BAD_ENDS
         if steps and steps[-1].ended is None:
             ends = bad_end or event["type"] == "ExecutionSucceeded" or (name and name != steps[-1].name)

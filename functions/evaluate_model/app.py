@@ -35,11 +35,11 @@ def _s3() -> Any:
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Writes evaluation.json, report.html and known_row.json, and answers with the metrics and what the quality gate looks at.
+    """Writes evaluation.json, report.html and deployment.json, and answers with the metrics and what the quality gate looks at.
 
     `event`: run_id, bucket, test_uri, predictions_uri, preprocessing_uri, evaluation_input_uri (folders), evaluation_uri,
-    report_uri, known_row_uri (files), target_attribute_name, problem_type, objective_metric_name, accuracy_threshold, and
-    `settings`: all settings of the run.
+    report_uri, deployment_uri (files), deployment (what deployment.json says besides the known row),
+    target_attribute_name, problem_type, objective_metric_name, accuracy_threshold, and `settings`: all settings of the run.
     Returns {"metrics": numbers by name, "gate_metric", "gate_value", "passed", "verdict": a sentence, "warnings":
     sentences, "positive_class", "registry": texts for the registry entry, "rows", "evaluation_uri"}. Raises UnusablePredictionsError.
     """
@@ -100,8 +100,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         region=os.environ.get("AWS_REGION"),
     )
     _write(event["report_uri"], page.encode(), "text/html; charset=utf-8")
-    if asked is not None:
-        _write(event["known_row_uri"], json.dumps(asked).encode(), "application/json")
+    deployment = event["deployment"] | ({"known_row": asked} if asked is not None else {})
+    _write(event["deployment_uri"], json.dumps(deployment).encode(), "application/json")
     numbers = {name: value for name, value in evaluated.items() if isinstance(value, float)}
     logger.info("Evaluated", run_id=event["run_id"], rows=len(truth), passed=document["passed"], **numbers)
     return {

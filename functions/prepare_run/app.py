@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from functools import cache
 from typing import Any
@@ -34,6 +35,7 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """
     try:
         chosen = settings.resolve(event["input"], settings.deployed())
+        _check_resumed(chosen)
     except settings.InvalidInputError as error:
         logger.info("Input refused", problems=error.problems)
         raise InvalidInputError(error.problems) from None
@@ -50,6 +52,27 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     _put_container_code(chosen.bucket, f"{chosen.prefix}/code/{sha256}", contents)
     logger.info("Run prepared", run_id=run["id"])
     return run
+
+
+def _check_resumed(chosen: settings.Settings) -> None:
+    """Raises settings.InvalidInputError if the run to resume left nothing to go on from, or for another target."""
+    if chosen.resume_from is None:
+        return
+    key = f"{chosen.prefix}/runs/{chosen.resume_from}/preprocessing/preprocessing.json"
+    try:
+        left = json.loads(_s3().get_object(Bucket=chosen.bucket, Key=key)["Body"].read())
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchKey":
+            raise
+        raise settings.InvalidInputError(
+            [f"resume_from: run {chosen.resume_from} left no preprocessing to go on from. Leave it out to start anew."]
+        ) from None
+    asked = {"target": chosen.target_attribute_name.lower(), "problem_type": chosen.problem_type}
+    different = [f"{name} {left[name]}" for name, value in asked.items() if left[name] != value]
+    if different:
+        raise settings.InvalidInputError(
+            [f"resume_from: run {chosen.resume_from} was for {' and '.join(different)}. Use its settings, or leave it out."]
+        )
 
 
 def _put_container_code(bucket: str, prefix: str, contents: dict[str, bytes]) -> None:

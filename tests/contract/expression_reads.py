@@ -12,6 +12,8 @@ from functools import cache
 from typing import Any
 
 import jsonata
+from automl_pipeline import deployment
+from automl_pipeline.settings import Settings
 
 from local.aws.stepfunctions import sdk_shapes
 from tests.contract import machines, recordings
@@ -196,8 +198,19 @@ def _parsed(node: Any) -> Shape:
     """What a text holds, by the member that it is: an object of S3, an execution's output, or else an error's Cause."""
     member = node.steps[-1].value if node.type == "path" else None
     if member == "Body":
-        return Made({"row": ANYTHING, "answer": SCALAR, "value": SCALAR})  # known_row.json, by functions/evaluate_model
+        return _deployment_document()
     return _deployments_answer() if member == "Output" else _causes()
+
+
+@cache
+def _deployment_document() -> Shape:
+    """registration/deployment.json, of a stack that was given everything, with what functions/evaluate_model adds."""
+    settings = Settings(
+        bucket="bucket", feature_store_bucket="store", subnet_ids="subnet-1", security_group_ids="sg-1",
+        kms_key_arn="arn:aws:kms:us-west-2:000000000000:key/0123abcd", data_capture_percentage=50,
+    )  # fmt: skip
+    document = deployment.document(settings, [{"Key": "automl:stack", "Value": "automl"}])
+    return seen([{**document, "known_row": {"row": {"tenure": 1}, "answer": "No", "value": 1.5}}])
 
 
 @cache

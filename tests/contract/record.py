@@ -68,7 +68,8 @@ _REPORTED = {
 GIVEN_TO_TASKS = {
     "StopProcessingJob": {"jobs": ["one"]},
     "StopTransformJob": {"jobs": ["one"]},
-    "RestoreScalableTarget": {"released": {"targets": [{"low": 1, "high": 5}], "policies": [1000]}},
+    "RegisterScalableTarget": {"failure": None},
+    "PutScalingPolicy": {"failure": {"error": "EndpointFailed", "cause": "no container answers."}},
     "DeleteOldConfig": {"old": ["one", "two"]},
     "DeleteOldModel": {"old": ["one", "two"]},
 }
@@ -86,6 +87,8 @@ PROTECTED = {
     "automl_security": {"EnableInterContainerTrafficEncryption": True, "VolumeKmsKeyId": _KEY, **_VPC},
 }
 
+_REFUSED = {"error": "SageMaker.SageMakerException", "cause": "Cannot update in-progress endpoint"}
+_WRONG = {"state": "CheckAnswer", "error": "SmokeTestFailed", "cause": "Version 2 came up, but answered otherwise."}
 BEGINNINGS = [
     *(
         Beginning("training", state, {"run": PROTECTED})
@@ -109,59 +112,50 @@ BEGINNINGS = [
         )
     ),
     Beginning("deployment", "CheckApproved", {"package": {"approval": "Rejected"}}),
+    Beginning("deployment", "CheckApproved", {"package": {"approval": "Approved", "document": ""}}),
+    Beginning("deployment", "ReadDeployment", {"package": {"document": "nothing/is/here"}}, own_role=True),
     *(
         Beginning(
-            "deployment", "PreparationRefused", {"visit": {"refused": 0}, "failure": {"error": "x", "cause": cause}}
+            "deployment",
+            "CheckAnswer",
+            {"answer": "250.5", "deployment": {"known_row": {"answer": "250.4", "value": value}}},
         )
-        for cause in ("Could not find model", "not today")
-    ),
-    *(
-        Beginning("deployment", "CheckAnswer", {"answer": "250.5", "known_row": {"answer": "250.4", "value": value}})
         for value in (250.4, None)
     ),
     *(
-        Beginning("deployment", "Unverified", {"endpoint": endpoint, "package": {"name": "mine"}, "visit": visit})
-        for endpoint, visit in (
-            ({"status": "RollingBack"}, {}),
-            ({"status": "InService", "config": "another"}, {"called_back": False, "requested": True}),
-            ({"status": "InService", "config": "mine", "reason": ""}, {"called_back": False, "requested": False}),
-            ({"status": "InService", "config": "mine", "reason": ""}, {"called_back": True, "requested": True}),
-            ({"status": "InService", "config": "mine", "reason": "no"}, {"called_back": True, "requested": True}),
-            ({"status": "InService", "config": "mine"}, {"called_back": False, "requested": True, "previous": ""}),
+        Beginning(
+            "deployment",
+            "EndpointStatus",
+            {
+                "endpoint": {"status": status, "config": config, "reason": reason},
+                "config": "mine",
+                "asked": asked,
+                "refused": refused,
+                "failure": failure,
+                "previous": {"config": "other", "scaling": []},
+            },
+        )
+        for status, config, reason, asked, refused, failure in (
+            ("InService", "other", "unhealthy", True, None, None),
+            ("InService", "other", "", True, _REFUSED, None),
+            ("InService", "other", "", True, None, _WRONG),
+            ("InService", "mine", "no", True, _REFUSED, _WRONG),
+            ("Failed", "mine", "", True, None, None),
+            ("Failed", "mine", "no answer", True, None, _WRONG),
+            ("UpdateRollbackFailed", "other", "stuck", False, None, None),
+            ("OutOfService", "mine", "", True, None, _WRONG),
+            ("None", "", "Rate exceeded", True, None, None),
+            ("None", "", "Rate exceeded", True, _REFUSED, None),
+            ("Failed", "other", "no answer", False, None, None),
         )
     ),
-    Beginning(
-        "deployment",
-        "EndpointStatus",
-        {
-            "endpoint": {"status": "InService", "config": "other", "reason": "unhealthy"},
-            "visit": {"requested": True, "previous": "other"},
-        },
+    *(
+        Beginning(
+            "deployment", "RollBack", {"asked": asked, "previous": {"config": config, "scaling": []}, "failure": _WRONG}
+        )
+        for asked, config in ((False, ""), (True, ""), (True, "other"))
     ),
-    Beginning(
-        "deployment",
-        "EndpointStatus",
-        {
-            "endpoint": {"status": "InService", "config": "other", "reason": ""},
-            "visit": {"requested": True, "previous": "another"},
-        },
-    ),
-    Beginning(
-        "deployment",
-        "EndpointStatus",
-        {"endpoint": {"status": "Failed", "config": "other", "reason": "no answer"}, "visit": {"requested": True}},
-    ),
-    Beginning(
-        "deployment",
-        "EndpointStatus",
-        {"endpoint": {"status": "Failed", "config": "other", "reason": "no answer"}, "visit": {"requested": False}},
-    ),
-    Beginning("deployment", "EndpointStatus", {"endpoint": {"status": "UpdateRollbackFailed", "reason": "stuck"}}),
     Beginning("deployment", "DeploymentFailed", {"failure": {"error": "States.Timeout", "cause": ""}}),
-    # One after the other: the first finds the target that a whole run registered, the second finds none.
-    Beginning("deployment", "RemoveScalableTarget", {"package": {"settings": {"burstable": False}}}, own_role=True),
-    Beginning("deployment", "RemoveScalableTarget", {"package": {"settings": {"burstable": True}}}, own_role=True),
-    Beginning("deployment", "PutScalingPolicy", {"visit": {"refused": 20}}, own_role=True),
     *(
         Beginning("failure", "ReadFailure", given={"detail": {**_EVENT, **detail}})
         for detail in (
@@ -180,7 +174,7 @@ BEGINNINGS = [
         )
     ),
     # What whole runs need only when something goes wrong, under the machines' own roles. The endpoint goes last.
-    Beginning("deployment", "RemoveFailedEndpoint", {"notify": False}, own_role=True),
+    Beginning("deployment", "RemoveEndpoint", {"failure": _WRONG}, own_role=True),
 ]
 
 
@@ -428,10 +422,11 @@ class Recorder:
         start = {"stateMachineArn": self._arns["deployment"]}
         back_to = json.dumps({"model_package_arn": f"{package.rsplit('/', 1)[0]}/1"})
         self._ended(self._states.start_execution(**start, input=back_to))
-        bucket, _, key = f"{run['run_prefix']}/evaluation/known_row.json".removeprefix("s3://").partition("/")
+        bucket, _, key = f"{run['run_prefix']}/registration/deployment.json".removeprefix("s3://").partition("/")
         s3 = self._cloud.client("s3")
-        known = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
-        s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(known | {"answer": "Neither"}))
+        document = json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+        document["known_row"]["answer"] = "Neither"
+        s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(document))
         self._ended(self._states.start_execution(**start, input=json.dumps({"model_package_arn": package})))
 
     def _no_deployment_runs(self) -> None:
@@ -442,7 +437,7 @@ class Recorder:
             time.sleep(0.3)
 
     def _register_as_another_tool_would(self, package: str) -> str:
-        """A version without the wishes that this pipeline's runs leave in its metadata."""
+        """A version without the metadata that this pipeline's runs leave."""
         sagemaker = self._cloud.client("sagemaker")
         described = sagemaker.describe_model_package(ModelPackageName=package)
         return sagemaker.create_model_package(

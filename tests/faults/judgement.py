@@ -11,7 +11,7 @@ from tests.faults.kinds import REASON, Case, Task
 from tests.faults.stage import Ending, Stage, World
 from tests.faults.ways import Way
 
-_SERVES = re.compile(r"Version \d+ (serves|was asked to serve)|may serve by now|still serves")
+_SERVES = re.compile(r"(Version \d+|-v\d\S+) (serves|was asked to serve)|may serve by now|still serves")
 
 
 def verdict(case: Case, way: Way, ending: Ending) -> str:
@@ -173,7 +173,7 @@ def _endpoint(before: World, after: World, executions: list[Ending], told: str) 
         if before.endpoint and before.endpoint["EndpointStatus"] == "InService":
             yield "the endpoint that served is gone"
         return
-    if after.endpoint["EndpointStatus"] != "InService" and "could not be removed and is still there" not in told:
+    if after.endpoint["EndpointStatus"] != "InService" and "could not be removed; if it is still there" not in told:
         yield f"a half-made endpoint is left: {after.endpoint}"
     requested = any(_requested(one) for one in executions)
     if not requested:

@@ -244,30 +244,36 @@ class Stage:
     # -- how things are before an execution
 
     def _make_versions(self) -> None:
-        """A first run, and versions that want other things of their endpoint."""
+        """A first run, and versions of the same model: one to deploy, one that waits for approval."""
         ending = self.play("training", FEWER, [], self.new_name())
         assert ending.status == "SUCCEEDED", (ending.error, ending.cause)
         first = ending.output["model_package_arn"]
         self.versions = {"first": first}
-        for name, wishes in {
-            "second": {},
-            "larger": {"inference_instance_type": "ml.m5.2xlarge"},
-            "unscaled": {"enable_autoscaling": "false"},
-            "pending": None,
-        }.items():
-            self.versions[name] = self._copy(
-                first, wishes or {}, "Approved" if wishes is not None else "PendingManualApproval"
-            )
+        document = self._object(f"{ending.output['run_prefix']}/registration/deployment.json").read()
+        for name in ("second", "pending"):
+            run = f"s3://{self.outputs['BucketName']}/{self.outputs['Prefix']}/runs/{name}"
+            self._put(f"{run}/registration/deployment.json", document)
+            status = "PendingManualApproval" if name == "pending" else "Approved"
+            self.versions[name] = self._copy(first, run, status)
         self.settle()
 
-    def _copy(self, package: str, wishes: dict[str, str], status: str) -> str:
+    def _object(self, uri: str) -> Any:
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        return self.client("s3").get_object(Bucket=bucket, Key=key)["Body"]
+
+    def _put(self, uri: str, body: bytes) -> None:
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        self.client("s3").put_object(Bucket=bucket, Key=key, Body=body)
+
+    def _copy(self, package: str, run: str, status: str) -> str:
+        """Another version with the same containers, as if the run had registered it."""
         sagemaker = self.client("sagemaker")
         described = sagemaker.describe_model_package(ModelPackageName=package)
         return sagemaker.create_model_package(
             ModelPackageGroupName=described["ModelPackageGroupName"],
             ModelApprovalStatus=status,
             InferenceSpecification=described["InferenceSpecification"],
-            CustomerMetadataProperties={**described["CustomerMetadataProperties"], **wishes},
+            CustomerMetadataProperties={**described["CustomerMetadataProperties"], "run_prefix": run},
         )["ModelPackageArn"]
 
     def parameter(self, name: str) -> str:

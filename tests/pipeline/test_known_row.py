@@ -43,16 +43,18 @@ def other(cloud: Cloud, deployed: dict[str, Any]) -> dict[str, Any]:
 @pytest.fixture
 def wrong(cloud: Cloud, other: dict[str, Any]) -> Any:
     """The second version's known row says what no model here answers."""
-    bucket, _, key = f"{other['run_prefix']}/evaluation/known_row.json".removeprefix("s3://").partition("/")
+    bucket, _, key = f"{other['run_prefix']}/registration/deployment.json".removeprefix("s3://").partition("/")
     s3 = cloud.client("s3")
     right = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-    s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(json.loads(right) | {"answer": "Neither"}).encode())
+    document = json.loads(right)
+    document["known_row"]["answer"] = "Neither"
+    s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(document).encode())
     yield
     s3.put_object(Bucket=bucket, Key=key, Body=right)
 
 
 def test_deployment_tells_the_known_answer(cloud: Cloud, deployed: dict[str, Any]) -> None:
-    known = json.loads(cloud.object(f"{deployed['run_prefix']}/evaluation/known_row.json"))
+    known = json.loads(cloud.object(f"{deployed['run_prefix']}/registration/deployment.json"))["known_row"]
     assert deployed["smoke_test"].startswith(f"passed: {known['answer']},")
 
 
@@ -76,17 +78,27 @@ def test_a_wrong_answer_brings_back_what_served_with_its_autoscaling_and_one_mai
     assert _scaling(cloud) == scaling != ([], [])
 
 
-def test_a_version_whose_run_is_gone_is_deployed_without_asking(cloud: Cloud, other: dict[str, Any]) -> None:
-    bucket, _, key = f"{other['run_prefix']}/evaluation/known_row.json".removeprefix("s3://").partition("/")
+@pytest.mark.parametrize("gone", ["document", "row"])
+def test_a_version_without_its_document_is_refused_and_without_a_row_is_not_asked(
+    cloud: Cloud, other: dict[str, Any], gone: str
+) -> None:
+    bucket, _, key = f"{other['run_prefix']}/registration/deployment.json".removeprefix("s3://").partition("/")
     s3 = cloud.client("s3")
-    known = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    document = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
     s3.delete_object(Bucket=bucket, Key=key)
+    if gone == "row":
+        rest = {name: value for name, value in json.loads(document).items() if name != "known_row"}
+        s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(rest).encode())
     try:
-        output = json.loads(_deploy(cloud, other["model_package_arn"])["output"])
+        described = _deploy(cloud, other["model_package_arn"])
     finally:
-        s3.put_object(Bucket=bucket, Key=key, Body=known)
-    assert output["outcome"] == "Deployed"
-    assert output["smoke_test"].startswith("skipped")
+        s3.put_object(Bucket=bucket, Key=key, Body=document)
+    if gone == "row":
+        output = json.loads(described["output"])
+        assert (output["outcome"], output["smoke_test"][:7]) == ("Deployed", "skipped")
+    else:
+        assert described["error"] == "NoDeploymentDocument"
+        assert "automl deploy --version" in described["cause"]
 
 
 @pytest.mark.usefixtures("wrong")

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from automl_pipeline import deployment
 from automl_pipeline.settings import Settings
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# Instances with disks of their own, which are encrypted in hardware: SageMaker refuses a key for their volumes.
-_OWN_DISKS = re.compile(r"ml\.([a-z]+[0-9]+[a-z]*d[a-z]*|g[56]e?|p5[a-z]*|trn1n?|i[34][a-z]*)\.")
 
 
 @dataclass(frozen=True)
@@ -57,27 +55,31 @@ def describe(
     """Everything that the training machine needs to know of a run: `$run` in training.asl.yaml."""
     run_id, digest = execution.run_id, execution.digest
     run_key = f"{settings.prefix}/runs/{run_id}"
+    # Rows, preprocessing and AutoML job of an earlier run, if this one resumes it.
+    data_id = settings.resume_from or run_id
+    data_key = f"{settings.prefix}/runs/{data_id}"
     keys = {
         "model_info": f"{run_key}/model/model_info.json",
         "evaluation": f"{run_key}/evaluation/evaluation.json",
         "report": f"{run_key}/evaluation/report.html",
-        "known_row": f"{run_key}/evaluation/known_row.json",
         "registration": f"{run_key}/registration/registration.json",
+        "deployment": f"{run_key}/registration/deployment.json",
         "latest": f"{settings.prefix}/latest.json",
     }
     folders = {
-        "raw": f"{run_key}/data/raw/",
-        "train": f"{run_key}/data/train/",
-        "validation": f"{run_key}/data/validation/",
-        "test": f"{run_key}/data/test/",
-        "preprocessing": f"{run_key}/preprocessing/",
-        "evaluation_input": f"{run_key}/evaluation/input/",
+        "raw": f"{data_key}/data/raw/",
+        "train": f"{data_key}/data/train/",
+        "validation": f"{data_key}/data/validation/",
+        "test": f"{data_key}/data/test/",
+        "preprocessing": f"{data_key}/preprocessing/",
+        "evaluation_input": f"{data_key}/evaluation/input/",
         "predictions": f"{run_key}/evaluation/predictions/",
-        "automl": f"{run_key}/automl/",
+        "automl": f"{data_key}/automl/",
         "code": f"{settings.prefix}/code/{code_sha256}/",
-        "preprocess_model": f"{run_key}/preprocessing/model.tar.gz",
+        "preprocess_model": f"{data_key}/preprocessing/model.tar.gz",
     }
     bucket = settings.bucket
+    tags = _tags(settings, stack, run_id)
     bounds = (settings.customer_id_start, settings.customer_id_end)
     return {
         "id": run_id,
@@ -88,7 +90,7 @@ def describe(
         "prefix_uri": f"s3://{bucket}/{run_key}",
         "settings": settings.model_dump(),
         "names": {
-            "automl_job": f"automl-{run_id}",  # Autopilot allows 32 characters
+            "automl_job": f"automl-{data_id}",  # Autopilot allows 32 characters
             "processing_job": f"{settings.project_name}-{run_id}",
             "transform_job": f"{settings.project_name}-{run_id}",
             "model": f"{settings.project_name}-{int(execution.started.timestamp())}-{digest[:8]}",
@@ -101,7 +103,8 @@ def describe(
         "client_token": f"{run_id}-{digest[8:19]}",  # 36 characters, the most a model package's token may have
         "images": {"preprocess": image},
         "roles": {"job": job_role, "automl": automl_role},
-        **_tags(settings, stack, run_id),
+        **tags,
+        "deployment": deployment.document(settings, tags["stack_tags"]),
         **_protection(settings),
     }
 
@@ -139,23 +142,20 @@ def _tags(settings: Settings, stack: str, run_id: str) -> dict[str, Any]:
 
 def _protection(settings: Settings) -> dict[str, Any]:
     """Network and encryption, each in the form of the API that takes it; empty where the stack was given neither."""
-    key, vpc = settings.kms_key_arn, {}
-    if settings.subnet_ids and settings.security_group_ids:
-        subnets, groups = settings.subnet_ids.split(","), settings.security_group_ids.split(",")
-        vpc = {"VpcConfig": {"SecurityGroupIds": groups, "Subnets": subnets}}
-
-    def volume(instance_type: str = "") -> dict[str, str]:
-        return {"VolumeKmsKeyId": key} if key and not _OWN_DISKS.match(instance_type) else {}
-
+    key, volume = settings.kms_key_arn, "VolumeKmsKeyId"
     query = {"EncryptionConfiguration": {"EncryptionOption": "SSE_KMS", "KmsKey": key}} if key else {}
     return {
-        "network": {"EnableNetworkIsolation": settings.network_isolation, **vpc},
+        "network": deployment.network(settings),
         "encryption": {
             "query": query,
             "output": {"KmsKeyId": key} if key else {},
-            "processing_volume": volume(settings.processing_instance_type),
-            "transform_volume": volume(settings.transform_instance_type),
+            "processing_volume": deployment.key(settings, volume, settings.processing_instance_type),
+            "transform_volume": deployment.key(settings, volume, settings.transform_instance_type),
         },
         # Autopilot chooses its instances itself, and has no network isolation.
-        "automl_security": {"EnableInterContainerTrafficEncryption": bool(key), **volume(), **vpc},
+        "automl_security": {
+            "EnableInterContainerTrafficEncryption": bool(key),
+            **deployment.key(settings, volume),
+            **deployment.vpc(settings),
+        },
     }

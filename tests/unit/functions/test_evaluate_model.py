@@ -28,7 +28,8 @@ EVENT = {
     "evaluation_input_uri": f"{RUN}evaluation/input/",
     "evaluation_uri": f"{RUN}evaluation/evaluation.json",
     "report_uri": f"{RUN}evaluation/report.html",
-    "known_row_uri": f"{RUN}evaluation/known_row.json",
+    "deployment_uri": f"{RUN}registration/deployment.json",
+    "deployment": {"autoscaling": "switched off"},
     "target_attribute_name": "churn",
     "problem_type": "BinaryClassification",
     "objective_metric_name": "Accuracy",
@@ -71,7 +72,8 @@ def evaluate(s3: Any) -> Iterator[Evaluate]:
 
 
 def written(s3: Any, name: str) -> str:
-    key = f"mlops/automl_training/runs/r1/evaluation/{name}"
+    folder = "registration" if name == "deployment.json" else "evaluation"
+    key = f"mlops/automl_training/runs/r1/{folder}/{name}"
     return s3.get_object(Bucket=BUCKET, Key=key)["Body"].read().decode()
 
 
@@ -116,12 +118,20 @@ def test_metrics_are_those_of_scikit_learn(evaluate: Evaluate, s3: Any) -> None:
 
 def test_known_row_is_the_one_that_the_model_is_surest_of(evaluate: Evaluate, s3: Any) -> None:
     evaluate(["No", "Yes", "No"], [["No", 0.6], ["Yes", 0.9], ["No", 0.7]], ["No", "Yes"])
-    assert json.loads(written(s3, "known_row.json")) == {"row": {"age": 1}, "answer": '"Yes"', "value": None}
+    assert json.loads(written(s3, "deployment.json"))["known_row"] == {
+        "row": {"age": 1},
+        "answer": '"Yes"',
+        "value": None,
+    }
 
 
 def test_known_row_of_a_regression_is_a_number(evaluate: Evaluate, s3: Any) -> None:
     evaluate(["1.5", "2.5"], [["1.25"], ["2.5"]], [], problem_type="Regression")
-    assert json.loads(written(s3, "known_row.json")) == {"row": {"age": 0}, "answer": '"1.25"', "value": 1.25}
+    assert json.loads(written(s3, "deployment.json"))["known_row"] == {
+        "row": {"age": 0},
+        "answer": '"1.25"',
+        "value": 1.25,
+    }
 
 
 @pytest.mark.parametrize("label", ["a,b", 'a "b"', "two\nlines", "two\r\nlines", "\x85 and \u2028", ""])
