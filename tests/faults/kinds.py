@@ -13,6 +13,9 @@ from local.aws.stepfunctions.state_faults import JOBS
 from tests.contract import machines
 
 REASON = "ClientError: the disk of instance algo-1 is full"
+NO_CAPACITY = (
+    "CapacityError: Unable to provision requested ML compute capacity. Please retry using a different ML instance type."
+)
 
 
 @dataclass(frozen=True)
@@ -142,6 +145,8 @@ KINDS = [
     Kind("service error", {"error": "ServiceError", "times": ALWAYS}),
     Kind("invalid request", {"error": "Invalid", "times": ALWAYS}),
     Kind("job failed", {"outcome": "Failed", **_BADLY}, lambda task: task.starts),
+    Kind("no capacity", {"outcome": "Failed", "reason": NO_CAPACITY},
+         lambda task: task.operation.name in ("CreateProcessingJob", "CreateTransformJob"), recovers=True),
     # Nobody can stop an endpoint, only delete it.
     Kind("job stopped", {"outcome": "Stopped", **_BADLY}, lambda task: task.starts and "Endpoint" not in task.operation.name),
     Kind("task timeout", {"outcome": "TimedOut", "times": ALWAYS}),

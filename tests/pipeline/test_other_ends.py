@@ -40,6 +40,16 @@ def test_pending_version_is_deployed_when_someone_approves_it(cloud: Cloud, depl
     assert endpoint["EndpointStatus"] == "InService"
 
 
+def test_resumed_run_goes_on_from_the_earlier_automl_job(cloud: Cloud, deployed: dict[str, Any]) -> None:
+    execution = cloud.start(resume_from=deployed["run_id"], model_approval_status="PendingManualApproval")
+    output = json.loads(cloud.ended(execution)["output"])
+    assert output["outcome"] == "PendingApproval"
+    assert output["metrics"] == deployed["metrics"]
+    history = cloud.client("stepfunctions").get_execution_history(executionArn=execution, maxResults=1000)["events"]
+    entered = {event["stateEnteredEventDetails"]["name"] for event in history if "stateEnteredEventDetails" in event}
+    assert entered.isdisjoint({"ExtractFeatures", "PreprocessData", "StartAutoMLJob"})
+
+
 def failure_mail(cloud: Cloud, before: int) -> tuple[str, str]:
     [mail] = cloud.mails()[before:]
     return mail["Subject"], mail.get_payload()

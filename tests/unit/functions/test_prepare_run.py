@@ -171,3 +171,39 @@ def test_container_code_lies_once_under_its_content(prepare: Callable[[Any], dic
     assert {path.name for path in PROCESSING.glob("*.py")} == set(contents)
     for name, content in contents.items():
         assert s3.get_object(Bucket=BUCKET, Key=folder + name)["Body"].read() == content
+
+
+RESUMED = "20261122-080000-0a1b2c3d"
+
+
+@pytest.fixture
+def earlier(s3: Any) -> Iterator[str]:
+    """An earlier run that has preprocessed its rows."""
+    key = f"{PREFIX}/runs/{RESUMED}/preprocessing/preprocessing.json"
+    left = {"target": "churn", "problem_type": "BinaryClassification"}
+    s3.put_object(Bucket=BUCKET, Key=key, Body=json.dumps(left).encode())
+    yield RESUMED
+    s3.delete_object(Bucket=BUCKET, Key=key)
+
+
+def test_resumed_run_takes_rows_and_model_from_the_earlier_one_and_writes_its_own(
+    prepare: Callable[[Any], dict[str, Any]], earlier: str
+) -> None:
+    run = prepare({"resume_from": earlier})
+    assert run["names"]["automl_job"] == f"automl-{earlier}"
+    assert run["names"]["transform_job"].endswith(run["id"])
+    taken = {name for name, uri in run["uris"].items() if f"/runs/{earlier}/" in uri}
+    assert taken == {
+        "raw", "train", "validation", "test", "preprocessing", "evaluation_input", "automl", "preprocess_model",
+    }  # fmt: skip
+
+
+def test_nothing_is_resumed_that_is_not_there_or_was_for_another_target(
+    prepare: Callable[[Any], dict[str, Any]], earlier: str
+) -> None:
+    with pytest.raises(settings.InvalidInputError) as nothing:
+        prepare({"resume_from": "20261122-080000-ffffffff"})
+    assert "left no preprocessing to go on from" in refused(nothing.value)[0]
+    with pytest.raises(settings.InvalidInputError) as other:
+        prepare({"resume_from": earlier, "target_attribute_name": "income"})
+    assert "was for target churn" in refused(other.value)[0]
