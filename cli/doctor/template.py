@@ -134,6 +134,8 @@ class Resolver:
 
     def _attribute(self, name: str, attribute: str) -> str:
         kind, physical = self._physical(name)
+        if (kind, attribute) == ("AWS::SSM::Parameter", "Value"):
+            return str(self.value(self.template["Resources"][name]["Properties"]["Value"]))
         partition, region, account = (self._pseudo[f"AWS::{one}"] for one in ("Partition", "Region", "AccountId"))
         if attribute in ("Name", "QueueName"):
             return re.split(r"[:/]", physical)[-1]
