@@ -99,6 +99,11 @@ BEGINNINGS = [
     Beginning("training", "AutoMLJobStatus", {"automl": {"status": "Failed", "failure_reason": "AlgorithmError"}}),
     Beginning("training", "AutoMLJobStatus", {"automl": {"status": "Completed", "containers": []}}),
     Beginning("training", "AutoMLJobStatus", {"automl": {"status": "Stopped", "containers": []}}),
+    Beginning(
+        "training",
+        "CheckCapacity",
+        {"failure": {"state": "TransformTestData", "error": "x", "cause": "CapacityError: no instance"}, "waits": 0},
+    ),
     *(
         Beginning(
             "failure", "ReadFailure", given={**_REPORTED, "failure": {"state": state, "error": error, "cause": cause}}
@@ -221,7 +226,8 @@ class Recorder:
 
     def whole_runs(self) -> None:
         """Runs of the training machine, and with them of the deployment machine, that end in each way."""
-        self._run("Deployed", **FEWER)
+        first = self._run("Deployed", **FEWER)
+        self._run("BelowThreshold", resume_from=first["run_id"], accuracy_threshold=0.99)
         self._run("Deployed", target_attribute_name="monthly_charges", problem_type="Regression",
                   objective_metric_name="RMSE", max_candidates=2, **FEWER)  # fmt: skip
         waiting = self._run("PendingApproval", model_approval_status="PendingManualApproval",

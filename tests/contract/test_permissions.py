@@ -17,7 +17,7 @@ _SCALING = "Application Auto Scaling checks it of its caller behind RegisterScal
 REVIEWED = {
     ("PrepareRunRole", "WriteOwnLog"): ({"logs:CreateLogStream", "logs:PutLogEvents"}, _LOGS),
     ("EvaluateModelRole", "WriteOwnLog"): ({"logs:CreateLogStream", "logs:PutLogEvents"}, _LOGS),
-    ("DeploymentRole", "SeeWhetherKnownRowIsThere"): (
+    ("DeploymentRole", "SeeWhetherDocumentIsThere"): (
         {"s3:ListBucket"},
         "S3 asks it of whoever looks for an object that is not there; the local cloud answers without",
     ),
