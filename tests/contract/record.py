@@ -118,7 +118,12 @@ BEGINNINGS = [
     ),
     Beginning("deployment", "CheckApproved", {"package": {"approval": "Rejected"}}),
     Beginning("deployment", "CheckApproved", {"package": {"approval": "Approved", "document": ""}}),
-    Beginning("deployment", "ReadDeployment", {"package": {"document": "nothing/is/here"}}, own_role=True),
+    Beginning(
+        "deployment",
+        "ReadDeployment",
+        {"package": {"document": f"{local_cloud.STACK}/runs/none/registration/deployment.json"}},
+        own_role=True,
+    ),
     *(
         Beginning(
             "deployment",
