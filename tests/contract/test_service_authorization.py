@@ -39,6 +39,7 @@ BEYOND = {
 NOT_OURS = {
     ("states:DescribeExecution", "express"): "Standard machines have no Express executions",
     ("states:StopExecution", "express"): "likewise",
+    ("states:ListExecutions", "maprun"): "it is asked for the executions of a machine, not of a Map Run",
 }
 # Keys that every request has.
 GLOBAL = ("aws:sourceaccount", "aws:sourcearn", "aws:securetransport", "aws:principalarn", "aws:resourceaccount")

@@ -69,8 +69,9 @@ class Task:
 
     @property
     def caught(self) -> list[str]:
-        """The errors of its API that it catches by name, as they come over the wire."""
-        named = {name.partition(".")[2] for rule in self.state["Catch"] for name in rule["ErrorEquals"]}
+        """The errors of its API that it catches by name and goes on from, as they come over the wire."""
+        rules = [rule for rule in self.state["Catch"] if not self._always_fails(rule["Next"])]
+        named = {name.partition(".")[2] for rule in rules for name in rule["ErrorEquals"]}
         codes = [shape.name for shape in self.operation.error_shapes]
         return [code for code in codes if f"{code.removesuffix('Exception')}Exception" in named]
 

@@ -47,6 +47,7 @@ ERROR_PREFIXES = {
     "athena": "Athena",
     "lambda": "Lambda",
     "glue": "Glue",
+    "sfn": "Sfn",
 }
 # What optimised integrations call their service where that differs.
 SDK_PREFIXES = {"states": "StepFunctions", "sns": "SNS"}

@@ -17,7 +17,7 @@ def test_every_state_names_a_step_that_people_know(machine: Path) -> None:
     states = yaml.safe_load(machine.read_text(encoding="utf-8"))["States"]
     for name, state in states.items():
         step, colon, _ = state["Comment"].partition(":")
-        assert colon and step in (*steps.STEPS, "Failure"), name
+        assert colon and step in (*steps.STEPS, "Capacity", "Failure"), name
         assert steps.step_of_states()[name] == step, f"{name} is in both machines, as different steps"
 
 
@@ -51,7 +51,7 @@ def test_failed_run_ends_with_the_step_that_failed(failed: Any) -> None:
 
 def test_step_counts_as_failed_as_soon_as_the_machine_tells_it(failed: Any) -> None:
     telling = next(
-        i for i, e in enumerate(failed.events) if e.get("stateEnteredEventDetails", {}).get("name") == "ExplainFailure"
+        i for i, e in enumerate(failed.events) if e.get("stateEnteredEventDetails", {}).get("name") == "ReportFailure"
     )
     assert [step.failed for step in steps.steps_in(failed.events[: telling + 1])] == [False, True]
 
