@@ -9,7 +9,7 @@ import os
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Callable, Sequence
+from typing import Callable, Mapping, Sequence
 
 import numpy
 from fitting import Feature
@@ -54,14 +54,19 @@ class Rows:
     seed: int
 
 
-def findings(rows: Rows, distinct: Sequence[int]) -> list[Finding]:
-    """All findings, the gravest first. `distinct`: for each feature how many different values it has, missing aside."""
+def findings(rows: Rows, distinct: Sequence[int], near_numeric: Mapping[str, Finding]) -> list[Finding]:
+    """All findings, the gravest first.
+
+    `distinct`: for each feature how many different values it has, missing aside. `near_numeric`: the findings of columns
+    that are nearly numeric, which are no identifiers for that.
+    """
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         leaks = list(threads.map(leak_of(rows), rows.features))
     leaking = [(feature.specification["name"], leak) for feature, leak in zip(rows.features, leaks) if leak]
     found = [Finding(f"Column {name!r} alone {leak}", True) for name, leak in leaking]
     found += duplicates(rows)
     ids = [f.specification["name"] for f, count in zip(rows.features, distinct) if is_id(f, count)]
+    found += near_numeric.values()
     found += [
         Finding(
             f"Column {name!r} has about one value a row, as an identifier does: a model learns those by heart. "
@@ -69,6 +74,7 @@ def findings(rows: Rows, distinct: Sequence[int]) -> list[Finding]:
             True,
         )
         for name in ids
+        if name not in near_numeric
     ]
     constant = [f.specification["name"] for f in rows.features if (f.values == f.values[0]).all()]
     if constant:
@@ -88,6 +94,10 @@ def listed(names: Sequence[str]) -> str:
     """Column names as they may stand in a sentence."""
     shown = ", ".join(repr(name) for name in names[:NAMED])
     return f"{cut(shown, 300)} and {len(names) - NAMED} more" if len(names) > NAMED else cut(shown, 300)
+
+
+def _together(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def leak_of(rows: Rows) -> Callable[[Feature], str | None]:
@@ -197,7 +207,7 @@ def classes(rows: Rows) -> list[Finding]:
     counts = numpy.bincount(rows.targets, minlength=len(rows.labels))
     found = [
         Finding(
-            f"{' and '.join(f'{cut(repr(label), 40)} ({count} rows)' for label, count in alike)} in target {rows.target!r} "
+            f"{_together([f'{cut(repr(label), 40)} ({count} rows)' for label, count in alike])} in target {rows.target!r} "
             "look like one class and are learned as several: use one spelling if they mean the same.",
             True,
         )
@@ -208,10 +218,10 @@ def classes(rows: Rows) -> list[Finding]:
     if small:
         most = int(tested[small[0]])
         names = listed([cut(rows.labels[place], 40) for place in small])
-        margin = f"{1.96 * (0.25 / most) ** 0.5:.2f}" if most > 1 else "1"
+        margin = f"uncertain by about {1.96 * (0.25 / most) ** 0.5:.2f}" if most > 1 else "a guess"
         found.append(
             Finding(
-                f"Too few test rows of {names} to judge ({most} of the rarest): its recall is uncertain by about {margin}. "
+                f"There are too few test rows of {names} to judge it: {most} of the rarest, whose recall is {margin}. "
                 "Add rows of it.",
                 True,
             )

@@ -15,6 +15,7 @@ from query_result import cut
 from words import is_missing, number
 
 TRUTHS = frozenset(["true", "false"])
+MOST_TRUTHS = 6  # spellings
 # Of a text column's values: where as many are numbers, something is wrong with the rest.
 NEAR_NUMERIC = 0.8
 # Distinct values that tell whether a column is nearly one of numbers.
@@ -23,8 +24,8 @@ SAMPLE = 1000
 
 def describe(
     features: Sequence[Feature], rows: numpy.ndarray | None, test: numpy.ndarray, left_out: Mapping[str, str]
-) -> tuple[list[dict[str, Any]], list[Finding]]:
-    """A note on each column in turn, and findings of columns that are nearly numeric.
+) -> tuple[list[dict[str, Any]], dict[str, Finding]]:
+    """A note on each column in turn, and by their names the findings of columns that are nearly numeric.
 
     `rows`: the source's rows that are used (None for all). `test`: places among them. `left_out`: columns that are no
     features, with why. A note: {"name", "kind": number | category | boolean | left out, "missing": rows, "distinct":
@@ -37,7 +38,7 @@ def describe(
         {"name": name, "kind": "left out", "missing": None, "distinct": None, "unseen": None, "reason": why}
         for name, why in left_out.items()
     ]
-    return notes, [finding for _, finding in described if finding]
+    return notes, {note["name"]: finding for note, finding in described if finding}
 
 
 def _describe(
@@ -53,7 +54,7 @@ def _describe(
     missing, present = int(counts[0]), counts[1:]
     distinct = int((present > 0).sum())
     unseen = int((feature.values[test] >= len(feature.specification["categories"])).sum())
-    if distinct and {word.casefold() for word, count in zip(words[:10], present) if count} <= TRUTHS:
+    if distinct <= MOST_TRUTHS and {words[place].casefold() for place in numpy.flatnonzero(present)} <= TRUTHS:
         return _note(name, "boolean", missing, distinct, unseen, "every value is true or false"), None
     odd = _nearly_numeric(words, present)
     if odd is None:

@@ -89,10 +89,10 @@ def run(
         **dict.fromkeys(apart_names, "the record's identifier or time"),
         **({apart: f"tells the rows apart (split: {choices.split})"} if apart else {}),
     }
-    notes, found = data_note.describe(features, kept, parts.test, left_out)
+    notes, near_numeric = data_note.describe(features, kept, parts.test, left_out)
     distinct = [note["distinct"] for note in notes[: len(features)]]
     checked = checks.Rows(features, targets, labels, target, parts, seed)
-    found = checks.findings(checked, distinct) + found
+    found = checks.findings(checked, distinct, near_numeric)
     for finding in found:
         progress("WARNING: " + finding.text)
     grave = [finding.text for finding in found if finding.stops]

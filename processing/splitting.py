@@ -11,7 +11,7 @@ from typing import Any, Callable, Sequence
 
 import numpy
 import pyarrow
-from encoding import distinct
+from encoding import distinct, numbers_of
 from query_result import UnusableDataError, cut
 from sklearn.model_selection import train_test_split
 
@@ -132,15 +132,13 @@ def times_of(column: Any, name: str) -> numpy.ndarray:
     UTC (docs.aws.amazon.com/sagemaker/latest/dg/feature-store-quotas.html: data types of event time).
     """
     if pyarrow.types.is_floating(column.type):
-        values = column.to_numpy()
-        if numpy.isnan(values).any():
-            raise UnusableDataError(
-                f"split: time needs {name!r} in every row, and {int(numpy.isnan(values).sum())} have none."
-            )
-        return values
+        return column.to_numpy()  # an event time is never missing
     words, codes = distinct(column)
     if (codes < 0).any():
         raise UnusableDataError(f"split: time needs {name!r} in every row, and {int((codes < 0).sum())} have none.")
+    values, odd = numbers_of(words, codes)
+    if odd is None:
+        return values
     for kind in (pyarrow.timestamp("ns", "UTC"), pyarrow.timestamp("ns")):
         try:
             moments = pyarrow.array(words, pyarrow.string()).cast(kind).cast(pyarrow.int64())

@@ -77,9 +77,12 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     )
     _refuse_endless(evaluated, target)
     threshold = event["accuracy_threshold"]
+    note = prepared.get("data_note", {"warnings": [], "columns": []})
+    judged = gate.judge(evaluated, event["objective_metric_name"], threshold, settings)
     document = {
         **evaluated,
         "labels": labels,
+        "positive_class_reason": prepared.get("positive_class_reason"),
         "rows": len(truth),
         "problem_type": event["problem_type"],
         "objective_metric_name": event["objective_metric_name"],
@@ -87,7 +90,9 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         "run_id": event["run_id"],
         "associations": _associations(event["test_uri"] + "test.csv", target, answers, predicted, len(labels)),
         "versions": {module.__name__: module.__version__ for module in (numpy, pandas, sklearn)},
-        **gate.judge(evaluated, event["objective_metric_name"], threshold, settings),
+        **judged,
+        "warnings": [*judged["warnings"], *note["warnings"]],
+        "data_note": note,
     }
     document["summary"] = report.headline(document, (prepared.get("renames") or {}).get(target, target))
     _write(event["evaluation_uri"], json.dumps(document, indent=1).encode(), "application/json")
