@@ -168,7 +168,9 @@ def retry(stack: Stack, reference: str | None) -> str:
     """
     found = details(stack, reference)
     if found.run.status == "RUNNING":
-        raise RefusedError(f"Run {found.run.run_id} is still running. Stop it first: {typed(f'stop {found.run.run_id}')}")
+        raise RefusedError(
+            f"Run {found.run.run_id} is still running. Stop it first: {typed(f'stop {found.run.run_id}')}"
+        )
     step = found.finished.failed_step
     if step == "DeployEndpoint":
         raise RefusedError(

@@ -71,7 +71,9 @@ def _check_resumed(chosen: settings.Settings) -> None:
     different = [f"{name} {left[name]}" for name, value in asked.items() if left[name] != value]
     if different:
         raise settings.InvalidInputError(
-            [f"resume_from: run {chosen.resume_from} was for {' and '.join(different)}. Use its settings, or leave it out."]
+            [
+                f"resume_from: run {chosen.resume_from} was for {' and '.join(different)}. Use its settings, or leave it out."
+            ]
         )
 
 

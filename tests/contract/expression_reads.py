@@ -206,7 +206,7 @@ def _parsed(node: Any) -> Shape:
 def _deployment_document() -> Shape:
     """registration/deployment.json, of a stack that was given everything, with what functions/evaluate_model adds."""
     settings = Settings(
-        bucket="bucket", feature_store_bucket="store", subnet_ids="subnet-1", security_group_ids="sg-1",
+        bucket="bucket", feature_store_bucket="store", subnet_ids="subnet-0123abcd", security_group_ids="sg-0123abcd",
         kms_key_arn="arn:aws:kms:us-west-2:000000000000:key/0123abcd", data_capture_percentage=50,
     )  # fmt: skip
     document = deployment.document(settings, [{"Key": "automl:stack", "Value": "automl"}])

@@ -43,7 +43,7 @@ def render(
     scripts = [_asset("vendor/uPlot.iife.min.js"), _asset("charts.js")]
     return (
         _environment()
-        .get_template("page.html")
+        .get_or_select_template("page.html")
         .render(
             style=Markup(style),  # noqa: S704 - our own files
             scripts=[Markup(script) for script in scripts],  # noqa: S704

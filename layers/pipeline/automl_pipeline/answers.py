@@ -51,7 +51,7 @@ def read(content: bytes) -> Iterator[Answer]:
 
     Versions that were registered earlier answer `label,probability`, a regression the value alone.
     """
-    return _with_lists(content) if _TAIL.search(content[-65536:]) else _by_cells(content)
+    return _with_lists(content) if any(_TAIL.finditer(content[-65536:])) else _by_cells(content)
 
 
 def _with_lists(content: bytes) -> Iterator[Answer]:

@@ -143,7 +143,9 @@ class Settings(BaseModel):
     automl_max_runtime_sec: Annotated[Whole, Field(ge=1, le=2_592_000)] | None = None
     max_candidates: Annotated[Whole, Field(ge=1, le=750)] | None = None
     capacity_patience_minutes: Annotated[Whole, Field(ge=0, le=720)] = 240
-    resume_from: Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9]{8}-[0-9]{6}-[0-9a-f]{8}$")] | None = None
+    resume_from: Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9]{8}-[0-9]{6}-[0-9a-f]{8}$")] | None = (
+        None
+    )
     # None: by problem type (quality.DEFAULT_THRESHOLDS), which `resolve` puts in.
     accuracy_threshold: Annotated[float, Field(strict=True, ge=-1000, le=1)] | None = None
     quality_gate: Annotated[list[quality.Condition], Field(max_length=20)] | None = None

@@ -67,8 +67,6 @@ def _register(request: dict[str, Any]) -> dict[str, Any]:
     variant = endpoint.fleet.variant
     if variant["VariantName"] != parts[3]:
         raise ApiError("ValidationException", f"SageMaker endpoint {parts[1]} has no variant {parts[3]}")
-    if "ServerlessConfig" in variant:
-        raise ApiError("ValidationException", f"Variant {parts[3]} is serverless: it has no instance count to scale")
     if variant.get("InstanceType", "").startswith(BURSTABLE):
         raise ApiError(
             "ValidationException", f"Autoscaling is not supported for burstable instance type {variant['InstanceType']}"

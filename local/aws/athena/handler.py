@@ -11,7 +11,6 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import pyarrow as pa
 from ministack import app
 from ministack.core import iam_actions
 from ministack.services import athena as ministack_athena
@@ -109,8 +108,8 @@ def _results(request: _Body, caller: Caller) -> _Body:
         )
     if query.state == "CANCELLED":
         raise InvalidRequestError("Could not find results", "RESULT_NOT_FOUND")
-    header = [] if query.statement.kind == "UNLOAD" else [[column.name for column in query.columns]]
-    rows = pa.table({}) if query.statement.kind == "UNLOAD" else queries.rows_of(query, caller)
+    header = [[column.name for column in query.columns]]
+    rows = queries.rows_of(query, caller)
     first = _offset(request.get("NextToken"))
     # The header is the first row of the first page and counts as one.
     texts = [list(row.values()) for row in rows.slice(max(0, first - len(header)), most).to_pylist()]

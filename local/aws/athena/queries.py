@@ -20,7 +20,7 @@ import pyarrow as pa
 from botocore.exceptions import ClientError
 from ministack.services import athena as ministack_athena
 
-from local.aws.athena import engine, results, unload
+from local.aws.athena import engine, results
 from local.aws.athena.caller import Caller
 from local.aws.athena.catalog import split_uri
 from local.aws.athena.errors import (
@@ -170,10 +170,7 @@ def _outcome(query: Query) -> tuple[str, dict[str, Any]]:
     try:
         bind(query.statement, query.request.get("ExecutionParameters") or [])
         rows = engine.execute(query.statement, database, query.run)
-        if query.statement.kind == "UNLOAD":
-            _save_unload(query, rows)
-        else:
-            _save_rows(query, rows)
+        _save_rows(query, rows)
     except QueryCancelledError as cancelled:
         return "CANCELLED", {"StateChangeReason": str(cancelled)}
     except QueryFailedError as failed:
@@ -190,15 +187,6 @@ def _save_rows(query: Query, rows: pa.Table) -> None:
     location = query.record["ResultConfiguration"]["OutputLocation"]
     _put(query, location, results.to_csv(results.as_texts(rows)))
     _put(query, f"{location}.metadata", results.to_metadata(_engine_id(), query.columns))
-
-
-def _save_unload(query: Query, rows: pa.Table) -> None:
-    written = unload.write(query.statement, rows, query.run, _engine_id(), query.settings.put_options())
-    location = query.record["ResultConfiguration"]["OutputLocation"]
-    manifest = f"{location}-manifest.csv"
-    _put(query, manifest, "".join(f"{uri}\n" for uri in written).encode())
-    _put(query, f"{location}.metadata", results.to_metadata(_engine_id(), []))
-    query.record["Statistics"]["DataManifestLocation"] = manifest
 
 
 def _put(query: Query, uri: str, content: bytes) -> None:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from sqlglot import exp
 from sqlglot.dialects.trino import Trino
@@ -41,14 +41,12 @@ class _Parser(TrinoParser):
 class Statement:
     """A statement that Athena took.
 
-    `query` is the tree of a SELECT (also of the one inside UNLOAD) and None for a statement about the catalog.
+    `query` is the tree of a SELECT and None for a statement about the catalog.
     """
 
     text: str
-    kind: str  # SELECT, UNLOAD or CATALOG
+    kind: str  # SELECT or CATALOG
     query: exp.Expr | None = None
-    target: str = ""  # UNLOAD: where to
-    properties: dict[str, str] = field(default_factory=dict)  # UNLOAD: WITH (…), names in lower case
 
     def position(self, node: exp.Expr | None) -> str:
         """`line 1:15` of a node in the text, as Athena's messages begin."""
@@ -83,7 +81,7 @@ def parse(text: str) -> Statement:
     if first in _QUERIES:
         return Statement(text, "SELECT", _parse_query(tokens, text))
     if first == "UNLOAD":
-        return _parse_unload(tokens, text)
+        raise InvalidRequestError("UNLOAD is not supported on the local cloud: use SELECT")
     if first in _CATALOG_STATEMENTS:
         return Statement(text, "CATALOG")
     if first in _STATEMENTS:
@@ -148,24 +146,6 @@ def _parse_query(tokens: list[Token], text: str) -> exp.Expr:
             place = Statement(text, "SELECT").position(table)
             raise InvalidRequestError(f"{place}: mismatched input '('. Expecting: ',', <EOF>", "MALFORMED_QUERY")
     return query
-
-
-def _parse_unload(tokens: list[Token], text: str) -> Statement:
-    """UNLOAD (query) TO 's3://…' WITH (name = 'value', …)."""
-    depth, end = 0, 0
-    for index, token in enumerate(tokens[1:], start=1):
-        depth += (token.token_type == TokenType.L_PAREN) - (token.token_type == TokenType.R_PAREN)
-        if depth == 0:
-            end = index
-            break
-    rest = tokens[end + 1 :]
-    if end < 2 or len(rest) < 2 or rest[0].text.upper() != "TO" or rest[1].token_type != TokenType.STRING:
-        wrong = tokens[min(end + 1, len(tokens) - 1)]
-        place = _line_and_column(text, wrong.start)
-        raise InvalidRequestError(f"{place}: mismatched input '{wrong.text}'. Expecting: 'TO'", "MALFORMED_QUERY")
-    words = [token.text for token in rest[2:] if token.text.upper() not in ("WITH", "(", ")", ",", "=")]
-    properties = {name.lower(): value for name, value in zip(words[::2], words[1::2], strict=False)}
-    return Statement(text, "UNLOAD", _parse_query(tokens[2:end], text), rest[1].text, properties)
 
 
 def _malformed(error: ParseError, text: str) -> InvalidRequestError:

@@ -60,11 +60,11 @@ def plan(config: dict[str, Any] | None, instances: int, execution_role: str) -> 
     policy = config.get("BlueGreenUpdatePolicy") or {}
     routing = policy.get("TrafficRoutingConfiguration") or {"Type": "ALL_AT_ONCE", "WaitIntervalInSeconds": 0}
     interval, termination = routing["WaitIntervalInSeconds"], policy.get("TerminationWaitInSeconds", 0)
-    shares = _shares(routing, instances)
-    steps = tuple(
-        Step(share, f"{name} capacity of {math.ceil(share * instances)} instance(s)", interval, "WaitIntervalInSeconds")
-        for share, name in shares
-    )
+    share = _canary(routing, instances)
+    steps: tuple[Step, ...] = ()
+    if share is not None:
+        capacity = f"canary capacity of {math.ceil(share * instances)} instance(s)"
+        steps = (Step(share, capacity, interval, "WaitIntervalInSeconds"),)
     last = Step(1.0, f"full capacity of {instances} instance(s)", termination, "TerminationWaitInSeconds")
     limit = policy.get("MaximumExecutionTimeoutInSeconds")
     waits = len(steps) * interval + termination
@@ -78,31 +78,26 @@ def plan(config: dict[str, Any] | None, instances: int, execution_role: str) -> 
     return Plan((*steps, last), alarms)
 
 
-def _shares(routing: dict[str, Any], instances: int) -> list[tuple[float, str]]:
-    """The shares before the full one, with what SageMaker calls that capacity."""
-    kind = routing["Type"]
-    sizes = {"CANARY": "CanarySize", "LINEAR": "LinearStepSize"}
-    for other, member in sizes.items():
-        if member in routing and kind != other:
+def _canary(routing: dict[str, Any], instances: int) -> float | None:
+    """The share of the requests that comes before the full one, None for all at once."""
+    kind, size = routing["Type"], routing.get("CanarySize")
+    if kind == "LINEAR":
+        raise ApiError("ValidationException", "The local cloud has no linear traffic: give CANARY or ALL_AT_ONCE.")
+    if kind != "CANARY":
+        if size is not None:
             raise ApiError(
-                "ValidationException", f"{member} goes with traffic routing of type {other}, this is of type {kind}."
+                "ValidationException", f"CanarySize goes with traffic routing of type CANARY, this is of type {kind}."
             )
-    if kind not in sizes:
-        return []
-    size = routing.get(sizes[kind])
+        return None
     if size is None:
-        raise ApiError("ValidationException", f"Traffic routing of type {kind} needs {sizes[kind]}.")
+        raise ApiError("ValidationException", "Traffic routing of type CANARY needs CanarySize.")
     share = size["Value"] / (100 if size["Type"] == "CAPACITY_PERCENT" else instances)
-    if share > 0.5 or (kind == "LINEAR" and share < 0.1):
-        limits = "less than or equal to 50%" if kind == "CANARY" else "10-50%"
+    if share > 0.5:
         raise ApiError(
             "ValidationException",
-            f"{sizes[kind]} must be {limits} of the variant's total instance count of {instances}, it is {share:.0%}.",
+            f"CanarySize must be less than or equal to 50% of the variant's total instance count of {instances}, it is {share:.0%}.",
         )
-    if kind == "CANARY":
-        return [(share, "canary")]
-    # 0.34 + 0.34 + 0.32: the last step is the full one.
-    return [(share * number, "linear") for number in range(1, math.ceil(1 / share - 1e-9))]
+    return share
 
 
 def _check_alarms(names: tuple[str, ...], execution_role: str) -> None:

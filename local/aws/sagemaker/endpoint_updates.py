@@ -59,11 +59,6 @@ def _check(endpoint: Endpoint, config: dict[str, Any]) -> None:
             "ValidationException",
             f'Cannot update endpoint "{endpoint.arn}": the new configuration must have the variant name {serving["VariantName"]}, not {variant["VariantName"]}.',
         )
-    if "ServerlessConfig" in variant and "ServerlessConfig" not in serving:
-        raise ApiError(
-            "ValidationException",
-            f'Cannot update endpoint "{endpoint.arn}": an endpoint with instances cannot become serverless. Create another one.',
-        )
     scaled = scalable_targets.is_registered(endpoint.name, variant["VariantName"])
     if scaled and serving.get("InstanceType") != variant.get("InstanceType"):
         raise ApiError(

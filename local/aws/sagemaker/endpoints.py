@@ -199,9 +199,6 @@ def _variant(variant: dict[str, Any], instances: int) -> dict[str, Any]:
         "CurrentWeight": weight,
         "DesiredWeight": weight,
     }
-    if "ServerlessConfig" in variant:
-        serverless = variant["ServerlessConfig"]
-        return {**answer, "CurrentServerlessConfig": serverless, "DesiredServerlessConfig": serverless}
     return {**answer, "CurrentInstanceCount": instances, "DesiredInstanceCount": instances}
 
 

@@ -18,8 +18,6 @@ def deployment(alarm: str | None = None, kind: str = "CANARY", wait: int = 600, 
     routing: dict[str, Any] = {"Type": kind, "WaitIntervalInSeconds": wait}
     if kind == "CANARY":
         routing["CanarySize"] = {"Type": "CAPACITY_PERCENT", "Value": 25} | size
-    if kind == "LINEAR":
-        routing["LinearStepSize"] = {"Type": "CAPACITY_PERCENT", "Value": 25} | size
     policy = {"TrafficRoutingConfiguration": routing, "TerminationWaitInSeconds": wait}
     watched = {"AutoRollbackConfiguration": {"Alarms": [{"AlarmName": alarm}]}} if alarm else {}
     return {"BlueGreenUpdatePolicy": policy, **watched}
@@ -64,14 +62,13 @@ def test_canary_that_answers_500_is_turned_back_by_the_alarm(endpoint: Endpoint,
     assert not endpoint.went_off(elsewhere), "an alarm looks at its own dimensions only"
 
 
-@pytest.mark.parametrize("kind", ["ALL_AT_ONCE", "LINEAR"])
-def test_alarm_on_the_new_fleet_alone_turns_it_back(endpoint: Endpoint, models: Models, kind: str) -> None:
+def test_alarm_on_the_new_fleet_alone_turns_it_back(endpoint: Endpoint, models: Models) -> None:
     old, new = models
     before = endpoint.create(old)
     config = endpoint.config(new, ANSWERS_500)
     alarm = endpoint.alarm(dimensions={"EndpointConfigName": config}, Statistic="Sum", Threshold=0)
     with load.running(endpoint.runtime, endpoint.name, small_models.request(), clients=1) as requests:
-        endpoint.update(config, DeploymentConfig=deployment(alarm, kind))
+        endpoint.update(config, DeploymentConfig=deployment(alarm, "ALL_AT_ONCE"))
         described = endpoint.until(lambda described: described["EndpointStatus"] == "InService")
     assert (described["EndpointConfigName"], requests.seen[-1]) == (before, old.answer)
     assert alarm in described["FailureReason"]
@@ -126,7 +123,7 @@ def test_busy_endpoint_takes_no_other_change(endpoint: Endpoint, models: Models)
 REFUSED = {
     "CanarySize must be less than or equal to 50%": deployment(Value=60),
     "of 1, it is 100%": deployment(Type="INSTANCE_COUNT", Value=1),
-    "LinearStepSize must be 10-50%": deployment(kind="LINEAR", Value=5),
+    "no linear traffic": deployment(kind="LINEAR"),
     "CANARY needs CanarySize": {
         "BlueGreenUpdatePolicy": {"TrafficRoutingConfiguration": {"Type": "CANARY", "WaitIntervalInSeconds": 0}}
     },

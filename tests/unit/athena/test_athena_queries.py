@@ -150,25 +150,6 @@ def test_a_stopped_query_is_cancelled_and_writes_nothing(ask: Ask, store: Server
     assert keys["KeyCount"] == 0
 
 
-def test_unload_writes_parquet_where_nothing_was(ask: Ask, store: Server) -> None:
-    target = f"s3://{BUCKET}/unloaded-{uuid.uuid4().hex}/"
-    sql = (
-        f'UNLOAD (SELECT customer_id, tenure_months FROM "{DATABASE}"."{TABLE}" WHERE churn = ? ORDER BY 1) '
-        f"TO '{target}' WITH (format = 'PARQUET', compression = 'SNAPPY')"
-    )
-    execution = ask.run(sql, ExecutionParameters=["'Yes'"])
-    assert execution["Status"]["State"] == "SUCCEEDED", execution["Status"]
-    (uri,) = content(store, execution["Statistics"]["DataManifestLocation"]).decode().split()
-    assert uri.startswith(target)
-    assert pq.read_table(io.BytesIO(content(store, uri))).to_pylist() == [
-        {"customer_id": "CUST_000001", "tenure_months": 10},
-        {"customer_id": "CUST_000002", "tenure_months": 2},
-    ]
-    again = ask.run(sql, ExecutionParameters=["'Yes'"])
-    assert again["Status"]["State"] == "FAILED"
-    assert again["Status"]["StateChangeReason"].startswith("HIVE_PATH_ALREADY_EXISTS: Target directory for table")
-
-
 def test_files_that_hive_does_not_read_are_left_out(ask: Ask, store: Server) -> None:
     key = LOCATION.removeprefix(f"s3://{BUCKET}/")
     folder = f"{key}/year=2026/month=11/day=21/hour=10"

@@ -67,7 +67,7 @@ def test_each_request_counts_for_the_variant_and_for_its_fleet() -> None:
 def shares(kind: str, instances: int = 4, **size: Any) -> list[tuple[float, int, str]]:
     routing: dict[str, Any] = {"Type": kind, "WaitIntervalInSeconds": 300}
     if size:
-        routing[{"CANARY": "CanarySize", "LINEAR": "LinearStepSize"}[kind]] = size
+        routing["CanarySize"] = size
     policy = {"TrafficRoutingConfiguration": routing, "TerminationWaitInSeconds": 60}
     plan = deployment.plan({"BlueGreenUpdatePolicy": policy}, instances, ROLE)
     return [(round(step.share, 2), step.seconds, step.capacity) for step in plan.steps]
@@ -81,18 +81,17 @@ def test_the_steps_of_a_deployment() -> None:
         full,
     ]
     assert shares("CANARY", Type="INSTANCE_COUNT", Value=2)[0][0] == 0.5
-    thirds = shares("LINEAR", Type="CAPACITY_PERCENT", Value=34)
-    assert [share for share, *_ in thirds] == [0.34, 0.68, 1.0]
-    assert [share for share, *_ in shares("LINEAR", Type="INSTANCE_COUNT", Value=1)] == [0.25, 0.5, 0.75, 1.0]
 
 
 def test_sizes_that_do_not_go_with_the_type_are_refused() -> None:
-    with pytest.raises(ApiError, match="CanarySize goes with traffic routing of type CANARY, this is of type LINEAR"):
+    with pytest.raises(
+        ApiError, match="CanarySize goes with traffic routing of type CANARY, this is of type ALL_AT_ONCE"
+    ):
         deployment.plan(
             {
                 "BlueGreenUpdatePolicy": {
                     "TrafficRoutingConfiguration": {
-                        "Type": "LINEAR",
+                        "Type": "ALL_AT_ONCE",
                         "WaitIntervalInSeconds": 0,
                         "CanarySize": {"Type": "CAPACITY_PERCENT", "Value": 10},
                     }
