@@ -20,8 +20,8 @@ Every role of the stack, what it may do, on what, and why. Made from `template.y
 (`tests/contract/test_permissions.py`).
 
 `REGION`, `ACCOUNT` and the partition are the stack's own; words in braces are its parameters and resources. `*` as a resource stands
-only where the API has no resource level. `RoleArn` replaces `JobRole` and `AutoMLRole` by a role of yours, which then needs
-their permissions.
+only where the API has no resource level. `RoleArn` replaces `JobRole`, `ServingRole` and `AutoMLRole` by a role of yours, which
+then needs their permissions.
 """
 _ARN = re.compile(r"arn:\$\{AWS::Partition\}:([\w-]+):(?:\$\{AWS::Region\})?:(?:\$\{AWS::AccountId\})?:")
 
@@ -67,7 +67,8 @@ def _people() -> str:
 
 def _section(name: str, about: str, policies: list[dict[str, Any]], text: str) -> str:
     lines = [f"## {name}", "", about, "", "| To | Actions | On | Why |", "| --- | --- | --- | --- |"]
-    own = text[text.index(f"\n  {name}:\n") :]
+    own = text[text.index(f"\n  {name}:\n") :].split("\n\n", 1)[0]
+    own += "\n\n" + text  # what several roles share is written once, by the first of them
     for policy in policies:
         for statement in policy["PolicyDocument"]["Statement"]:
             cells = (
@@ -83,7 +84,7 @@ def _section(name: str, about: str, policies: list[dict[str, Any]], text: str) -
 
 def _comment(text: str, sid: str) -> str:
     """What is written beside a statement: comments on lines of their own, and behind its resource."""
-    body = re.split(r"\n +- Sid: |\n\n", text[text.index(f"- Sid: {sid}\n") :].partition("\n")[2], maxsplit=1)[0]
+    body = re.split(r"\n +- (?:Sid: |[&*])|\n\n", text[text.index(f" Sid: {sid}\n") :].partition("\n")[2], maxsplit=1)[0]
     return " ".join(re.findall(r"(?:^| )# (.*)$", body, re.MULTILINE))
 
 

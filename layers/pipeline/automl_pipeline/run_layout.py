@@ -113,7 +113,7 @@ def _processing_arguments(settings: Settings) -> list[str]:
     """What the processing job is asked besides target and problem type, in the words of its command line.
 
     SageMaker takes 100 arguments of at most 256 characters each
-    (docs.aws.amazon.com/sagemaker/latest/APIReference/API_AppSpecification.html): settings.py bounds what goes in.
+    (AppSpecification in its API reference): settings.py bounds what goes in.
     Column names are lower case, as Athena's result has them.
     """
     excluded = [name.lower() for name in settings.exclude_columns]
