@@ -84,7 +84,8 @@ def _section(name: str, about: str, policies: list[dict[str, Any]], text: str) -
 
 def _comment(text: str, sid: str) -> str:
     """What is written beside a statement: comments on lines of their own, and behind its resource."""
-    body = re.split(r"\n +- (?:Sid: |[&*])|\n\n", text[text.index(f" Sid: {sid}\n") :].partition("\n")[2], maxsplit=1)[0]
+    after = text[text.index(f" Sid: {sid}\n") :].partition("\n")[2]
+    body = re.split(r"\n +- (?:Sid: |[&*])|\n\n", after, maxsplit=1)[0]
     return " ".join(re.findall(r"(?:^| )# (.*)$", body, re.MULTILINE))
 
 
