@@ -87,7 +87,6 @@ DEPLOY_TIME = frozenset(
 _STRICTNESS: Mapping[str, tuple[str, ...]] = {
     "model_approval_status": ("Approved", "PendingManualApproval"),
     "beat_baseline": ("Off", "Warn", "Require"),
-    "champion": ("Off", "Report", "Require"),
     "data_checks": ("Warn", "Require"),
 }
 _INSTANCE_TYPES = ("processing_instance_type", "transform_instance_type", "inference_instance_type")
