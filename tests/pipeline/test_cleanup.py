@@ -135,7 +135,7 @@ def test_endpoint_goes_with_its_autoscaling_configurations_and_models(
     told = [line for line in done.stdout.splitlines() if line.startswith("Removed ")]
     assert told[:2] == [f"Removed autoscaling of endpoint {ENDPOINT}", f"Removed endpoint {ENDPOINT}"]
     assert names(own, "Endpoints") == names(own, "EndpointConfigs") == []
-    assert all(not name.startswith(ENDPOINT) for name in names(own, "Models"))
+    assert all(not name.startswith(f"{ENDPOINT}-v") for name in names(own, "Models"))
     targets = own.client("application-autoscaling").describe_scalable_targets(ServiceNamespace="sagemaker")
     assert targets["ScalableTargets"] == []
     assert "Nothing is there to remove." in cleanup("--endpoint", "--yes").stdout

@@ -22,6 +22,8 @@ from moto.stepfunctions.parser.asl.eval.evaluation_details import (
     StateMachineDetails,
 )
 from moto.stepfunctions.parser.asl.eval.program_state import ProgramError, ProgramStopped, ProgramTimedOut
+from moto.stepfunctions.parser.asl.eval.variable_store import VariableStore
+from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 from moto.stepfunctions.parser.backend.execution_worker_comm import ExecutionWorkerCommunication
 
@@ -39,12 +41,18 @@ def install(*, wait_scale: float = 1.0) -> None:
     integrations.install(wait_scale)
     state_faults.install()
     checks.install()
+    VariableStore.get_assigned_variables = _assigned_variables
     retrier_decl.time = SimpleNamespace(sleep=lambda seconds: time.sleep(seconds * wait_scale))
     WaitFunction._wait_interval = lambda self, env, wait_seconds: _wait(env, wait_seconds * wait_scale)
     history, stop = ministack_states._get_execution_history, ministack_states._stop_execution
     ministack_states._run_execution = _run
     ministack_states._get_execution_history = lambda data: _refresh_history(data.get("executionArn")) or history(data)
     ministack_states._stop_execution = lambda data: _stop(data, stop)
+
+
+def _assigned_variables(store: VariableStore) -> dict[str, str]:
+    """The history's `assignedVariables`, each as JSON; moto leaves quotes in a text as they are."""
+    return {name: to_json_str(store.get(name), separators=(",", ":")) for name in store._declaration_tracing}
 
 
 def _wait(env: Any, seconds: float) -> None:

@@ -75,7 +75,12 @@ def test_canary_gets_its_share_then_everything(endpoint: Endpoint, models: Model
 def test_canary_share_is_kept_exactly(endpoint: Endpoint, models: Models) -> None:
     old, new = models
     endpoint.create(old)
-    endpoint.update(endpoint.config(new), DeploymentConfig=CANARY)
+    policy = CANARY["BlueGreenUpdatePolicy"]
+    routing = policy["TrafficRoutingConfiguration"] | {
+        "WaitIntervalInSeconds": 900
+    }  # long enough to ask on a busy machine
+    baking = {"BlueGreenUpdatePolicy": policy | {"TrafficRoutingConfiguration": routing}}
+    endpoint.update(endpoint.config(new), DeploymentConfig=baking)
     endpoint.until(lambda described: _status(described) == "Baking")
     answers = [endpoint.ask()["Body"].read() for _ in range(8)]
     assert (answers.count(old.answer), answers.count(new.answer)) == (6, 2)
