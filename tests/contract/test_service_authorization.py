@@ -158,7 +158,7 @@ def test_every_call_of_a_machine_is_granted_with_what_it_depends_on(machine: str
 
 def test_what_is_evaluated_on_all_resources_is_granted_on_all() -> None:
     for row in NAMES["aws_sdk"]["needs"].values():
-        for name, resource in row.get("on", {}).items():
+        for name, resource in row.get("resources", {}).items():
             granted = [
                 one for statement, allowed in everything("allowed") if allowed == name for one in statement.resources
             ]
