@@ -71,6 +71,15 @@ def main(arguments: list[str]) -> int:
             file=sys.stderr,
         )
         return 1
+    given = f"{known.get('parameter_overrides', '')} {' '.join(rest)}"
+    # Models and jobs are named after the stack, too, by the rule of project_name (automl_pipeline/settings.py).
+    if stack and "ProjectName=" not in given and not (len(stack) <= 36 and re.fullmatch(r"[a-z0-9-]+", stack)):
+        print(
+            f"The stack's name {stack} cannot name its models and jobs: that takes at most 36 lower-case letters, digits "
+            "and hyphens. Set another stack_name in samconfig.toml, or the parameter ProjectName.",
+            file=sys.stderr,
+        )
+        return 1
     asked_already = "region" in known or bool({"--guided", "-g", "--region"} & set(rest))
     if asked_already or not sys.stdin.isatty():
         region = _option(rest, "--region") or known.get("region")

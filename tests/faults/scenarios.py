@@ -116,7 +116,7 @@ def aborted_run(stage: Stage) -> dict[str, Any]:
     started = datetime.fromtimestamp(milliseconds / 1000, UTC)
     stage.aborted_run_id = Execution(arn, name, started.isoformat()).run_id
     job = f"automl-{stage.aborted_run_id}"
-    stage.inject([{"service": "sagemaker", "job": "automl", "name": job, "outcome": "InProgress"}])
+    stage.hold([{"service": "sagemaker", "job": "automl", "name": job, "outcome": "InProgress"}])
     sagemaker = stage.client("sagemaker")
     other = sagemaker.list_auto_ml_jobs(MaxResults=1, StatusEquals="Completed")["AutoMLJobSummaries"][0]
     described = sagemaker.describe_auto_ml_job_v2(AutoMLJobName=other["AutoMLJobName"])
@@ -135,7 +135,7 @@ def aborted_run_with_jobs(stage: Stage) -> dict[str, Any]:
     """Likewise, with a processing job and a transform job that nobody waits for any more."""
     event = aborted_run(stage)
     sagemaker, name = stage.client("sagemaker"), f"{stage.name}-{stage.aborted_run_id}-0"
-    stage.inject(
+    stage.hold(
         [
             {"service": "sagemaker", "job": job, "name": name, "outcome": "InProgress"}
             for job in ("processing", "transform")

@@ -149,10 +149,17 @@ class Stage:
         for path in self.faults.glob(f"{self.name}-*.yaml"):
             path.unlink()
         if entries:
-            path = self.faults / f"{self.name}-{next(_numbers):05d}.yaml"
-            staging = path.with_suffix(".writing")
-            staging.write_text(yaml.safe_dump(entries))
-            staging.rename(path)
+            self._write(f"{self.name}-{next(_numbers):05d}", entries)
+
+    def hold(self, entries: Entries) -> None:
+        """Likewise, for jobs of a name of their own: these stay, as a job may look for them a moment after its creation."""
+        self._write(f"held-{self.name}-{next(_numbers):05d}", entries)
+
+    def _write(self, name: str, entries: Entries) -> None:
+        path = self.faults / f"{name}.yaml"
+        staging = path.with_suffix(".writing")
+        staging.write_text(yaml.safe_dump(entries))
+        staging.rename(path)
 
     @staticmethod
     def next_number() -> int:
