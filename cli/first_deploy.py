@@ -18,6 +18,7 @@ from typing import Any
 
 import boto3
 import typer
+from automl_pipeline.settings import PROJECT_NAME
 from botocore.exceptions import BotoCoreError, ClientError
 
 from cli import doctor_command
@@ -72,8 +73,8 @@ def main(arguments: list[str]) -> int:
         )
         return 1
     given = f"{known.get('parameter_overrides', '')} {' '.join(rest)}"
-    # Models and jobs are named after the stack, too, by the rule of project_name (automl_pipeline/settings.py).
-    if stack and "ProjectName=" not in given and not (len(stack) <= 36 and re.fullmatch(r"[a-z0-9-]+", stack)):
+    # Models and jobs are named after the stack, too, by the rule of project_name.
+    if stack and "ProjectName=" not in given and not (len(stack) <= 36 and re.fullmatch(PROJECT_NAME, stack)):
         print(
             f"The stack's name {stack} cannot name its models and jobs: that takes at most 36 lower-case letters, digits "
             "and hyphens. Set another stack_name in samconfig.toml, or the parameter ProjectName.",

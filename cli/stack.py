@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,13 +49,7 @@ class Stack:
 
     def defaults(self) -> dict[str, Any]:
         """The settings that were deployed, as far as the stack tells; a run starts from them."""
-        plain = {name.replace("_", ""): name for name in settings.Settings.model_fields}
-        environment = {
-            settings.ENVIRONMENT_PREFIX + plain[key.lower()].upper(): value
-            for key, value in self.parameters.items()
-            if key.lower() in plain
-        }
-        return settings.deployed(environment) | {
+        return settings_of(self.parameters) | {
             "project_name": self.outputs.get("ProjectName") or self.parameters.get("ProjectName"),
             "pipeline_name": self.outputs["TrainingStateMachineArn"].rpartition(":")[2],
             "bucket": self.outputs["BucketName"],
@@ -64,6 +59,17 @@ class Stack:
             "region": self.outputs["TrainingStateMachineArn"].split(":")[3],
             "sns_topic_arn": self.outputs.get("FailureTopicArn"),
         }
+
+
+def settings_of(parameters: Mapping[str, str]) -> dict[str, Any]:
+    """The settings that template parameters give: those that are named like one."""
+    plain = {name.replace("_", ""): name for name in settings.Settings.model_fields}
+    environment = {
+        settings.ENVIRONMENT_PREFIX + plain[key.lower()].upper(): value
+        for key, value in parameters.items()
+        if key.lower() in plain
+    }
+    return settings.deployed(environment)
 
 
 def client(service: str, config: Config | None = None) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 from automl_pipeline import settings
 from botocore.exceptions import ClientError
 
-from cli.stack import client
+from cli.stack import client, settings_of
 from local.build import packaging
 from local.server import paths
 
@@ -49,15 +49,9 @@ class Target:
     @cached_property
     def settings(self) -> dict[str, Any]:
         """The settings that a run starts from, as far as parameters tell."""
-        plain = {name.replace("_", ""): name for name in settings.Settings.model_fields}
-        environment = {
-            settings.ENVIRONMENT_PREFIX + plain[key.lower()].upper(): value
-            for key, value in self.parameters.items()
-            if key.lower() in plain
-        }
         return {
             **{name: one.default for name, one in settings.Settings.model_fields.items()},
-            **settings.deployed(environment),
+            **settings_of(self.parameters),
         }
 
     @cached_property

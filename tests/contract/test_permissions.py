@@ -12,6 +12,7 @@ _AUTOPILOT = "Autopilot's documented minimum: what it calls between start and en
 _SYNC = "Step Functions' documented policy for .sync calls: its own rules, tags and stopping when a run is aborted"
 _ATHENA = "Athena's documented policy for its caller; the local cloud's engine reads catalog and bucket itself"
 _SCALING = "Application Auto Scaling checks it of its caller behind RegisterScalableTarget and PutScalingPolicy"
+_MISSING_OBJECT = "S3 requires it to answer that an object does not exist; the local cloud does not"
 
 # Only AWS itself makes these calls, never a state or a function of ours. By role, statement: actions and the reason.
 REVIEWED = {
@@ -19,11 +20,11 @@ REVIEWED = {
     ("EvaluateModelRole", "WriteOwnLog"): ({"logs:CreateLogStream", "logs:PutLogEvents"}, _LOGS),
     ("DeploymentRole", "SeeWhetherDocumentIsThere"): (
         {"s3:ListBucket"},
-        "S3 asks it of whoever looks for an object that is not there; the local cloud answers without",
+        _MISSING_OBJECT,
     ),
     ("PrepareRunRole", "SeeWhetherCodeIsThere"): (
         {"s3:ListBucket"},
-        "S3 asks it of whoever looks for an object that is not there; the local cloud answers without",
+        _MISSING_OBJECT,
     ),
     **{
         (role, sid): (actions, reason)

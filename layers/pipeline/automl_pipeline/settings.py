@@ -21,6 +21,7 @@ ENVIRONMENT_PREFIX = "PIPELINE_"
 BURSTABLE = re.compile(r"ml\.(t2|t3|t3a|t4g)\.")
 
 _NAME = r"^[a-z0-9](-*[a-z0-9]){0,%d}$"
+PROJECT_NAME = _NAME % 35
 _INSTANCE = r"^ml\.[a-z0-9-]+\.[a-z0-9]+$"
 _SEGMENT = r"[a-zA-Z0-9_-]+"
 _IDS = r"^%s-[0-9a-f]{8,17}(,%s-[0-9a-f]{8,17}){0,%d}$"
@@ -105,7 +106,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    project_name: Annotated[str, StringConstraints(strict=True, pattern=_NAME % 35)] = "classification-model-automl"
+    project_name: Annotated[str, StringConstraints(strict=True, pattern=PROJECT_NAME)] = "classification-model-automl"
     region: Annotated[str, StringConstraints(strict=True, pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")] = "us-west-2"
     bucket: Bucket
     prefix: Annotated[str, StringConstraints(strict=True, pattern=rf"^{_SEGMENT}(/{_SEGMENT})*$", max_length=150)] = (
