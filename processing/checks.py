@@ -83,7 +83,7 @@ def findings(rows: Rows, distinct: Sequence[int], near_numeric: Mapping[str, Fin
 
 
 def _capped(found: list[Finding]) -> list[Finding]:
-    """So many that a person reads them; a table of 2,500 ids is no different from one of ten."""
+    """At most as many as a person reads; a message about 2,500 ids says no more than one about ten."""
     more = len(found) - NAMED
     return (
         found if more <= 0 else [*found[:NAMED], Finding(f"{more} more findings of these kinds are not listed.", False)]

@@ -169,7 +169,7 @@ def _are_whole(column: Any) -> bool:
 
 
 def _may_hold_codes(body: pyarrow.Buffer) -> bool:
-    """Whether digits behind a leading zero begin any quoted value: as a number, such a code is told from no other."""
+    """Whether any quoted value starts with a zero and more digits: read as numbers, such codes lose their zeros."""
 
     def found(rows: pyarrow.Buffer) -> bool:
         characters = numpy.frombuffer(rows, numpy.uint8)

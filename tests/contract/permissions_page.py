@@ -57,7 +57,7 @@ def _people() -> str:
     """What commands ask with the permissions of the person who types them."""
     rows = [f"| {check} | {'<br>'.join(f'`{one}`' for one in actions)} |" for check, actions, _ in CHECKS if actions]
     about = (
-        "Whoever runs `automl doctor` needs these; a check that may not look says which action is missing. It reads only: "
+        "`automl doctor` requires these permissions; a check that is denied names the missing action. It only reads: "
         "*Rows* starts one query, whose result Athena writes into its work group's place."
     )
     load = ", ".join(f"`{one}`" for one in features.ACTIONS)
