@@ -88,6 +88,7 @@ DEPLOY_TIME = frozenset(
 _STRICTNESS: Mapping[str, tuple[str, ...]] = {
     "model_approval_status": ("Approved", "PendingManualApproval"),
     "beat_baseline": ("Off", "Warn", "Require"),
+    "champion": ("Off", "Report", "Require"),
     "data_checks": ("Warn", "Require"),
 }
 _INSTANCE_TYPES = ("processing_instance_type", "transform_instance_type", "inference_instance_type")
@@ -150,6 +151,9 @@ class Settings(BaseModel):
     accuracy_threshold: Annotated[float, Field(strict=True, ge=-1000, le=1)] | None = None
     quality_gate: Annotated[list[quality.Condition], Field(max_length=20)] | None = None
     beat_baseline: Literal["Off", "Warn", "Require"] = "Warn"
+    # What serves now, evaluated on the same test rows; the margin is in units of the gate's metric.
+    champion: Literal["Off", "Report", "Require"] = "Report"
+    champion_margin: Annotated[float, Field(strict=True, ge=0, le=1_000_000_000)] = 0.0
     decision_threshold: Annotated[float, Field(strict=True, ge=0, le=1)] | None = None
     cost_false_positive: Annotated[float, Field(strict=True, ge=0, le=1_000_000_000)] | None = None
     cost_false_negative: Annotated[float, Field(strict=True, ge=0, le=1_000_000_000)] | None = None
@@ -251,6 +255,7 @@ _NOT_TEXTS = frozenset(
         "max_candidates",
         "accuracy_threshold",
         "quality_gate",
+        "champion_margin",
         "customer_id_start",
         "customer_id_end",
     ]
@@ -329,6 +334,8 @@ def _loosened(values: Mapping[str, Any], defaults: Mapping[str, Any], wrong: set
     if comparable("quality_gate") and values["quality_gate"] is None:
         problems.append("quality_gate: the stack was deployed with conditions, which a run may only add to.")
     limits = {"autoscaling_max_capacity": (defaults.get("autoscaling_max_capacity"), "lower", -1)}
+    if defaults.get("champion") == "Require":
+        limits["champion_margin"] = (defaults.get("champion_margin") or 0.0, "lower", -1)
     if not wrong.intersection(["problem_type", "accuracy_threshold"]):
         of_stack = _threshold(defaults.get("accuracy_threshold"), values["problem_type"])
         limits["accuracy_threshold"] = (of_stack, "raise", 1)

@@ -85,6 +85,8 @@ def test_configuration_file_is_a_valid_input() -> None:
         ({"quality_gate": [{"metric": "rmse", "at_most": 1}]}, "rmse is not a metric of BinaryClassification"),
         ({"quality_gate": [{"metric": "cost_per_row", "at_most": 1}]}, "cost_per_row needs cost_false_positive"),
         ({"beat_baseline": "Maybe"}, 'beat_baseline: "Maybe" is not one of Off, Warn or Require.'),
+        ({"champion": "Ask"}, 'champion: "Ask" is not one of Off, Report or Require.'),
+        ({"champion_margin": -0.1}, "champion_margin must be at least 0, got -0.1."),
         ({"decision_threshold": 1.5}, "decision_threshold must be at most 1, got 1.5."),
         (
             {"decision_threshold": 0.5, "problem_type": "Regression", "objective_metric_name": "RMSE"},
@@ -109,6 +111,7 @@ def test_what_is_wrong_is_said(asked: Any, said: str) -> None:
 STRICT = {
     **DEPLOYED,
     "data_checks": "Require",
+    "champion": "Require",
     "model_approval_status": "PendingManualApproval",
     "accuracy_threshold": 0.8,
     "autoscaling_max_capacity": 3,
@@ -128,6 +131,16 @@ STRICT = {
         (
             {"data_checks": "Warn"},
             "data_checks: the stack was deployed with Require, which a run cannot loosen to Warn. "
+            "Leave it out, or deploy the stack with another value.",
+        ),
+        (
+            {"champion": "Off"},
+            "champion: the stack was deployed with Require, which a run cannot loosen to Off. "
+            "Leave it out, or deploy the stack with another value.",
+        ),
+        (
+            {"champion_margin": 0.1},
+            "champion_margin: the stack was deployed with 0.0, which a run may only lower, got 0.1. "
             "Leave it out, or deploy the stack with another value.",
         ),
         (
