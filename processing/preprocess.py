@@ -50,6 +50,7 @@ class Choices:
     event_time_column: str | None = None
     require_checks: bool = False
     column_names: Mapping[str, str] = field(default_factory=dict)
+    report_slices: Sequence[str] = ()
 
 
 def run(
@@ -80,6 +81,7 @@ def run(
     features = [feature for feature in fitted if feature is not None]
     empty = [name for name, feature in zip(names, fitted) if feature is None]
     check_features(features, parts.train)
+    _check_slices(choices.report_slices, [feature.specification["name"] for feature in features], choices)
 
     excluded = [name for name in source.columns if name in choices.exclude_columns and name != apart]
     apart_names = [name for name, column in source.columns.items() if column is None and name not in excluded]
@@ -154,6 +156,16 @@ def _check_columns(source: Source, target: str, apart: str | None, choices: Choi
         )
 
 
+def _check_slices(asked: Sequence[str], used: Sequence[str], choices: Choices) -> None:
+    """Raises UnusableDataError for a column that metrics cannot be shown by, before AutoML costs money."""
+    unknown = [choices.column_names.get(name, name) for name in asked if name not in used]
+    if unknown:
+        raise UnusableDataError(
+            f"report_slices names {cut(', '.join(map(repr, unknown)), 200)}, not among the features that the model uses, "
+            f"which are: {cut(', '.join(used), 500)}."
+        )
+
+
 def _split(
     source: Source,
     rows: numpy.ndarray,
@@ -178,6 +190,11 @@ def _refusal(grave: Sequence[str]) -> str:
     return " ".join([lead, *(f"({place}) {cut(text, share)}" for place, text in enumerate(grave, 1))])
 
 
+def _names(lists: Sequence[str]) -> list[str]:
+    """The names in lists with commas between them."""
+    return [name for names in lists for name in names.split(",") if name]
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line. Returns the exit code."""
     parser = argparse.ArgumentParser(description="Prepare training and test data for Autopilot.")
@@ -192,20 +209,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--split-group-column")
     parser.add_argument("--data-checks", default="Warn", choices=["Warn", "Require"])
+    parser.add_argument("--report-slices", action="append", default=[], help="comma-separated; may come again")
     parser.add_argument("--column-names", action="append", default=[], help="JSON, feature to column; may be in parts")
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--root", default=ROOT, help="where SageMaker mounts everything")
     options = parser.parse_args(arguments)
     choices = Choices(
         options.positive_class,
-        [name for names in options.exclude_columns for name in names.split(",") if name],
+        _names(options.exclude_columns),
         options.split,
         options.split_group_column,
         options.event_time_column,
         options.data_checks == "Require",
         json.loads("".join(options.column_names) or "{}"),
+        _names(options.report_slices),
     )
-    ignored = [name for name in options.drop_columns.split(",") if name]
+    ignored = _names([options.drop_columns])
     try:
         run(options.root, options.target, options.problem_type, ignored, options.seed, choices)
     except UnusableDataError as problem:

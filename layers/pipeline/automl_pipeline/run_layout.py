@@ -117,8 +117,8 @@ def _processing_arguments(settings: Settings) -> list[str]:
     Column names are lower case, as Athena's result has them.
     """
     excluded = [name.lower() for name in settings.exclude_columns]
-    # Names have at most 64 characters: three of them fit with their commas.
-    arguments = [f"--exclude-columns={','.join(excluded[place : place + 3])}" for place in range(0, len(excluded), 3)]
+    arguments = _listed("--exclude-columns", excluded)
+    arguments += _listed("--report-slices", [name.lower() for name in settings.report_slices])
     arguments += [f"--split={settings.split}", f"--data-checks={settings.data_checks}"]
     if settings.positive_class is not None:
         arguments.append(f"--positive-class={settings.positive_class}")
@@ -128,6 +128,11 @@ def _processing_arguments(settings: Settings) -> list[str]:
         text = json.dumps({name.lower(): column for name, column in settings.column_names.items()})
         arguments += [f"--column-names={text[place : place + 240]}" for place in range(0, len(text), 240)]
     return arguments
+
+
+def _listed(option: str, names: list[str]) -> list[str]:
+    # Names have at most 64 characters: three of them fit into an argument with their commas.
+    return [f"{option}={','.join(names[place : place + 3])}" for place in range(0, len(names), 3)]
 
 
 def _tags(settings: Settings, stack: str, run_id: str) -> dict[str, Any]:

@@ -151,7 +151,11 @@ class Settings(BaseModel):
     accuracy_threshold: Annotated[float, Field(strict=True, ge=-1000, le=1)] | None = None
     quality_gate: Annotated[list[quality.Condition], Field(max_length=20)] | None = None
     beat_baseline: Literal["Off", "Warn", "Require"] = "Warn"
+<<<<<<< Updated upstream
     # What serves now, evaluated on the same test rows; the margin is in units of the gate's metric.
+=======
+    # Whether the model is compared with what serves, and by how much it may be worse, in units of the compared metric.
+>>>>>>> Stashed changes
     champion: Literal["Off", "Report", "Require"] = "Report"
     champion_margin: Annotated[float, Field(strict=True, ge=0, le=1_000_000_000)] = 0.0
     decision_threshold: Annotated[float, Field(strict=True, ge=0, le=1)] | None = None
@@ -169,6 +173,7 @@ class Settings(BaseModel):
     split: Literal["stratified", "time", "group"] = "stratified"
     split_group_column: FeatureName | None = None
     data_checks: Literal["Warn", "Require"] = "Warn"
+    report_slices: Annotated[list[FeatureName], Field(max_length=6)] = []
 
     feature_group_name: FeatureName = "mlops_poc_churn_classification_feature"
     feature_store_bucket: Bucket | None = None
@@ -334,8 +339,13 @@ def _loosened(values: Mapping[str, Any], defaults: Mapping[str, Any], wrong: set
     if comparable("quality_gate") and values["quality_gate"] is None:
         problems.append("quality_gate: the stack was deployed with conditions, which a run may only add to.")
     limits = {"autoscaling_max_capacity": (defaults.get("autoscaling_max_capacity"), "lower", -1)}
+<<<<<<< Updated upstream
     if defaults.get("champion") == "Require":
         limits["champion_margin"] = (defaults.get("champion_margin") or 0.0, "lower", -1)
+=======
+    if defaults.get("champion") == "Require":  # elsewhere no margin refuses a model
+        limits["champion_margin"] = (defaults.get("champion_margin"), "lower", -1)
+>>>>>>> Stashed changes
     if not wrong.intersection(["problem_type", "accuracy_threshold"]):
         of_stack = _threshold(defaults.get("accuracy_threshold"), values["problem_type"])
         limits["accuracy_threshold"] = (of_stack, "raise", 1)
@@ -459,6 +469,15 @@ def _contradictory_rows(values: Mapping[str, Any], usable: Callable[..., bool]) 
             f"column_names is longer than {MOST_COLUMN_NAMES:,} characters of JSON, which is what the processing job can be "
             "given: leave some out. The endpoint finds columns by the Feature Store's rule all the same."
         )
+    slices = [name.lower() for name in values["report_slices"]] if usable("report_slices") else []
+    if usable("target_attribute_name") and target.lower() in slices:
+        problems.append(f"report_slices names the target ({target}): choose features to see the metrics by.")
+    if usable("exclude_columns"):
+        problems += [
+            f"report_slices: {name} is in exclude_columns, and metrics are shown by columns that the model uses."
+            for name in slices
+            if name in [column.lower() for column in excluded]
+        ]
     if usable("exclude_columns", "target_attribute_name") and target.lower() in [name.lower() for name in excluded]:
         problems.append(f"exclude_columns names the target ({target}), which is what the model learns: leave it out.")
     return problems

@@ -69,6 +69,12 @@ def test_configuration_file_is_a_valid_input() -> None:
         ({"exclude_columns": ["age", "b c"]}, 'exclude_columns: "b c" is not a feature\'s name'),
         ({"exclude_columns": ["a"] * 101}, "exclude_columns takes at most 100 entries, and has 101."),
         ({"exclude_columns": ["Churn"]}, "exclude_columns names the target (churn)"),
+        ({"report_slices": ["Churn"]}, "report_slices names the target (churn)"),
+        ({"report_slices": ["Age"], "exclude_columns": ["age"]}, "report_slices: age is in exclude_columns"),
+        ({"report_slices": ["a"] * 7}, "report_slices takes at most 6 entries, and has 7."),
+        ({"report_slices": ["b c"]}, 'report_slices: "b c" is not a feature\'s name'),
+        ({"champion": "Warn"}, 'champion: "Warn" is not one of Off, Report or Require.'),
+        ({"champion_margin": -0.1}, "champion_margin must be at least 0, got -0.1."),
         ({"split": "group"}, "split: group needs split_group_column"),
         ({"split_group_column": "household"}, "split_group_column goes with split: group"),
         ({"split": "group", "split_group_column": "CHURN"}, "split_group_column is the target (churn)"),
@@ -112,6 +118,10 @@ STRICT = {
     **DEPLOYED,
     "data_checks": "Require",
     "champion": "Require",
+<<<<<<< Updated upstream
+=======
+    "champion_margin": 0.01,
+>>>>>>> Stashed changes
     "model_approval_status": "PendingManualApproval",
     "accuracy_threshold": 0.8,
     "autoscaling_max_capacity": 3,
@@ -134,6 +144,7 @@ STRICT = {
             "Leave it out, or deploy the stack with another value.",
         ),
         (
+<<<<<<< Updated upstream
             {"champion": "Off"},
             "champion: the stack was deployed with Require, which a run cannot loosen to Off. "
             "Leave it out, or deploy the stack with another value.",
@@ -141,6 +152,15 @@ STRICT = {
         (
             {"champion_margin": 0.1},
             "champion_margin: the stack was deployed with 0.0, which a run may only lower, got 0.1. "
+=======
+            {"champion": "Report"},
+            "champion: the stack was deployed with Require, which a run cannot loosen to Report. "
+            "Leave it out, or deploy the stack with another value.",
+        ),
+        (
+            {"champion_margin": 0.02},
+            "champion_margin: the stack was deployed with 0.01, which a run may only lower, got 0.02. "
+>>>>>>> Stashed changes
             "Leave it out, or deploy the stack with another value.",
         ),
         (
@@ -234,6 +254,16 @@ def test_a_run_may_tighten_what_was_deployed() -> None:
     assert settings.resolve({"model_approval_status": "PendingManualApproval"}, loose).model_approval_status == (
         "PendingManualApproval"
     )
+
+
+def test_run_that_requires_more_than_the_stack_sets_its_own_margin() -> None:
+    chosen = settings.resolve({"champion": "Require", "champion_margin": 0.02}, {**DEPLOYED, "champion_margin": 0.0})
+    assert (chosen.champion, chosen.champion_margin) == ("Require", 0.02)
+
+
+def test_margin_is_deployed_as_a_number() -> None:
+    stack = settings.deployed({"PIPELINE_CHAMPION": "Require", "PIPELINE_CHAMPION_MARGIN": "0.5"})
+    assert settings.resolve({}, stack | DEPLOYED).champion_margin == 0.5
 
 
 def test_values_of_the_registry_hold_the_longest_place_of_a_run() -> None:
@@ -412,6 +442,7 @@ def test_network_key_and_tags_that_cannot_be_are_told(key: str, value: str, said
 def test_arguments_of_the_processing_job_are_what_sagemaker_takes() -> None:
     columns = [f"{number:03d}".ljust(64, "x") for number in range(100)]
     longest = {"positive_class": "é" * 200, "split": "group", "split_group_column": "g" * 64}
+    longest |= {"report_slices": [f"{number:03d}".ljust(64, "y") for number in range(6)]}
     names = {f"{number:03d}".ljust(64, "x"): "é" * 30 for number in range(45)}
     arguments = described(exclude_columns=columns, column_names=names, **longest)["processing_arguments"]
     told = [argument.partition("=")[2] for argument in arguments if argument.startswith("--column-names=")]

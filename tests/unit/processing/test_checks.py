@@ -167,6 +167,14 @@ def test_excluded_columns_are_not_learned_from_and_must_exist(tmp_path: Path) ->
         prepared(tmp_path / "b", base(), exclude_columns=["tenuer"])
 
 
+@pytest.mark.parametrize("asked", ["tenuer", "customer_id", "churn_reason"])
+def test_report_slices_must_be_features_of_the_model(tmp_path: Path, asked: str) -> None:
+    frame = base().assign(churn_reason=None)
+    sentence = rf"report_slices names '{asked}', not among the features that the model uses, which are: .*contract_type"
+    with pytest.raises(query_result.UnusableDataError, match=sentence):
+        prepared(tmp_path, frame, report_slices=["contract_type", asked])
+
+
 # -- the positive class
 
 
