@@ -151,11 +151,7 @@ class Settings(BaseModel):
     accuracy_threshold: Annotated[float, Field(strict=True, ge=-1000, le=1)] | None = None
     quality_gate: Annotated[list[quality.Condition], Field(max_length=20)] | None = None
     beat_baseline: Literal["Off", "Warn", "Require"] = "Warn"
-<<<<<<< Updated upstream
     # What serves now, evaluated on the same test rows; the margin is in units of the gate's metric.
-=======
-    # Whether the model is compared with what serves, and by how much it may be worse, in units of the compared metric.
->>>>>>> Stashed changes
     champion: Literal["Off", "Report", "Require"] = "Report"
     champion_margin: Annotated[float, Field(strict=True, ge=0, le=1_000_000_000)] = 0.0
     decision_threshold: Annotated[float, Field(strict=True, ge=0, le=1)] | None = None
@@ -339,13 +335,8 @@ def _loosened(values: Mapping[str, Any], defaults: Mapping[str, Any], wrong: set
     if comparable("quality_gate") and values["quality_gate"] is None:
         problems.append("quality_gate: the stack was deployed with conditions, which a run may only add to.")
     limits = {"autoscaling_max_capacity": (defaults.get("autoscaling_max_capacity"), "lower", -1)}
-<<<<<<< Updated upstream
     if defaults.get("champion") == "Require":
         limits["champion_margin"] = (defaults.get("champion_margin") or 0.0, "lower", -1)
-=======
-    if defaults.get("champion") == "Require":  # elsewhere no margin refuses a model
-        limits["champion_margin"] = (defaults.get("champion_margin"), "lower", -1)
->>>>>>> Stashed changes
     if not wrong.intersection(["problem_type", "accuracy_threshold"]):
         of_stack = _threshold(defaults.get("accuracy_threshold"), values["problem_type"])
         limits["accuracy_threshold"] = (of_stack, "raise", 1)

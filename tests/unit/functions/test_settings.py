@@ -73,8 +73,6 @@ def test_configuration_file_is_a_valid_input() -> None:
         ({"report_slices": ["Age"], "exclude_columns": ["age"]}, "report_slices: age is in exclude_columns"),
         ({"report_slices": ["a"] * 7}, "report_slices takes at most 6 entries, and has 7."),
         ({"report_slices": ["b c"]}, 'report_slices: "b c" is not a feature\'s name'),
-        ({"champion": "Warn"}, 'champion: "Warn" is not one of Off, Report or Require.'),
-        ({"champion_margin": -0.1}, "champion_margin must be at least 0, got -0.1."),
         ({"split": "group"}, "split: group needs split_group_column"),
         ({"split_group_column": "household"}, "split_group_column goes with split: group"),
         ({"split": "group", "split_group_column": "CHURN"}, "split_group_column is the target (churn)"),
@@ -118,10 +116,6 @@ STRICT = {
     **DEPLOYED,
     "data_checks": "Require",
     "champion": "Require",
-<<<<<<< Updated upstream
-=======
-    "champion_margin": 0.01,
->>>>>>> Stashed changes
     "model_approval_status": "PendingManualApproval",
     "accuracy_threshold": 0.8,
     "autoscaling_max_capacity": 3,
@@ -144,7 +138,6 @@ STRICT = {
             "Leave it out, or deploy the stack with another value.",
         ),
         (
-<<<<<<< Updated upstream
             {"champion": "Off"},
             "champion: the stack was deployed with Require, which a run cannot loosen to Off. "
             "Leave it out, or deploy the stack with another value.",
@@ -152,15 +145,6 @@ STRICT = {
         (
             {"champion_margin": 0.1},
             "champion_margin: the stack was deployed with 0.0, which a run may only lower, got 0.1. "
-=======
-            {"champion": "Report"},
-            "champion: the stack was deployed with Require, which a run cannot loosen to Report. "
-            "Leave it out, or deploy the stack with another value.",
-        ),
-        (
-            {"champion_margin": 0.02},
-            "champion_margin: the stack was deployed with 0.01, which a run may only lower, got 0.02. "
->>>>>>> Stashed changes
             "Leave it out, or deploy the stack with another value.",
         ),
         (
