@@ -74,9 +74,9 @@ def main(arguments: list[str]) -> int:
         return 1
     given = f"{known.get('parameter_overrides', '')} {' '.join(rest)}"
     # Models and jobs are named after the stack, too, by the rule of project_name.
-    if stack and "ProjectName=" not in given and not (len(stack) <= 36 and re.fullmatch(PROJECT_NAME, stack)):
+    if stack and "ProjectName=" not in given and not (len(stack) <= 34 and re.fullmatch(PROJECT_NAME, stack)):
         print(
-            f"The stack's name {stack} cannot name its models and jobs: that takes at most 36 lower-case letters, digits "
+            f"The stack's name {stack} cannot name its models and jobs: that takes at most 34 lower-case letters, digits "
             "and hyphens. Set another stack_name in samconfig.toml, or the parameter ProjectName.",
             file=sys.stderr,
         )

@@ -15,6 +15,7 @@ import jsonata
 from automl_pipeline import deployment
 from automl_pipeline.settings import Settings
 
+from cli.steps import states_of
 from local.aws.stepfunctions import sdk_shapes
 from tests.contract import machines, recordings
 from tests.contract.shapes import ANYTHING, SCALAR, Constant, Either, Listed, Made, Modelled, Shape, either, seen
@@ -250,7 +251,7 @@ class Machine:
     def __init__(self, name: str, definition: dict[str, Any] | None = None):
         self.name = name
         self._recording = recordings.read(name)
-        self._states = (definition or recordings.deployed(name))["States"]
+        self._states = states_of(definition or recordings.deployed(name))
         # A variable may be made of others, also of itself: that takes more than one look.
         self._variables: dict[str, Shape] = dict.fromkeys(self._assigned_names(), either([]))
         for _ in range(_MOST_ROUNDS):
@@ -307,6 +308,8 @@ class Machine:
             states["errorOutput"] = ERROR
         elif state["Type"] == "Task" and place.startswith(("Assign", "Output")):
             states["result"] = self._result(name, state)
+        elif state["Type"] == "Parallel" and place.startswith(("Assign", "Output")):
+            states["result"] = seen(one["result"] for one in self._recorded_states(name) if "result" in one)
         return {**self._variables, "states": Made(states)}
 
     def _given(self, name: str) -> Shape:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from cli.steps import states_of
 from local.aws import api_model
 from local.aws.stepfunctions import sdk_shapes
 from tests.contract import machines, recordings
@@ -14,7 +15,7 @@ from tests.contract.expression_reads import called
 def requests(machine: str, definition: dict[str, Any] | None = None) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each task with its Arguments, as often as they were recorded. `definition` is the deployed one if none is given."""
     recording = recordings.read(machine)
-    states = (definition or recordings.deployed(machine))["States"]
+    states = states_of(definition or recordings.deployed(machine))
     for name, state in states.items():
         if state["Type"] == "Task":
             for number in range(recordings.MOST_CONTEXTS):
@@ -34,7 +35,7 @@ def _evaluated(value: Any, recording: recordings.Recording, state: str, number: 
 
 def problems(machine: str, definition: dict[str, Any] | None = None) -> list[str]:
     """Everything in the requests that the API's model does not allow: `training.RegisterModel: …`."""
-    states = (definition or recordings.deployed(machine))["States"]
+    states = states_of(definition or recordings.deployed(machine))
     found = []
     for name, arguments in requests(machine, definition):
         service, action, _ = called(states[name])

@@ -11,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from cli.steps import states_of
+
 NAMES = ("training", "deployment", "failure")
 _FOLDER = Path(__file__).parents[2] / "statemachine"
 _PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
@@ -34,6 +36,24 @@ class Expression:
 def source(machine: str) -> dict[str, Any]:
     """A machine as its file holds it, with `${Name}` where CloudFormation puts a value."""
     return yaml.safe_load((_FOLDER / f"{machine}.asl.yaml").read_text(encoding="utf-8"))
+
+
+@cache
+def states(machine: str) -> dict[str, dict[str, Any]]:
+    """Every state of a machine as its file holds it, those in branches of Parallel states, too."""
+    return states_of(source(machine))
+
+
+@cache
+def around(machine: str, name: str) -> dict[str, Any] | None:
+    """The Parallel state in whose branch a state lies, None for one of the machine itself."""
+    parallels = [one for one in states(machine).values() if "Branches" in one]
+    return next((one for one in parallels for branch in one["Branches"] if name in branch["States"]), None)
+
+
+def catch(machine: str, name: str) -> list[dict[str, Any]]:
+    """The rules for a state's errors: its own or, where it has none, those of the Parallel state around it."""
+    return states(machine)[name].get("Catch") or (around(machine, name) or {}).get("Catch", [])
 
 
 def targets(state: dict[str, Any]) -> list[str]:
@@ -93,8 +113,8 @@ def expressions(machine: str, definition: dict[str, Any]) -> list[Expression]:
     """Every expression of a machine, in the order of its file."""
     return [
         Expression(machine, name, place, text)
-        for name, state in definition["States"].items()
-        for place, text in _places(state, "")
+        for name, state in states_of(definition).items()
+        for place, text in _places({key: value for key, value in state.items() if key != "Branches"}, "")
     ]
 
 

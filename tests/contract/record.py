@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from cli import local_cloud
+from cli.steps import states_of
 from local.aws.iam import roles
 from local.aws.stepfunctions import recording
 from local.server import paths, process
@@ -82,7 +83,6 @@ PROTECTED = {
         "query": {"EncryptionConfiguration": {"EncryptionOption": "SSE_KMS", "KmsKey": _KEY}},
         "output": {"KmsKeyId": _KEY},
         "processing_volume": {"VolumeKmsKeyId": _KEY},
-        "transform_volume": {"VolumeKmsKeyId": _KEY},
     },
     "automl_security": {"EnableInterContainerTrafficEncryption": True, "VolumeKmsKeyId": _KEY, **_VPC},
 }
@@ -99,6 +99,15 @@ BEGINNINGS = [
     Beginning("training", "AutoMLJobStatus", {"automl": {"status": "Failed", "failure_reason": "AlgorithmError"}}),
     Beginning("training", "AutoMLJobStatus", {"automl": {"status": "Completed", "containers": []}}),
     Beginning("training", "AutoMLJobStatus", {"automl": {"status": "Stopped", "containers": []}}),
+    *(
+        Beginning("training", "ChampionServes", {"serving": serving, "problem": None})
+        for serving in (None, {"version": None, "model_name": "theirs", "endpoint_name": "theirs"})
+    ),
+    *(
+        Beginning("training", "ChampionAnswered", {"problem": {"Error": "States.TaskFailed", "Cause": cause}})
+        for cause in (json.dumps(CAUSES["transform"]), "")
+    ),
+    Beginning("training", "StopChampion", {"champion_job": "one"}),
     Beginning(
         "training",
         "CheckCapacity",
@@ -299,7 +308,7 @@ class Recorder:
         tasks = [
             Beginning(machine, name, GIVEN_TO_TASKS.get(name, {}))
             for machine, definition in self._definitions.items()
-            for name, state in definition["States"].items()
+            for name, state in states_of(definition).items()
             if state["Type"] == "Task"
         ]
         _say(f"{len(tasks)} tasks that are denied")
@@ -367,7 +376,10 @@ class Recorder:
         machine = beginning.machine
         name = f"{machine}-{number}"
         self._machine_of[name] = machine
+        states = _scope_of(self._definitions[machine], beginning.state)
         variables = self._variables(machine)
+        for inner in _assigned_within(states):
+            variables.pop(inner, None)  # a branch cannot assign what is assigned around it
         for variable, value in beginning.variables.items():
             variables[variable] = _laid_over(variables.get(variable), value)
         given = {
@@ -376,7 +388,6 @@ class Recorder:
             "Output": "{% $states.input.given %}",
             "Next": beginning.state,
         }
-        states = self._definitions[machine]["States"]
         definition = {
             "QueryLanguage": "JSONata",
             "StartAt": "Given",
@@ -462,6 +473,22 @@ def _laid_over(below: Any, above: Any) -> Any:
     if isinstance(below, dict) and isinstance(above, dict):
         return {**below, **{key: _laid_over(below.get(key), value) for key, value in above.items()}}
     return above
+
+
+def _scope_of(definition: dict[str, Any], state: str) -> dict[str, Any]:
+    """The states among which a state lies: the machine's, or those of a Parallel state's branch."""
+    if state in definition["States"]:
+        return definition["States"]
+    branches = [branch for one in states_of(definition).values() for branch in one.get("Branches", [])]
+    return next(branch["States"] for branch in branches if state in branch["States"])
+
+
+def _assigned_within(states: dict[str, Any]) -> set[str]:
+    """The variables of the branches of Parallel states."""
+    branches = [branch for one in states.values() for branch in one.get("Branches", [])]
+    inner = [state for branch in branches for state in states_of(branch).values()]
+    rules = [rule for state in inner for rule in (state, *state.get("Catch", []), *state.get("Choices", []))]
+    return {name for rule in rules for name in rule.get("Assign", {})}
 
 
 def _reachable(states: dict[str, Any], start: str) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from cli.steps import states_of
 from tests.contract import expression_reads, machine_requests, machines, python_calls, recordings
 from tests.contract.shapes import Shape
 
@@ -101,7 +102,7 @@ def misspelled(arguments: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 @pytest.mark.parametrize("machine", machines.NAMES)
 def test_every_misspelled_key_of_a_request_is_named_with_its_state(machine: str) -> None:
-    tasks = {name: state for name, state in recordings.deployed(machine)["States"].items() if state["Type"] == "Task"}
+    tasks = {name: state for name, state in states_of(recordings.deployed(machine)).items() if state["Type"] == "Task"}
     for name, state in tasks.items():
         for arguments in misspelled(state["Arguments"]) if isinstance(state["Arguments"], dict) else []:
             found = machine_requests.problems(machine, {"States": {name: {**state, "Arguments": arguments}}})

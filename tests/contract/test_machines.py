@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 import yaml
 
-from cli.steps import STEPS
+from cli.steps import STEPS, states_of
 from local.aws.stepfunctions import checks, integrations, sdk_shapes
-from tests.contract.machines import targets
+from tests.contract.machines import catch, targets
 
 ROOT = Path(__file__).parents[2]
 MACHINES = {path.name.split(".")[0]: yaml.safe_load(path.read_text()) for path in (ROOT / "statemachine").iterdir()}
-STATES = [(machine, name) for machine, definition in MACHINES.items() for name in definition["States"]]
-TASKS = [(machine, name) for machine, name in STATES if MACHINES[machine]["States"][name]["Type"] == "Task"]
+STATES = [(machine, name) for machine, definition in MACHINES.items() for name in states_of(definition)]
+TASKS = [(machine, name) for machine, name in STATES if states_of(MACHINES[machine])[name]["Type"] == "Task"]
 
 
 def state(machine: str, name: str) -> dict[str, Any]:
-    return MACHINES[machine]["States"][name]
+    return states_of(MACHINES[machine])[name]
 
 
 @pytest.mark.parametrize("machine", MACHINES)
@@ -41,7 +41,7 @@ def test_state_says_which_step_it_belongs_to(machine: str, name: str) -> None:
 def test_task_has_timeout_retry_and_catch(machine: str, name: str) -> None:
     task = state(machine, name)
     assert task["TimeoutSeconds"] > 0
-    assert any("States.ALL" in rule["ErrorEquals"] for rule in task["Catch"])
+    assert any("States.ALL" in rule["ErrorEquals"] for rule in catch(machine, name))
     for rule in task["Retry"]:
         assert rule["MaxAttempts"] > 0
         # No option that repeats a default of the language, or that no attempt reaches.
@@ -101,7 +101,7 @@ def decides_who_tells(states: dict[str, Any], found: dict[str, Any]) -> bool:
 @pytest.mark.parametrize("machine", MACHINES)
 def test_an_end_that_is_told_is_reached_by_the_mail_only(machine: str) -> None:
     """So is every bad end: before it comes the mail or, where someone else may tell, the choice of it."""
-    states = MACHINES[machine]["States"]
+    states = states_of(MACHINES[machine])
     for end, found in states.items():
         if found["Type"] not in ("Fail", "Succeed"):
             continue

@@ -127,7 +127,7 @@ def test_every_condition_key_is_one_that_requests_of_its_actions_have() -> None:
 
 def needed(machine: str) -> Iterator[tuple[str, str, str]]:
     """What a machine's role must be allowed: the state, the action, and what for."""
-    for name, state in machines.source(machine)["States"].items():
+    for name, state in machines.states(machine).items():
         if state["Type"] != "Task":
             continue
         service, action, _ = called(state)
@@ -197,7 +197,7 @@ def test_the_local_cloud_asks_for_resources_that_the_reference_has() -> None:
 
     wrong: list[Any] = []
     for machine in MACHINE_ROLES:
-        for name, state in machines.source(machine)["States"].items():
+        for name, state in machines.states(machine).items():
             if state["Type"] != "Task":
                 continue
             service, action, _ = called(state)

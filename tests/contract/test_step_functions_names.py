@@ -23,7 +23,7 @@ PREFIXES: dict[str, str] = TABLE["aws_sdk"]["prefixes"]
 def tasks() -> Iterator[tuple[str, str, str, dict[str, Any]]]:
     """Every Task: its machine, its name, what it calls, and the state."""
     for machine in machines.NAMES:
-        for name, state in machines.source(machine)["States"].items():
+        for name, state in machines.states(machine).items():
             if state["Type"] == "Task":
                 yield machine, name, state["Resource"].split(":states:::")[1], state
 

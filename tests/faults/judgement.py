@@ -41,7 +41,7 @@ def _end(case: Case, way: Way, ending: Ending, how: str) -> Iterator[str]:
         yield f"it ended as {ending.status}"
     if case.kind.recovers and how != "recovered":
         yield f"it should end as it does without the fault ({good.status} {good.error}), but: {ending.status} {ending.error}: {ending.cause[:300]}"
-    if case.kind.spoils and ending.status != "FAILED":
+    if case.kind.spoils and task.must_fail and ending.status != "FAILED":
         yield "it ended well without what the state was to leave behind"
     if good.status == "FAILED" and task.follows_failure:
         # What is done about a failure, the mail included, must not change what the execution ends with.
@@ -184,7 +184,7 @@ def _requested(ending: Ending) -> bool:
     """Whether the execution came behind the states that ask for another endpoint."""
     changing = {
         Task("deployment", name).name
-        for name, state in machines.source("deployment")["States"].items()
+        for name, state in machines.states("deployment").items()
         if state["Type"] == "Task" and Task("deployment", name).operation.name in ("CreateEndpoint", "UpdateEndpoint")
     }
     return bool(changing & set(ending.entered))

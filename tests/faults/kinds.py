@@ -27,7 +27,7 @@ class Task:
 
     @cached_property
     def state(self) -> dict[str, Any]:
-        return machines.source(self.machine)["States"][self.name]
+        return machines.states(self.machine)[self.name]
 
     @property
     def step(self) -> str:
@@ -70,7 +70,7 @@ class Task:
     @property
     def caught(self) -> list[str]:
         """The errors of its API that it catches by name and goes on from, as they come over the wire."""
-        rules = [rule for rule in self.state["Catch"] if not self._always_fails(rule["Next"])]
+        rules = [rule for rule in machines.catch(self.machine, self.name) if not self._always_fails(rule["Next"])]
         named = {name.partition(".")[2] for rule in rules for name in rule["ErrorEquals"]}
         codes = [shape.name for shape in self.operation.error_shapes]
         return [code for code in codes if f"{code.removesuffix('Exception')}Exception" in named]
@@ -97,7 +97,7 @@ class Task:
     @property
     def must_fail(self) -> bool:
         """Whether no way from its Catch of States.ALL leads to a good end."""
-        rule = next(rule for rule in self.state["Catch"] if "States.ALL" in rule["ErrorEquals"])
+        rule = next(rule for rule in machines.catch(self.machine, self.name) if "States.ALL" in rule["ErrorEquals"])
         return self._always_fails(rule["Next"])
 
     @property
@@ -106,7 +106,7 @@ class Task:
         return "Next" in self.state and self._always_fails(self.state["Next"])
 
     def _always_fails(self, name: str) -> bool:
-        states, seen, ahead = machines.source(self.machine)["States"], set[str](), [name]
+        states, seen, ahead = machines.states(self.machine), set[str](), [name]
         while ahead:
             here = ahead.pop()
             if states[here]["Type"] == "Succeed" or states[here].get("End"):
@@ -178,7 +178,7 @@ def tasks() -> list[Task]:
     return [
         Task(machine, name)
         for machine in machines.NAMES
-        for name, state in machines.source(machine)["States"].items()
+        for name, state in machines.states(machine).items()
         if state["Type"] == "Task"
     ]
 

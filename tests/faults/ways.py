@@ -160,7 +160,7 @@ def _remembered() -> dict[Task, Way]:
 
 def _callers_before(task: Task) -> list[Task]:
     """Task states from which the state can be reached before another Task state."""
-    states = machines.source(task.machine)["States"]
+    states = machines.states(task.machine)
 
     def leads(name: str, seen: frozenset[str]) -> bool:
         if name == task.name:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from cli.steps import states_of
 from tests.contract import machines, permissions
 from tests.contract.permissions import Permission
 from tests.contract.test_machines import sends_mail
@@ -27,7 +28,7 @@ class MachineMutant:
     def of(self, definition: Definition) -> Definition:
         """A copy of a definition of this machine, without it."""
         mutated = copy.deepcopy(definition)
-        self.change(mutated["States"])
+        self.change(states_of(mutated))
         return mutated
 
     def __str__(self) -> str:
@@ -53,7 +54,7 @@ def permission_mutants() -> list[PermissionMutant]:
 def machine_mutants() -> Iterator[MachineMutant]:
     """Every Retry rule, every Catch rule, every transition that leads to a mail."""
     for machine in machines.NAMES:
-        for name, state in machines.source(machine)["States"].items():
+        for name, state in machines.states(machine).items():
             for key in ("Retry", "Catch"):
                 for number, rule in enumerate(state.get(key, [])):
                     yield MachineMutant(
@@ -72,7 +73,7 @@ def _without_rule(name: str, key: str, number: int) -> Callable[[dict[str, Any]]
 
 
 def _mutants_of_ways_to_mails(machine: str, name: str, state: dict[str, Any]) -> Iterator[MachineMutant]:
-    states = machines.source(machine)["States"]
+    states = machines.states(machine)
     for place in _transitions(state):
         target = _at(state, place)
         mail = _mail_after(states, target)
@@ -109,7 +110,7 @@ def _mail_after(states: dict[str, Any], name: str) -> str | None:
     if sends_mail(state):
         return name
     if state["Type"] == "Pass":
-        return _mail_after(states, state["Next"])
+        return _mail_after(states, state["Next"]) if "Next" in state else None
     if state["Type"] == "Choice":
         found = [_mail_after(states, _at(state, place)) for place in _transitions(state)]
         return next((one for one in found if one), None) if any(found) and _only_ends(states, state) else None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from automl_pipeline import deployment
+from automl_pipeline import deployment, jobs
 from automl_pipeline.settings import Settings
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -74,12 +74,14 @@ def describe(
         "preprocessing": f"{data_key}/preprocessing/",
         "evaluation_input": f"{data_key}/evaluation/input/",
         "predictions": f"{run_key}/evaluation/predictions/",
+        "champion": f"{run_key}/evaluation/champion/",
         "automl": f"{data_key}/automl/",
         "code": f"{settings.prefix}/code/{code_sha256}/",
         "preprocess_model": f"{data_key}/preprocessing/model.tar.gz",
     }
     bucket = settings.bucket
     tags = _tags(settings, stack, run_id)
+    uris = {name: f"s3://{bucket}/{key}" for name, key in {**keys, **folders}.items()}
     bounds = (settings.customer_id_start, settings.customer_id_end)
     return {
         "id": run_id,
@@ -96,7 +98,11 @@ def describe(
             "model": f"{settings.project_name}-{int(execution.started.timestamp())}-{digest[:8]}",
         },
         "keys": keys,
-        "uris": {name: f"s3://{bucket}/{key}" for name, key in {**keys, **folders}.items()},
+        "uris": uris,
+        "jobs": {
+            name: {**jobs.transform(settings, uris["evaluation_input"], uris[answers]), "Tags": tags["tags"]}
+            for name, answers in (("transform", "predictions"), ("champion_transform", "champion"))
+        },
         # Athena's execution parameters are texts of SQL literals.
         "query_parameters": [f"'CUST_{bound:06d}'" for bound in bounds if bound is not None],
         "processing_arguments": _processing_arguments(settings),
@@ -155,7 +161,6 @@ def _protection(settings: Settings) -> dict[str, Any]:
             "query": query,
             "output": {"KmsKeyId": key} if key else {},
             "processing_volume": deployment.key(settings, volume, settings.processing_instance_type),
-            "transform_volume": deployment.key(settings, volume, settings.transform_instance_type),
         },
         # Autopilot chooses its instances itself, and has no network isolation.
         "automl_security": {

@@ -21,7 +21,7 @@ ENVIRONMENT_PREFIX = "PIPELINE_"
 BURSTABLE = re.compile(r"ml\.(t2|t3|t3a|t4g)\.")
 
 _NAME = r"^[a-z0-9](-*[a-z0-9]){0,%d}$"
-PROJECT_NAME = _NAME % 35
+PROJECT_NAME = _NAME % 33  # names of jobs have 63 characters, of which run and attempt take 29
 _INSTANCE = r"^ml\.[a-z0-9-]+\.[a-z0-9]+$"
 _SEGMENT = r"[a-zA-Z0-9_-]+"
 _IDS = r"^%s-[0-9a-f]{8,17}(,%s-[0-9a-f]{8,17}){0,%d}$"

@@ -12,7 +12,7 @@ _SHOWN_KEYS = 40  # nobody reads more, and an error's message has a limit
 
 # What each pattern means.
 _MEANINGS = {
-    "project_name": "1 to 36 lower-case letters, digits and hyphens",
+    "project_name": "1 to 34 lower-case letters, digits and hyphens",
     "pipeline_name": "1 to 61 lower-case letters, digits and hyphens",
     "model_package_group": "1 to 63 lower-case letters, digits and hyphens",
     "endpoint_name": "1 to 44 lower-case letters, digits and hyphens",

@@ -44,7 +44,9 @@ def _broken_transitions(machine: dict[str, Any], place: str) -> Iterator[str]:
         for target in targets:
             if target not in states:
                 yield f"MISSING_TRANSITION_TARGET: {target!r} at {place}States/{name} is not a state"
-        if state.get("Type") in ("Task", "Pass", "Wait") and "Next" not in state and not state.get("End"):
+        for number, branch in enumerate(state.get("Branches", [])):
+            yield from _broken_transitions(branch, f"{place}States/{name}/Branches[{number}]/")
+        if state.get("Type") in ("Task", "Pass", "Wait", "Parallel") and "Next" not in state and not state.get("End"):
             yield f"MISSING_END_STATE: {place}States/{name} has neither Next nor End"
     for name in states:
         if name not in reached:

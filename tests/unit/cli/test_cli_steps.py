@@ -14,7 +14,7 @@ from cli import steps
 
 @pytest.mark.parametrize("machine", steps.MACHINES, ids=lambda path: path.stem)
 def test_every_state_names_a_step_that_people_know(machine: Path) -> None:
-    states = yaml.safe_load(machine.read_text(encoding="utf-8"))["States"]
+    states = steps.states_of(yaml.safe_load(machine.read_text(encoding="utf-8")))
     for name, state in states.items():
         step, colon, _ = state["Comment"].partition(":")
         assert colon and step in (*steps.STEPS, "Capacity", "Failure"), name
