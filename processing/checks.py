@@ -36,10 +36,13 @@ ID_NAME = re.compile(r"(^|[_\W])(id|uuid|guid|key)$", re.IGNORECASE)
 
 @dataclass
 class Finding:
-    """A sentence for a person. `stops`: whether the setting data_checks: Require ends the run for it."""
+    """A sentence for a person. `stops`: whether the setting data_checks: Require ends the run for it; `misleads`: whether
+    it makes the metrics better than the model is.
+    """
 
     text: str
     stops: bool
+    misleads: bool = False
 
 
 @dataclass
@@ -63,7 +66,7 @@ def findings(rows: Rows, distinct: Sequence[int], near_numeric: Mapping[str, Fin
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         leaks = list(threads.map(leak_of(rows), rows.features))
     leaking = [(feature.specification["name"], leak) for feature, leak in zip(rows.features, leaks) if leak]
-    found = [Finding(f"Column {name!r} alone {leak}", True) for name, leak in leaking]
+    found = [Finding(f"Column {name!r} alone {leak}", True, misleads=True) for name, leak in leaking]
     found += duplicates(rows)
     ids = [f.specification["name"] for f, count in zip(rows.features, distinct) if is_id(f, count)]
     found += near_numeric.values()
@@ -184,6 +187,7 @@ def duplicates(rows: Rows) -> list[Finding]:
             f"{twins} of {len(rows.parts.test)} test rows ({share:.0%}) stand among the training rows, too, with the same "
             "values and target: the metrics are too good. Remove duplicates, or keep them on one side with split: group.",
             True,
+            misleads=True,
         )
     ]
 

@@ -128,7 +128,11 @@ def run(
         "test_share": splitting.TEST_SHARE,
         "seed": seed,
         "data_sha256": source.fingerprint,
-        "data_note": {"warnings": [finding.text for finding in found], "columns": notes},
+        "data_note": {
+            "warnings": [finding.text for finding in found],
+            "misleading": [finding.text for finding in found if finding.misleads],
+            "columns": notes,
+        },
     }
     Encoder(specification)  # what serving would refuse must not leave this job
     write_outputs(os.path.join(root, "processing/output"), specification, features, targets, labels, parts)

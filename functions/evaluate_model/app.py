@@ -12,6 +12,7 @@ from urllib.parse import urlparse
 
 import associations
 import boto3
+import champion
 import evaluation
 import gate
 import known_row
@@ -22,6 +23,7 @@ import predictions
 import registry
 import report
 import sklearn
+import slices
 from aws_lambda_powertools import Logger
 from predictions import UnusablePredictionsError
 
@@ -39,9 +41,10 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
     `event`: run_id, bucket, test_uri, predictions_uri, preprocessing_uri, evaluation_input_uri (folders), evaluation_uri,
     report_uri, deployment_uri (files), deployment (what deployment.json says besides the known row),
-    target_attribute_name, problem_type, objective_metric_name, accuracy_threshold, and `settings`: all settings of the run.
+    target_attribute_name, problem_type, objective_metric_name, accuracy_threshold, `settings`: all settings of the run, and
+    `champion`: {"version", "model_name", "endpoint_name", and "predictions_uri" (folder) or "error"}, or None.
     Returns {"metrics": numbers by name, "gate_metric", "gate_value", "passed", "verdict": a sentence, "warnings":
-    sentences, "positive_class", "registry": texts for the registry entry, "rows", "evaluation_uri"}. Raises UnusablePredictionsError.
+    sentences, "champion": how it compares, or None, "positive_class", "registry": texts for the registry entry, "rows", "evaluation_uri"}. Raises UnusablePredictionsError.
     """
     settings, target = event.get("settings", {}), event["target_attribute_name"]
     is_regression = event["problem_type"] == metrics.REGRESSION
@@ -63,8 +66,10 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         is_regression=is_regression,
     )
     del content
+    rival, error = _read_champion(event.get("champion"), len(truth), labels)
+    asked_for = {"slices": _slices(event["test_uri"] + "test.csv", prepared, settings), "slice_metric": _by(event)}
     evaluated = (
-        evaluation.of_numbers(truth, predicted)
+        evaluation.of_numbers(truth, predicted, champion=rival, **asked_for)
         if answers is None
         else evaluation.of_classes(
             truth,
@@ -73,25 +78,29 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
             _positive(prepared, labels),
             decision_threshold=settings.get("decision_threshold"),
             costs=_costs(settings),
+            champion=rival,
+            **asked_for,
         )
     )
     _refuse_endless(evaluated, target)
-    threshold = event["accuracy_threshold"]
+    threshold, objective = event["accuracy_threshold"], event["objective_metric_name"]
     note = prepared.get("data_note", {"warnings": [], "columns": []})
-    judged = gate.judge(evaluated, event["objective_metric_name"], threshold, settings)
+    against = event.get("champion") and champion.judge(
+        evaluated, {**event["champion"], "error": error}, objective, settings, getattr(rival, "classes", ())
+    )
+    judged = gate.judge(evaluated, objective, threshold, settings, champion=against, note=note)
     document = {
         **evaluated,
         "labels": labels,
         "positive_class_reason": prepared.get("positive_class_reason"),
         "rows": len(truth),
         "problem_type": event["problem_type"],
-        "objective_metric_name": event["objective_metric_name"],
+        "objective_metric_name": objective,
         "accuracy_threshold": threshold,
         "run_id": event["run_id"],
         "associations": _associations(event["test_uri"] + "test.csv", target, answers, predicted, len(labels)),
         "versions": {module.__name__: module.__version__ for module in (numpy, pandas, sklearn)},
         **judged,
-        "warnings": [*judged["warnings"], *note["warnings"]],
         "data_note": note,
     }
     document["summary"] = report.headline(document, (prepared.get("renames") or {}).get(target, target))
@@ -116,6 +125,10 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         "passed": document["passed"],
         "verdict": document["verdict"],
         "warnings": document["warnings"],
+        "champion": against
+        and {
+            name: against.get(name) for name in ("version", "metric", "champion_value", "passed", "sentence", "error")
+        },
         "positive_class": document.get("positive_class"),
         "registry": registry.customer_metadata(event, document, prepared),
         "rows": len(truth),
@@ -129,6 +142,42 @@ def _truth(uri: str, target: str, labels: list[str]) -> numpy.ndarray:
     if not labels:
         return column.to_numpy(dtype=float)
     return pandas.Categorical(column, categories=labels).codes.astype(numpy.int64)
+
+
+def _read_champion(given: dict[str, Any] | None, rows: int, labels: list[str]) -> tuple[Any, str | None]:
+    """What serves now, as `evaluation` takes it, or None and why it could not be evaluated."""
+    if not given or given.get("error"):
+        return None, given and given["error"]
+    try:
+        content = _read_folder(given["predictions_uri"])
+        if labels:
+            rival = evaluation.Champion(*predictions.read_champion(content, labels))
+            count = len(rival.answers.predicted)
+        else:
+            rival = predictions.read_regression(content)
+            count = len(rival)
+        if count != rows:
+            raise UnusablePredictionsError(f"It answered {count:,} rows and was asked about {rows:,}.")
+        return rival, None
+    except UnusablePredictionsError as error:
+        return None, str(error)
+
+
+def _by(event: dict[str, Any]) -> str:
+    """The metric that slices are shown by. Not every class need occur in a slice, as averages over classes ask for."""
+    if event["problem_type"] == "MulticlassClassification":
+        return "accuracy"
+    fallback = "r2" if event["problem_type"] == metrics.REGRESSION else "accuracy"
+    return gate.objective_metric(event["objective_metric_name"]) or fallback
+
+
+def _slices(uri: str, prepared: dict[str, Any], settings: dict[str, Any]) -> list[slices.Slice]:
+    asked = {name.lower() for name in settings.get("report_slices") or []}
+    features = [feature for feature in prepared.get("features") or [] if feature["name"] in asked]
+    if not features:
+        return []
+    table = pandas.read_csv(_body(uri), usecols=[feature["name"] for feature in features])
+    return [slices.of(feature, table[feature["name"]].to_numpy()) for feature in features]
 
 
 def _associations(

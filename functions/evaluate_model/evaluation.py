@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy
 import registry
 import thresholds
 from predictions import Answers
+from slices import Slice
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,14 @@ class Costs:
     false_negative: float
 
 
+@dataclass(frozen=True)
+class Champion:
+    """The answers of what serves now, to the same rows. `classes`: its own, where they are not those of this run."""
+
+    answers: Answers
+    classes: Sequence[str] = ()
+
+
 def of_classes(
     truth: numpy.ndarray,
     answers: Answers,
@@ -31,23 +40,40 @@ def of_classes(
     *,
     decision_threshold: float | None = None,
     costs: Costs | None = None,
+    champion: Champion | None = None,
+    slices: Sequence[Slice] = (),
+    slice_metric: str = "accuracy",
 ) -> dict[str, Any]:
     """The evaluation of a classifier. `truth`: an index into `labels` for each row; `positive`: one, for two classes.
 
-    `decision_threshold`: the positive class is answered where its probability is at least this; None keeps the answers.
+    `decision_threshold`: the positive class is answered where its probability is at least this, by the champion, too; None
+    keeps the answers. `slice_metric`: of the rows of each slice.
     """
     binary = len(labels) == 2
+    if binary and decision_threshold is not None:
+        answers = decided(answers, positive, decision_threshold)
     probabilities = answers.probabilities
-    if binary and probabilities is not None and decision_threshold is not None:
-        chosen = numpy.where(probabilities[:, positive] >= decision_threshold, positive, 1 - positive)
-        answers = Answers(chosen, probabilities[numpy.arange(len(chosen)), chosen], probabilities)
     prices = (costs.false_positive, costs.false_negative) if costs else None
 
-    def make(rows: numpy.ndarray) -> tuple[metrics.Statistic, ...]:
-        some = Answers(answers.predicted[rows], None, None if probabilities is None else probabilities[rows])
+    def both(given: Answers, rows: numpy.ndarray) -> tuple[metrics.Statistic, metrics.Statistic]:
+        some = Answers(given.predicted[rows], None, None if given.probabilities is None else given.probabilities[rows])
         if binary:
             return metrics.binary(truth[rows], some, positive, prices)
         return metrics.multiclass(truth[rows], some, len(labels))
+
+    def of_champion(rows: numpy.ndarray) -> tuple[metrics.Statistic, ...]:
+        if champion is None:
+            return ()
+        theirs = champion.answers
+        if champion.classes:
+            of_class = positive if binary else None
+            return (metrics.of_right_answers(truth[rows], theirs.predicted[rows], len(labels), of_class),)
+        if binary and decision_threshold is not None:
+            theirs = decided(theirs, positive, decision_threshold)
+        return both(theirs, rows)[:1]
+
+    def make(rows: numpy.ndarray) -> tuple[metrics.Statistic, ...]:
+        return (*both(answers, rows), *of_champion(rows))
 
     counts = numpy.bincount(truth, minlength=len(labels))
     matrix = numpy.bincount(truth * len(labels) + answers.predicted, minlength=len(labels) ** 2)
@@ -67,6 +93,7 @@ def of_classes(
         "intervals": result["intervals"],
         "resampling": result["resampling"],
         "baseline": result["baseline"],
+        **_further(result, slices, lambda rows: both(answers, rows)[:1], slice_metric),
     }
     if not binary:
         if answers.probability is not None:
@@ -86,11 +113,30 @@ def of_classes(
     }
 
 
-def of_numbers(truth: numpy.ndarray, predicted: numpy.ndarray) -> dict[str, Any]:
-    """The evaluation of a regression."""
-    result = _compared(
-        lambda rows: metrics.regression(truth[rows], predicted[rows]), len(truth), "always answering the mean"
-    )
+def decided(answers: Answers, positive: int, threshold: float) -> Answers:
+    """The answers with the positive class of two where its probability is at least the threshold, and nowhere else."""
+    probabilities = answers.probabilities
+    if probabilities is None:
+        return answers
+    chosen = numpy.where(probabilities[:, positive] >= threshold, positive, 1 - positive)
+    return Answers(chosen, probabilities[numpy.arange(len(chosen)), chosen], probabilities)
+
+
+def of_numbers(
+    truth: numpy.ndarray,
+    predicted: numpy.ndarray,
+    *,
+    champion: numpy.ndarray | None = None,
+    slices: Sequence[Slice] = (),
+    slice_metric: str = "r2",
+) -> dict[str, Any]:
+    """The evaluation of a regression. `champion`: what serves now predicts for the same rows."""
+
+    def make(rows: numpy.ndarray) -> tuple[metrics.Statistic, ...]:
+        theirs = () if champion is None else metrics.regression(truth[rows], champion[rows])[:1]
+        return (*metrics.regression(truth[rows], predicted[rows]), *theirs)
+
+    result = _compared(make, len(truth), "always answering the mean")
     numbers = result["values"]
     return {
         **numbers,
@@ -99,6 +145,7 @@ def of_numbers(truth: numpy.ndarray, predicted: numpy.ndarray) -> dict[str, Any]
         "resampling": result["resampling"],
         "baseline": result["baseline"],
         "residuals": curves.of_residuals(truth, predicted),
+        **_further(result, slices, lambda rows: metrics.regression(truth[rows], predicted[rows])[:1], slice_metric),
         **registry.regression(numbers, result["intervals"]),
     }
 
@@ -111,23 +158,42 @@ def _compared(
     rankings: int = 1,
     rarest: int | None = None,
 ) -> dict[str, Any]:
-    """Model and baseline on the same rows: values, intervals, and the paired intervals of their differences."""
+    """Model, baseline and champion (if `make` makes one) on the same rows: values, intervals, and the paired intervals of
+    their differences.
+    """
     ones = numpy.ones(rows)
-    ours, theirs = (statistic(ones) for statistic in make(numpy.arange(rows)))
-    of_model, of_baseline = intervals.bootstrap(make, (ours, theirs), rows, rankings=rankings, rarest=rarest)
-    return {
-        "values": ours,
-        "intervals": _intervals(of_model),
-        "resampling": {"confidence": intervals.CONFIDENCE, "resamples": len(next(iter(of_model.values())))},
-        "baseline": {
-            "answer": constant,
+    values = [statistic(ones) for statistic in make(numpy.arange(rows))]
+    samples = intervals.bootstrap(make, values, rows, rankings=rankings, rarest=rarest)
+
+    def beside(place: int) -> dict[str, Any]:
+        theirs = values[place]
+        shared = [name for name in values[0] if name in theirs]
+        return {
             "metrics": theirs,
             "difference": _with_values(
-                {name: ours[name] - theirs[name] for name in ours},
-                _intervals({name: values - of_baseline[name] for name, values in of_model.items()}),
+                {name: values[0][name] - theirs[name] for name in shared},
+                _intervals({name: samples[0][name] - samples[place][name] for name in shared}),
             ),
-        },
+        }
+
+    return {
+        "values": values[0],
+        "intervals": _intervals(samples[0]),
+        "resampling": {"confidence": intervals.CONFIDENCE, "resamples": len(next(iter(samples[0].values())))},
+        "baseline": {"answer": constant, **beside(1)},
+        "champion": beside(2) if len(values) > 2 else None,
     }
+
+
+def _further(
+    result: Mapping[str, Any],
+    slices: Sequence[Slice],
+    make: Callable[[numpy.ndarray], tuple[metrics.Statistic, ...]],
+    metric: str,
+) -> dict[str, Any]:
+    """What a run may be asked for besides."""
+    found = {"slices": [one.describe(make, metric) for one in slices]} if slices else {}
+    return found | ({"champion": result["champion"]} if result["champion"] else {})
 
 
 def _intervals(samples: Mapping[str, numpy.ndarray]) -> dict[str, dict[str, float]]:

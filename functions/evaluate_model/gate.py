@@ -31,12 +31,19 @@ _MOST_NAMES = 5
 
 
 def judge(
-    evaluation: Mapping[str, Any], objective: str, threshold: float | None, settings: Mapping[str, Any]
+    evaluation: Mapping[str, Any],
+    objective: str,
+    threshold: float | None,
+    settings: Mapping[str, Any],
+    *,
+    champion: Mapping[str, Any] | None = None,
+    note: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """What to add to evaluation.json: `passed`, `verdict`, `warnings`, `gate_metric` and `gate` (each condition).
+    """What to add to evaluation.json: `passed`, `verdict`, `warnings`, `gate_metric`, `gate` (each condition), `champion`.
 
     `threshold`: accuracy_threshold; None is for regression, where R² must be above 0 (as good as always answering the
     mean) even at the lower end of its interval. `settings`: quality_gate and beat_baseline.
+    `champion`: what serves now, judged by champion.py, if anything does. `note`: the data note of preprocessing.json.
     """
     is_regression = "r2" in evaluation
     gate_metric = "r2" if is_regression else "accuracy"
@@ -51,17 +58,29 @@ def judge(
     stance = settings.get("beat_baseline") or "Warn"
     if stance == "Require":
         conditions.append({**baseline, "setting": "beat_baseline"})
+    if champion and champion["stance"] == "Require":
+        kept = ("metric", "value", "champion_value", "margin", "passed", "sentence")
+        conditions.append({**{name: champion.get(name) for name in kept}, "setting": "champion"})
     failed = [condition for condition in conditions if not condition["passed"]]
-    warnings = _warnings(evaluation)
-    if stance != "Off":
-        warnings = [*_baseline_warnings(baseline), *warnings]
+    found = _warnings(evaluation)
     return {
         "gate_metric": gate_metric,
         "passed": not failed,
-        "verdict": _verdict(conditions, failed, baseline if stance == "Warn" else None, warnings),
-        "warnings": warnings,
+        "verdict": _verdict(conditions, failed, baseline if stance == "Warn" else None, found, champion, note or {}),
+        "warnings": [
+            *(_baseline_warnings(baseline) if stance != "Off" else []),
+            *(champion["warnings"] if champion else []),
+            *found,
+            *((note or {}).get("warnings") or []),
+        ],
         "gate": {"conditions": conditions, "beat_baseline": stance, "baseline": baseline},
+        "champion": champion,
     }
+
+
+def objective_metric(objective: str) -> str:
+    """The metric that a run's objective is called in evaluation.json; empty for none."""
+    return _OBJECTIVES.get(objective, "")
 
 
 def _check(evaluation: Mapping[str, Any], condition: Mapping[str, Any]) -> dict[str, Any]:
@@ -91,7 +110,7 @@ def _check(evaluation: Mapping[str, Any], condition: Mapping[str, Any]) -> dict[
 def _against_baseline(evaluation: Mapping[str, Any], objective: str) -> dict[str, Any]:
     """Whether the model beats the trivial baseline in what the run asked for and, as a classifier, knows classes apart."""
     baseline = evaluation["baseline"]
-    metrics = [_OBJECTIVES.get(objective, "")]
+    metrics = [objective_metric(objective)]
     if "accuracy" in evaluation:
         metrics.append("balanced_accuracy")
     metrics = [name for name in dict.fromkeys(metrics) if name in evaluation] or ["rmse"]
@@ -121,10 +140,10 @@ def _gain(difference: float, metric: str) -> float:
 
 def _baseline_warnings(baseline: Mapping[str, Any]) -> list[str]:
     if not baseline["passed"]:
-        return [_sentence(baseline["sentence"])]
+        return [sentence(baseline["sentence"])]
     if not baseline["certain"]:
         return [
-            f"{_sentence(baseline['sentence'])[:-1]}, but so little that other test rows could have shown the opposite."
+            f"{sentence(baseline['sentence'])[:-1]}, but so little that other test rows could have shown the opposite."
         ]
     return []
 
@@ -166,18 +185,25 @@ def _verdict(
     failed: Sequence[Mapping[str, Any]],
     baseline: Mapping[str, Any] | None,
     warnings: Sequence[str],
+    champion: Mapping[str, Any] | None,
+    note: Mapping[str, Any],
 ) -> str:
     """One sentence, with what matters most in it."""
     if failed:
         return f"Does not pass the gate: {'; '.join(condition['sentence'] for condition in failed)}."
     said = f"Passes the gate: {'; '.join(condition['sentence'] for condition in conditions)}"
+    if champion and champion["passed"] and champion["stance"] != "Require":
+        said += f"; {champion['sentence']}"
     if baseline is not None and not baseline["passed"]:
         return f"{said}. But {baseline['sentence']}."
-    lost = next((warning for warning in warnings if warning.startswith("The model finds")), None)
-    return f"{said}. But {lost[0].lower()}{lost[1:]}" if lost else f"{said}."
+    lost = [warning for warning in warnings if warning.startswith("The model finds")]
+    for doubt in (*lost, *(note.get("misleading") or [])):
+        return f"{said}. But {doubt[0].lower()}{doubt[1:]}"
+    return f"{said}. But {champion['sentence']}." if champion and not champion["passed"] else f"{said}."
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
+    """The text with a capital letter and a full stop."""
     return f"{text[0].upper()}{text[1:]}."
 
 

@@ -98,6 +98,26 @@ def multiclass(truth: numpy.ndarray, answers: Answers, classes: int) -> tuple[St
     return of_model, of_baseline
 
 
+def of_right_answers(truth: numpy.ndarray, predicted: numpy.ndarray, classes: int, positive: int | None) -> Statistic:
+    """What can be said of answers some of which are none of the classes: only which of them are right.
+
+    `positive`: the class that recall is of; None for the mean over the classes.
+    """
+    right = truth == predicted
+
+    def statistic(weights: numpy.ndarray) -> dict[str, float]:
+        rows = numpy.bincount(truth, weights, classes)
+        hits = numpy.bincount(truth, weights * right, classes)
+        recalls = _ratios(hits, rows)
+        return {
+            "accuracy": float(hits.sum() / rows.sum()),
+            "recall": float(recalls.mean() if positive is None else recalls[positive]),
+            "balanced_accuracy": float(recalls[rows > 0].mean()),
+        }
+
+    return statistic
+
+
 def regression(truth: numpy.ndarray, predicted: numpy.ndarray) -> tuple[Statistic, Statistic]:
     """Metrics of a regression, in the target's unit (mse: its square; r2: 1 is perfect, 0 as good as the mean).
 

@@ -47,6 +47,8 @@ def read_regression(content: bytes) -> numpy.ndarray:
     """The predicted numbers, in the rows' order. Raises UnusablePredictionsError naming the line."""
     numbers = array("d")
     for record in _answers(content):
+        if record.labels is not None:
+            raise UnusablePredictionsError(f"The model answers classes, {record.labels[:200]}, and not numbers.")
         try:
             numbers.append(_finite(record.label))
         except ValueError:
@@ -105,6 +107,31 @@ def read_classes(content: bytes, labels: Sequence[str]) -> Answers:
     return Answers(codes, probabilities[numpy.arange(len(codes)), codes], probabilities)
 
 
+def read_champion(content: bytes, labels: Sequence[str]) -> tuple[Answers, list[str]]:
+    """Another model's answers to the same rows, and its own classes if they are not `labels` (else nothing).
+
+    A model of other classes is read by its labels alone: `probability` and `probabilities` are None, and an answer that is
+    none of `labels` is NO_CLASS. Raises UnusablePredictionsError, also where it answers none of `labels` at all.
+    """
+    spelling = _Spelling(labels)
+    first = next(_answers(content), None)
+    listed = next(_readings(first.labels), []) if first and first.labels else []
+    if not listed or {*map(spelling.code, listed)} == {*range(len(labels))}:
+        try:
+            return read_classes(content, labels), []
+        except UnusablePredictionsError:
+            if listed or not any(spelling.code(record.label) == NO_CLASS for record in _answers(content)):
+                raise
+    codes, named = array("i"), {*listed}
+    for record in _answers(content):
+        codes.append(spelling.code(record.label))
+        if not listed:
+            named.add(record.label)
+    if not {*codes} - {NO_CLASS}:
+        raise UnusablePredictionsError(f"It answers {_shown(sorted(named))}, and none of {_shown(labels)}.")
+    return Answers(numpy.array(codes, dtype=numpy.int32), None, None), sorted(named)
+
+
 def _from_one_probability(codes: numpy.ndarray, probability: numpy.ndarray, classes: int) -> Answers:
     """Of two classes, one's probability gives the other's."""
     if classes != 2:
@@ -122,14 +149,20 @@ class _Spelling:
 
     def _columns(self, listed: str) -> tuple[int, ...]:
         """The classes in the order of the answer's list; empty if that names anything else."""
-        for text in (listed, listed.replace('""', '"')):
-            try:
-                codes = tuple(self.code(str(name)) for name in ast.literal_eval(text))
-            except (SyntaxError, ValueError):
-                continue
+        for names in _readings(listed):
+            codes = tuple(map(self.code, names))
             if NO_CLASS not in codes and len({*codes}) == len(codes):
                 return codes
         return ()
+
+
+def _readings(listed: str) -> Iterator[list[str]]:
+    """The classes in an answer's list, which may have its double quotes doubled."""
+    for text in (listed, listed.replace('""', '"')):
+        try:
+            yield list(map(str, ast.literal_eval(text)))
+        except (SyntaxError, ValueError):
+            continue
 
 
 def _finite(text: str) -> float:

@@ -1,0 +1,86 @@
+"""The model that serves now, on the same test rows: whether the new one is worse, and by how much."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import gate
+
+# A random split draws new test rows from a table that the champion was trained on an earlier part of.
+_SEEN = (
+    "It may have been trained on some of these rows, which makes it look better than it is; split: time avoids that."
+)
+
+
+def judge(
+    evaluation: Mapping[str, Any],
+    champion: Mapping[str, Any],
+    objective: str,
+    settings: Mapping[str, Any],
+    classes: Sequence[str] = (),
+) -> dict[str, Any]:
+    """What evaluation.json says of the champion.
+
+    `champion`: version, model_name, endpoint_name and, if it could not be evaluated, `error`, a sentence; else its metrics
+    are in `evaluation`. `classes`: its own, where they are not those of this run. `passed`: whether the model is not worse
+    by more than `champion_margin`, by the paired interval: even the smallest loss that the rows leave room for is more.
+    """
+    result = {
+        **{name: champion.get(name) for name in ("version", "model_name", "endpoint_name")},
+        "stance": settings.get("champion") or "Report",
+        "margin": settings.get("champion_margin") or 0.0,
+        "classes": list(classes),
+    }
+    who = f"version {result['version']}" if result["version"] is not None else f"model {result['model_name']}"
+    who += ", which serves now"
+    error = champion.get("error")
+    if error:
+        said = f"{who}, could not be evaluated on the same rows: {str(error).strip().rstrip('.')}"
+        return {**result, "error": error, "passed": False, "sentence": said, "warnings": [gate.sentence(said)]}
+    compared = evaluation["champion"]
+    wanted = (gate.objective_metric(objective), "accuracy", "r2")
+    metric = next(name for name in wanted if name in compared["difference"])
+    difference = compared["difference"][metric]
+    sign = 1 if metric in gate.LESS_IS_BETTER else -1
+    loss = sign * difference["value"]
+    least, most = sorted(sign * difference.get(bound, difference["value"]) for bound in ("lower", "upper"))
+    passed = least <= result["margin"]
+    said = f"the model {_compared(loss, least, most, gate.spoken(metric), known='lower' in difference)} {who}"
+    if result["margin"] and loss > 0:
+        said += f", {'within' if passed else 'more than'} the margin of {gate.number(result['margin'])}"
+    warnings = []
+    if not passed:
+        warnings.append(gate.sentence(said) + ("" if settings.get("split") == "time" else f" {_SEEN}"))
+    elif loss > result["margin"]:
+        warnings.append(f"{gate.sentence(said)[:-1]}: so little that other test rows could have shown the opposite.")
+    if classes:
+        shown = ", ".join(repr(name[:40]) for name in classes[:5]) + (", …" if len(classes) > 5 else "")
+        warnings.append(
+            f"{gate.sentence(who)[:-1]}, knows other classes than this table has ({shown}): the two are compared by which "
+            "of their answers are right."
+        )
+    return {
+        **result,
+        **compared,
+        "error": None,
+        "metric": metric,
+        "value": evaluation[metric],
+        "champion_value": compared["metrics"][metric],
+        "passed": passed,
+        "sentence": said,
+        "warnings": warnings,
+    }
+
+
+def _compared(loss: float, least: float, most: float, metric: str, *, known: bool) -> str:
+    """`loses 0.0310 in accuracy (95 % interval 0.0100 to 0.0520) against`; `known`: whether there is an interval."""
+    if loss == least == most == 0:
+        return f"is as good in {metric} as"
+    verb, against, ends = ("loses", "against", (least, most)) if loss > 0 else ("gains", "over", (-most, -least))
+    said = f"{verb} {gate.number(abs(loss))} in {metric}"
+    if not known:
+        return f"{said} {against}"
+    if ends[0] >= 0:
+        return f"{said} (95 % interval {gate.number(ends[0])} to {gate.number(ends[1])}) {against}"
+    return f"{said} (95 % interval: a loss of {gate.number(most)} to a gain of {gate.number(-least)}) {against}"
