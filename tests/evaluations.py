@@ -11,6 +11,7 @@ import numpy
 FUNCTION = Path(__file__).parents[1] / "functions" / "evaluate_model"
 sys.path.insert(0, str(FUNCTION))
 
+import champion as champions  # noqa: E402
 import evaluation  # noqa: E402
 import gate  # noqa: E402
 from predictions import Answers  # noqa: E402
@@ -69,15 +70,20 @@ def judged(positive: Any, score: Any, labels: tuple[str, str] = ("No", "Yes")) -
     return whole(evaluation.of_classes(positive.astype(int), answers, list(labels), 1), list(labels), len(score))
 
 
-def whole(evaluated: dict[str, Any], labels: list[str], rows: int) -> dict[str, Any]:
+def whole(
+    evaluated: dict[str, Any], labels: list[str], rows: int, champion: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """evaluation.json. `champion`: what serves now, as the machine names it."""
     kind = {0: "Regression", 2: "BinaryClassification"}.get(len(labels), "MulticlassClassification")
+    objective = "RMSE" if kind == "Regression" else "Accuracy"
+    against = champion and champions.judge(evaluated, champion, objective, {})
     return {
         **evaluated,
         "labels": labels,
         "rows": rows,
         "problem_type": kind,
-        "objective_metric_name": "RMSE" if kind == "Regression" else "Accuracy",
+        "objective_metric_name": objective,
         "accuracy_threshold": 0.5,
         "run_id": "20261125-101934-23ec32df",
-        **gate.judge(evaluated, "RMSE" if kind == "Regression" else "Accuracy", 0.5, {}),
+        **gate.judge(evaluated, objective, 0.5, {}, champion=against),
     }

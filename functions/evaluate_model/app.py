@@ -160,7 +160,7 @@ def _read_champion(given: dict[str, Any] | None, rows: int, labels: list[str]) -
             raise UnusablePredictionsError(f"It answered {count:,} rows and was asked about {rows:,}.")
         return rival, None
     except UnusablePredictionsError as error:
-        return None, str(error)
+        return None, champion.unusable(given, str(error))
 
 
 def _by(event: dict[str, Any]) -> str:

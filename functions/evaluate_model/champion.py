@@ -23,24 +23,25 @@ def judge(
     """What evaluation.json says of the champion.
 
     `champion`: version, model_name, endpoint_name and, if it could not be evaluated, `error`, a sentence; else its metrics
-    are in `evaluation`. `classes`: its own, where they are not those of this run. `passed`: whether the model is not worse
-    by more than `champion_margin`, by the paired interval: even the smallest loss that the rows leave room for is more.
+    are in `evaluation`. `classes`: its own, where they are not those of this run. `passed` is false where the model is worse
+    by more than `champion_margin` even at the end of the paired interval that favours it.
     """
     result = {
-        **{name: champion.get(name) for name in ("version", "model_name", "endpoint_name")},
+        **{key: champion.get(key) for key in ("version", "model_name", "endpoint_name")},
         "stance": settings.get("champion") or "Report",
         "margin": settings.get("champion_margin") or 0.0,
         "classes": list(classes),
     }
-    who = f"version {result['version']}" if result["version"] is not None else f"model {result['model_name']}"
-    who += ", which serves now"
-    error = champion.get("error")
-    if error:
-        said = f"{who}, could not be evaluated on the same rows: {str(error).strip().rstrip('.')}"
-        return {**result, "error": error, "passed": False, "sentence": said, "warnings": [gate.sentence(said)]}
-    compared = evaluation["champion"]
+    compared = evaluation.get("champion") or {"difference": {}}
     wanted = (gate.objective_metric(objective), "accuracy", "r2")
-    metric = next(name for name in wanted if name in compared["difference"])
+    metric = next((one for one in wanted if one in compared["difference"]), None)
+    error = champion.get("error") or (
+        None if metric else unusable(champion, "its answers are too far off to be measured.")
+    )
+    if metric is None or error:
+        said = f"{error[:1].lower()}{error[1:]}".strip().rstrip(".")
+        return {**result, "error": error, "passed": False, "sentence": said, "warnings": [gate.sentence(said)]}
+    who = name(champion)
     difference = compared["difference"][metric]
     sign = 1 if metric in gate.LESS_IS_BETTER else -1
     loss = sign * difference["value"]
@@ -55,7 +56,7 @@ def judge(
     elif loss > result["margin"]:
         warnings.append(f"{gate.sentence(said)[:-1]}: so little that other test rows could have shown the opposite.")
     if classes:
-        shown = ", ".join(repr(name[:40]) for name in classes[:5]) + (", …" if len(classes) > 5 else "")
+        shown = ", ".join(repr(one[:40]) for one in classes[:5]) + (", …" if len(classes) > 5 else "")
         warnings.append(
             f"{gate.sentence(who)[:-1]}, knows other classes than this table has ({shown}): the two are compared by which "
             "of their answers are right."
@@ -71,6 +72,18 @@ def judge(
         "sentence": said,
         "warnings": warnings,
     }
+
+
+def name(champion: Mapping[str, Any]) -> str:
+    """`version 4, which serves now`."""
+    version = champion.get("version")
+    which = f"version {version}" if version is not None else f"model {champion.get('model_name')}"
+    return f"{which}, which serves now"
+
+
+def unusable(champion: Mapping[str, Any], reason: str) -> str:
+    """That it could not be evaluated, in the words of the machine, which finds most such reasons (training.asl.yaml)."""
+    return f"{gate.sentence(name(champion))[:-1]}, could not be evaluated: {reason}"
 
 
 def _compared(loss: float, least: float, most: float, metric: str, *, known: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -167,9 +168,10 @@ def _compared(
 
     def beside(place: int) -> dict[str, Any]:
         theirs = values[place]
-        shared = [name for name in values[0] if name in theirs]
+        # Of answers that are far off, some metrics cannot be written as JSON.
+        shared = [name for name in values[0] if name in theirs and math.isfinite(theirs[name])]
         return {
-            "metrics": theirs,
+            "metrics": {name: theirs[name] for name in theirs if math.isfinite(theirs[name])},
             "difference": _with_values(
                 {name: values[0][name] - theirs[name] for name in shared},
                 _intervals({name: samples[0][name] - samples[place][name] for name in shared}),

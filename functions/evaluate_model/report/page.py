@@ -57,6 +57,8 @@ def render(
             verdict=story.verdict(document),
             warnings=warnings,
             mark=("warned" if warnings else "good") if document["passed"] else "bad",
+            serving=story.serving(document),
+            slices=_slices(document, preprocessing.get("renames") or {}),
             gains=story.gains(document),
             tiles=_tiles(document),
             metrics=_metrics(document),
@@ -136,6 +138,22 @@ def _baseline(document: Document, name: str) -> float | None:
     return values.get(name, document.get(f"baseline_{name}"))
 
 
+def _champion(document: Document, name: str) -> float | None:
+    """The metric of what serves now."""
+    return ((document.get("champion") or {}).get("metrics") or {}).get(name)
+
+
+def _difference(document: Document, name: str) -> str | None:
+    """The model less what serves now, with the paired interval."""
+    found = ((document.get("champion") or {}).get("difference") or {}).get(name)
+    if found is None:
+        return None
+    interval = (
+        f" ({words.exact(name, found['lower'])} to {words.exact(name, found['upper'])})" if "lower" in found else ""
+    )
+    return words.exact(name, found["value"]) + interval
+
+
 def _names(document: Document) -> list[str]:
     return [
         name
@@ -155,6 +173,7 @@ def _metrics(document: Document) -> dict[str, Any]:
     rows = []
     for name in _names(document):
         interval, baseline = _interval(document, name), _baseline(document, name)
+        champion = _champion(document, name)
         rows.append(
             {
                 "name": name,
@@ -162,10 +181,12 @@ def _metrics(document: Document) -> dict[str, Any]:
                 "value": words.exact(name, document[name]),
                 "interval": interval and " to ".join(words.exact(name, bound) for bound in interval),
                 "baseline": None if baseline is None else words.exact(name, baseline),
+                "champion": None if champion is None else words.exact(name, champion),
+                "difference": _difference(document, name),
             }
         )
-    columns = {key for row in rows for key in ("interval", "baseline") if row[key]}
-    return {"rows": rows, **{key: key in columns for key in ("interval", "baseline")}}
+    filled = {key: any(row[key] for row in rows) for key in ("interval", "baseline", "champion")}
+    return {"rows": rows, **filled}
 
 
 def _tiles(document: Document) -> list[dict[str, Any]]:
@@ -175,15 +196,50 @@ def _tiles(document: Document) -> list[dict[str, Any]]:
     tiles = []
     for name in names:
         interval, baseline = _interval(document, name), _baseline(document, name)
+        champion = _champion(document, name)
         tiles.append(
             {
                 "title": _words(document, name).title,
                 "value": words.value_of(name, document[name]),
                 "interval": interval and "–".join(words.value_of(name, bound) for bound in interval),
                 "baseline": None if baseline is None else words.value_of(name, baseline),
+                "champion": None if champion is None else words.value_of(name, champion),
             }
         )
     return tiles
+
+
+def _slices(document: Document, names: dict[str, str]) -> list[dict[str, Any]]:
+    """A table for each column that metrics were asked by; `apart`: groups whose interval is on one side of the whole's value."""
+    shown = []
+    for found in document.get("slices") or []:
+        metric = found["metric"]
+        whole, known = document[metric], words.metric(metric)
+        rows = []
+        for group in found["groups"]:
+            sides = [group[end] > whole for end in ("lower", "upper")] if "lower" in group else [True, False]
+            higher = sides[0] if sides[0] == sides[1] else None
+            rows.append(
+                {
+                    "name": words.short(group["name"]),
+                    "rows": group["rows"],
+                    "value": None if group["value"] is None else words.exact(metric, group["value"]),
+                    "interval": " to ".join(words.exact(metric, group[end]) for end in ("lower", "upper"))
+                    if "lower" in group
+                    else None,
+                    "apart": None if higher is None else "worse" if higher == known.lower_is_better else "better",
+                }
+            )
+        shown.append(
+            {
+                "column": words.short(names.get(found["column"], found["column"])),
+                "title": _words(document, metric).title,
+                "whole": words.exact(metric, whole),
+                "rows": rows,
+                "not_shown": found["groups_not_shown"],
+            }
+        )
+    return shown
 
 
 def _classes(document: Document) -> list[dict[str, Any]]:

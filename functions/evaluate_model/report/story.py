@@ -74,6 +74,18 @@ def _regression_headline(document: Document, target: str) -> str:
     return f"{text}, where always answering the mean is off by {words.amount(baseline)}."
 
 
+def serving(document: Document) -> dict[str, Any] | None:
+    """What serves now: its name, and how the model compares with it, unless the verdict says that already."""
+    found = document.get("champion")
+    if not found:
+        return None
+    name = f"Version {found['version']}" if found["version"] is not None else f"Model {found['model_name']}"
+    said = found["sentence"]
+    conditions = [condition["sentence"] for condition in document["gate"]["conditions"]]
+    told = said in document.get("verdict", "") or (len(conditions) > 1 and said in conditions)
+    return {"name": name, "sentence": None if told else f"{said[:1].upper()}{said[1:]}."}
+
+
 def useless(document: Document) -> bool:
     """Whether a model that looks at no feature does as well.
 

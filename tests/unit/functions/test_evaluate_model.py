@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from html.parser import HTMLParser
 from typing import Any
 
@@ -55,12 +55,20 @@ def evaluate(s3: Any) -> Iterator[Evaluate]:
     """The function, on true labels and the model's answers (lists of cells) in the rows' order."""
     app = load("evaluate_model")
 
-    def run(truth: list[Any], answers: list[list[Any]], labels: list[str], **event: Any) -> dict[str, Any]:
+    def run(
+        truth: list[Any],
+        answers: list[list[Any]],
+        labels: list[str],
+        *,
+        serving: Sequence[list[Any]] = (),
+        **event: Any,
+    ) -> dict[str, Any]:
         for place, body in (
             ("preprocessing/preprocessing.json", json.dumps({"labels": labels})),
             ("data/test/test.csv", as_csv([["age", "churn"], *([1, label] for label in truth)])),
             ("evaluation/input/test.jsonl", "".join(f'{{"age": {number}}}\n' for number in range(len(truth)))),
             ("evaluation/predictions/test.jsonl.out", as_csv(answers)),
+            *([("evaluation/champion/test.jsonl.out", as_csv([*serving]))] if serving else []),
         ):
             s3.put_object(Bucket=BUCKET, Key=f"mlops/automl_training/runs/r1/{place}", Body=body.encode())
         answer = app.handler({**EVENT, **event}, Context())
@@ -114,6 +122,49 @@ def test_metrics_are_those_of_scikit_learn(evaluate: Evaluate, s3: Any) -> None:
     document = json.loads(written(s3, "evaluation.json"))
     assert {name: document[name] for name in expected} == pytest.approx(expected)
     assert (answer["gate_value"], answer["rows"]) == (answer["metrics"]["accuracy"], 300)
+
+
+SERVING = {"version": 4, "model_name": "m", "endpoint_name": "e", "predictions_uri": f"{RUN}evaluation/champion/"}
+
+
+def test_what_serves_is_judged_by_its_answers_to_the_same_rows(evaluate: Evaluate, s3: Any) -> None:
+    truth = ["No", "Yes"] * 100
+    wrong, right = [[label, 0.9] for label in ["No", "No"] * 100], [[label, 0.9] for label in truth]
+    answer = evaluate(truth, wrong, ["No", "Yes"], serving=right, champion=SERVING, settings={"champion": "Require"})
+    assert answer["passed"] is False
+    assert answer["champion"] == {
+        "version": 4, "metric": "accuracy", "champion_value": 1.0, "passed": False, "error": None,
+        "sentence": answer["verdict"].removeprefix("Does not pass the gate: ").removesuffix("."),
+    }  # fmt: skip
+    assert answer["verdict"].startswith("Does not pass the gate: the model loses 0.5000 in accuracy (95 % interval 0.")
+    document = json.loads(written(s3, "evaluation.json"))
+    assert document["champion"]["difference"]["accuracy"]["value"] == -0.5
+    assert document["champion"]["endpoint_name"] == "e"
+
+
+@pytest.mark.parametrize(
+    ("serving", "given", "said"),
+    [
+        ([["Yes", 0.9]] * 3, {}, "It answered 3 rows and was asked about 4."),
+        ([["Maybe", 0.9]] * 4, {}, "It answers 'Maybe', and none of 'No', 'Yes'."),
+        ([["Yes", "high"]] * 4, {}, 'Line 1 of the model\'s answers cannot be read: \'"Yes","high"\'.'),
+        (
+            [],
+            {"predictions_uri": f"{RUN}evaluation/nothing/"},
+            f"Batch transform left no answers under {RUN}evaluation/nothing/.",
+        ),
+    ],
+)
+def test_what_serves_and_cannot_be_judged_is_said(
+    evaluate: Evaluate, serving: list[list[Any]], given: dict[str, Any], said: str
+) -> None:
+    truth = ["No", "Yes", "No", "Yes"]
+    answer = evaluate(
+        truth, [[label, 0.9] for label in truth], ["No", "Yes"], serving=serving, champion=SERVING | given
+    )
+    assert answer["passed"] is True
+    assert answer["champion"]["error"] == f"Version 4, which serves now, could not be evaluated: {said}"
+    assert answer["champion"]["error"] in answer["warnings"]
 
 
 def test_known_row_is_the_one_that_the_model_is_surest_of(evaluate: Evaluate, s3: Any) -> None:

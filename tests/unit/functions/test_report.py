@@ -15,6 +15,7 @@ import evaluation
 import numpy
 import pytest
 import report
+import slices
 import thresholds
 from predictions import Answers
 from report import words
@@ -248,3 +249,55 @@ def test_vendored_library_is_the_one_that_is_named() -> None:
 )  # fmt: skip
 def test_numbers_and_names_are_written_for_people(text: str, expected: str) -> None:
     assert unescape(text) == expected
+
+
+def beside(**champion: Any) -> dict[str, Any]:
+    """A model that is not as good as the one that serves."""
+    generator = numpy.random.default_rng(1)
+    score = generator.beta(0.5, 0.5, 1000)
+    truth = (generator.random(1000) < score).astype(int)
+
+    def answers(score: numpy.ndarray) -> Answers:
+        return Answers((score >= 0.5).astype(int), None, numpy.column_stack([1 - score, score]))
+
+    by = [slices.of({"name": "plan", "kind": "categorical", "categories": ["a", "b"]}, numpy.arange(1000) % 60 // 58),
+          slices.of({"name": "age", "kind": "numeric"}, numpy.sort(score))]  # fmt: skip
+    noisy = numpy.where(generator.random(1000) < 0.3, generator.random(1000), score)
+    return whole(
+        evaluation.of_classes(
+            truth, answers(noisy), ["No", "Yes"], 1, champion=evaluation.Champion(answers(score)), slices=by
+        ),
+        ["No", "Yes"],
+        1000,
+        champion={"version": 4, "model_name": "m", "endpoint_name": "e", **champion},
+    )
+
+
+def test_what_serves_stands_beside_every_metric_and_in_the_first_lines() -> None:
+    document = beside()
+    page = rendered(document)
+    found = document["champion"]
+    assert f"But {found['sentence']}." in page.text
+    for name in page.metrics:
+        difference = found["difference"][name]
+        row = f"{found['metrics'][name]:.4f}{difference['value']:.4f} ({difference['lower']:.4f} to {difference['upper']:.4f})"
+        assert row in page.text
+    assert f"version 4, serving now, {words.share(found['metrics']['accuracy'])}" in page.text
+
+
+def test_what_serves_and_could_not_be_evaluated_is_in_the_first_lines() -> None:
+    page = rendered(beside(error="Version 4, which serves now, could not be evaluated: it is <gone>."))
+    assert "But version 4, which serves now, could not be evaluated: it is <gone>." in page.text
+    assert "Serves now" not in page.text
+
+
+def test_metric_of_every_slice_is_the_evaluations() -> None:
+    document = beside()
+    text = rendered(document).text.replace("\n", "")
+    plan, age = document["slices"]
+    for group in [*plan["groups"], *age["groups"]]:
+        said = f"{group['name']}{group['rows']:,}{group['value']:.4f}{group['lower']:.4f} to {group['upper']:.4f}"
+        assert said in text
+    assert [group["name"] for group in plan["groups"]] == ["a", "b"]
+    assert len(age["groups"]) == 4
+    assert f"Than {document['accuracy']:.4f} of all rows" in text
