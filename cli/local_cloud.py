@@ -50,7 +50,9 @@ def deploy_stack(server: Server, progress: Callable[[str], None], **given: str) 
 
     Raises local.build.deploy.DeployError, local.build.packaging.BuildError.
     """
-    parameters = {"FeatureStoreBucket": FEATURE_STORE_BUCKET, "NotificationEmail": EMAIL, **given}
+    # There is no console here, and a link into that of AWS would lead to another account.
+    own = {"FeatureStoreBucket": FEATURE_STORE_BUCKET, "NotificationEmail": EMAIL, "ConsoleLinks": "false"}
+    parameters = own | given
     stack = deploy.deploy(server.endpoint_url, STACK, parameters=parameters, progress=progress)
     return LocalCloud(server, stack.outputs)
 

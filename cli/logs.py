@@ -54,10 +54,14 @@ def sources(details: Details, stack: Stack, step: str | None = None) -> list[Sou
         *(Source("AutoMLTraining", "/aws/sagemaker/TrainingJobs", job) for job in _training_jobs(details)),
         Source("EvaluateModel", "/aws/sagemaker/TransformJobs", names.get("transform_job", "")),
         Source("EvaluateModel", functions["EvaluateModelLogGroup"]),
+        Source("DeployEndpoint", f"/aws/sagemaker/Endpoints/{stack.outputs['EndpointName']}"),
         Source("Machine", stack.outputs["MachineLogGroup"], "", f'"{details.finished.arn}"'),
     ]
-    # Before PrepareRun has named the jobs there is nothing of theirs to read.
-    usable = [source for source in found if source.stream_prefix or "/sagemaker/" not in source.group]
+    # Before PrepareRun has named the jobs there is nothing of theirs to read, and the endpoint's log is of others.
+    reached = {item.name for item in steps_in(details.finished.events)} | {"Machine"}
+    usable = [
+        source for source in found if source.step in reached and (source.stream_prefix or "Jobs" not in source.group)
+    ]
     return [source for source in usable if step in (None, source.step)]
 
 

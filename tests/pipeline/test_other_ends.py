@@ -61,7 +61,7 @@ def test_unknown_feature_group_fails_with_one_mail(cloud: Cloud) -> None:
     assert (described["status"], described["error"]) == ("FAILED", "DataSourceFailed")
     subject, body = failure_mail(cloud, before[0])
     assert subject == "[SageMaker Pipeline Failed] DataSource"
-    for part in ("nobody-made-this", "/aws/vendedlogs/states/", described["executionArn"], "Look first at"):
+    for part in ("nobody-made-this", "/aws/vendedlogs/states/", described["executionArn"], "feature_group_name"):
         assert part in body
     assert len(cloud.packages()) == before[1]
 
