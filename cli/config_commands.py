@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.terminal import answer, connected, failed, say, with_stack
+from cli.terminal import answer, connected, failed, say, typed, with_stack
 
 if TYPE_CHECKING:
     from cli.stack import Stack
@@ -19,7 +20,7 @@ ConfigFile = Annotated[Path, typer.Argument(metavar="FILE", help="YAML file of s
 
 
 @app.command()
-@connected
+@connected(explained=False)
 def check(file: ConfigFile) -> None:
     """Report every problem of a settings file. Needs no AWS.
 
@@ -62,7 +63,7 @@ def schema() -> None:
 
 
 @app.command("import")
-@connected
+@connected(explained=False)
 def import_command(
     file: ConfigFile,
     output: Annotated[Path | None, typer.Option(help="Write the settings for runs as JSON into this file.")] = None,
@@ -84,6 +85,8 @@ def import_command(
         except OSError as error:
             raise failed(f"Cannot write {output}: {error.strerror}.") from error
 
+    given = f"@{output}" if output else json.dumps(found.settings)
+
     def display() -> None:
         say(
             "To deploy a stack with these values, in samconfig.toml under [default.deploy.parameters]:",
@@ -91,7 +94,7 @@ def import_command(
             f"  parameter_overrides = {json.dumps(found.overrides)}",
             "and then: make deploy",
             "To start a run with the settings of this file that a run can change:",
-            f"  automl start --input @{output}" if output else f"  automl start --input '{json.dumps(found.settings)}'",
+            f"  {typed(f'start --input {shlex.quote(given)}')}",
         )
 
     answer({"region": found.region, "parameters": found.parameters, "settings": found.settings}, display)

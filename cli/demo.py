@@ -15,6 +15,7 @@ from rich.console import Console
 from cli import local_cloud, results, timing
 from cli.demo_request import Options, RefusedError, Request, check
 from cli.summary import Result, read_answer
+from cli.terminal import program
 from cli.watching import Finished, follow
 from local.aws.featurestore import offline_store
 from local.build import deploy, packaging
@@ -206,7 +207,7 @@ def _tell_what_next(result: Result, options: Options, console: Console) -> None:
     console.print("\nWhat next:")
     for command, what in (
         *([] if options.csv else [('make demo ARGS="--csv my.csv --target sold --id-column id"', "your own table")]),
-        (".venv/bin/automl local up", "keep a local cloud, to start, watch and approve runs on it"),
+        (f"{program()} local up", "keep a local cloud, to start, watch and approve runs on it"),
         ("make deploy", "the same on AWS; it asks what it needs"),
     ):
         console.print(f"  {command:<62} {what}", markup=False)

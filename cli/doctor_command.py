@@ -19,7 +19,7 @@ _STYLES = {"ok": "green", "warning": "yellow", "problem": "red", "could not chec
 
 def register(app: typer.Typer) -> None:
     """Add the command to the application."""
-    app.command()(connected(doctor))
+    app.command()(connected(doctor, explained=False))
 
 
 def doctor() -> None:

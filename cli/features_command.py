@@ -24,7 +24,7 @@ def _features() -> None:
 
 
 @app.command()
-@connected
+@connected(explained=False)
 def load(
     csv: Annotated[Path, typer.Option(help="The table: CSV with a header, UTF-8.")],
     target: Annotated[str, typer.Option(help="Column to predict.")],

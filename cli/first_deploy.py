@@ -23,6 +23,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from cli import doctor_command
 from cli.stack import explained
+from cli.terminal import typed
 from local.build import packaging
 from local.server import paths
 
@@ -102,7 +103,7 @@ def main(arguments: list[str]) -> int:
             if "NotificationEmail" in answers.parameters
             else "Start a run:"
         )
-        print(f"  AWS_REGION={answers.region} .venv/bin/automl start --watch --stack-name {stack}")
+        print(f"  {typed('start --watch', stack, answers.region)}")
     return status
 
 

@@ -13,7 +13,7 @@ import typer
 
 from cli import config_commands, doctor_command, features_command, run_commands, stack_commands
 from cli.run_commands import follow, table
-from cli.terminal import answer, connected, console, errors, failed, say, stopped, with_stack
+from cli.terminal import answer, connected, console, errors, explaining, failed, say, stopped, with_stack
 
 if TYPE_CHECKING:
     from cli.stack import Stack
@@ -187,7 +187,12 @@ def predict(
     _stop_in_order_when_terminated()
     try:
         request = predictions.read_request(input_csv, output, run_id, endpoint_name, start_over=start_over)
-        with_stack(lambda stack: predictions.run(request, stack, console), NOTHING_PREDICTED)
+        with_stack(
+            lambda stack: (
+                predictions.explain(request, stack) if explaining() else predictions.run(request, stack, console)
+            ),
+            NOTHING_PREDICTED,
+        )
     except RefusedError as error:
         raise failed(str(error)) from None
     except predictions.StoppedError as ended:
@@ -287,7 +292,7 @@ def deploy(
 
 
 @app.command()
-@connected(as_json=False)
+@connected(as_json=False, explained=False)
 def cleanup(
     endpoint: Annotated[
         bool, typer.Option("--endpoint", help="The endpoint, its autoscaling, configurations and models.")

@@ -26,6 +26,7 @@ from cli import predict_endpoint as endpoint
 from cli import predict_input, predict_survey
 from cli.predict_output import Identity, Output, Progress
 from cli.stack import RefusedError, Stack, client, explained
+from cli.terminal import typed
 
 KEEP_EVERY_SECONDS = 2.0
 """How much work a break can cost. Each time costs one call of DescribeEndpoint."""
@@ -59,6 +60,12 @@ def read_request(
     if written.exists() and file.exists() and written.samefile(file):
         raise RefusedError(f"--output {written} is the input file itself; name another one.")
     return Request(predict_input.check(file), written, run_id, endpoint, start_over, show_rows=output is None)
+
+
+def explain(request: Request, stack: Stack) -> None:
+    """Make the calls of a prediction whose rows fit into one request, for --explain, which ends before the request."""
+    served = endpoint.find(stack, request.endpoint)
+    client("sagemaker-runtime").invoke_endpoint(EndpointName=served.endpoint, ContentType="text/csv", Body=b"")
 
 
 def run(request: Request, stack: Stack, console: Console) -> None:
@@ -103,7 +110,7 @@ def _through(work: _Work, served: endpoint.Served, output: Output, done: Progres
                     f"The endpoint served {served.name} and now serves {now.name}. Answers of two models are not mixed.\n"
                     f"{_kept(output, work.request.table, go_on=False)}\n"
                     f"--start-over predicts the whole file with {now.name}. To go on with {served.name}, put it back "
-                    "(automl deploy --version N) and use the same command."
+                    f"({typed('deploy --version N')}) and use the same command."
                 ) from None
             if now.model != served.model:
                 work.console.print(f"The endpoint now serves {now.name}: starting over.", markup=False)

@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 
 from cli.predict_input import Table
 from cli.stack import RefusedError, Stack, client
+from cli.terminal import typed
 from processing.names import AmbiguousNameError, Known
 from processing.reading import Row
 
@@ -84,7 +85,7 @@ def find(stack: Stack, endpoint: str | None = None) -> Served:
         if "Could not find" not in str(error):
             raise
         latest = read_latest(stack)
-        ready = f"Run {latest['run_id']} registered a model: automl deploy" if latest else "automl start --watch"
+        ready = f"Run {latest['run_id']} registered a model: {typed('deploy')}" if latest else typed("start --watch")
         raise RefusedError(f"There is no endpoint {name}. {ready}") from None
     status = told["EndpointStatus"]
     if status not in _SERVES:
@@ -92,8 +93,8 @@ def find(stack: Stack, endpoint: str | None = None) -> Served:
     # With scaling alone an endpoint is Updating too; a new model comes with a pending deployment.
     if told.get("PendingDeploymentSummary"):
         raise RefusedError(
-            f"Endpoint {name} is changing to another model. When that has ended (automl watch --deployment), use the "
-            "same command again."
+            f"Endpoint {name} is changing to another model. When that has ended ({typed('watch --deployment')}), use "
+            "the same command again."
         )
     config = sagemaker.describe_endpoint_config(EndpointConfigName=told["EndpointConfigName"])
     model = sagemaker.describe_model(ModelName=config["ProductionVariants"][0]["ModelName"])
@@ -135,7 +136,7 @@ def features(served: Served, stack: Stack, run_id: str | None = None) -> Feature
             served_run = served.artifacts.split("/runs/")[1].partition("/")[0]
             raise RefusedError(
                 f"Endpoint {served.endpoint} serves {served.name}, of run {served_run} and not {run_id}. "
-                "automl deploy --version N puts another version there."
+                f"{typed('deploy --version N')} puts another version there."
             )
     bucket, _, key = place.removeprefix("s3://").partition("/")
     specification = _read_json(bucket, f"{key}/preprocessing.json") if key else None

@@ -10,6 +10,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from cli.stack import RefusedError, Stack, client
+from cli.terminal import typed
 
 _FILES = ("evaluation.json", "report.html")
 # Names in evaluation.json that are numbers and no metrics.
@@ -76,7 +77,7 @@ def find(stack: Stack, run_id: str | None = None) -> Evaluation:
         raise RefusedError(
             f"Run {run_id} has no evaluation in s3://{bucket}/{runs}: it is not there, or did not come so far."
         )
-    raise RefusedError("No run was evaluated yet: automl start --watch")
+    raise RefusedError(f"No run was evaluated yet: {typed('start --watch')}")
 
 
 def fetch(evaluation: Evaluation, folder: Path) -> list[Path]:

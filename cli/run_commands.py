@@ -16,7 +16,7 @@ RunReference = Annotated[
     str | None, typer.Argument(metavar="[RUN]", help="Run id, execution name or ARN; the newest if left out.")
 ]
 Status = Literal["RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED", "PENDING_REDRIVE"]
-LogStep = Literal["PrepareRun", "PreprocessData", "AutoMLTraining", "EvaluateModel", "Machine"]
+LogStep = Literal["PrepareRun", "PreprocessData", "AutoMLTraining", "EvaluateModel", "DeployEndpoint", "Machine"]
 
 
 def register(app: typer.Typer) -> None:
@@ -51,7 +51,7 @@ def runs(
         header = ("run", "status", "outcome", "metric", "version", "duration")
         answer(
             [run.document() for run in found],
-            lambda: table(header, rows) if rows else say("No run was started yet: automl start"),
+            lambda: table(header, rows) if rows else say(f"No run was started yet: {typed('start')}"),
         )
 
     with_stack(work)

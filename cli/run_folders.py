@@ -13,6 +13,7 @@ from automl_pipeline.run_layout import Execution
 from botocore.exceptions import ClientError
 
 from cli.stack import RefusedError, Stack, client
+from cli.terminal import typed
 
 _RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
 _MOST_DELETED_AT_ONCE = 1000  # DeleteObjects
@@ -163,7 +164,7 @@ def _served(stack: Stack) -> dict[str, str]:
             raise
         raise RefusedError(
             f"Endpoint {name} serves, and of which run cannot be told any more ({error.response['Error']['Message']}). "
-            "Deploy another version first (automl deploy), or remove the endpoint, too (--endpoint)."
+            f"Deploy another version first ({typed('deploy')}), or remove the endpoint, too (--endpoint)."
         ) from None
     return dict.fromkeys(_runs_in(urls, stack), f"endpoint {name} serves its model")
 

@@ -22,6 +22,9 @@ from botocore.exceptions import (
     TokenRetrievalError,
 )
 
+from cli import explain
+from cli.terminal import program
+
 SAMCONFIG = Path(__file__).parents[1] / "samconfig.toml"
 LOCAL_STACK = "automl-pipeline"
 _making_clients = threading.Lock()
@@ -75,7 +78,9 @@ def settings_of(parameters: Mapping[str, str]) -> dict[str, Any]:
 def client(service: str, config: Config | None = None) -> Any:
     """A boto3 client with the person's credentials. boto3 itself reads AWS_DEFAULT_REGION only, the AWS CLI both."""
     with _making_clients:  # boto3's default session is not safe to make clients of in several threads
-        return boto3.client(service, region_name=os.environ.get("AWS_REGION") or None, config=config)  # pyright: ignore[reportCallIssue, reportArgumentType]
+        made = boto3.client(service, region_name=os.environ.get("AWS_REGION") or None, config=config)  # pyright: ignore[reportCallIssue, reportArgumentType]
+    explain.attach(made)
+    return made
 
 
 def remembered() -> str:
@@ -120,7 +125,8 @@ def explained(error: ClientError | BotoCoreError) -> str:
     """An error of AWS or of the way there, with what a person can do about it."""
     if isinstance(error, NoCredentialsError):
         return (
-            "No credentials. For AWS: aws configure. For the local cloud: copy the lines that `automl local up` prints."
+            "No credentials. For AWS: aws configure. For the local cloud: copy the lines that "
+            f"`{program()} local up` prints."
         )
     if isinstance(error, NoRegionError):
         return "No region. Set AWS_REGION, or run aws configure."
@@ -128,5 +134,5 @@ def explained(error: ClientError | BotoCoreError) -> str:
         return f"{error} Sign in again: aws sso login."
     if isinstance(error, EndpointConnectionError):
         endpoint_url = os.environ.get("AWS_ENDPOINT_URL")
-        return f"Nothing answers at {endpoint_url}: is `automl local up` running?" if endpoint_url else str(error)
+        return f"Nothing answers at {endpoint_url}: is `{program()} local up` running?" if endpoint_url else str(error)
     return str(error)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.run_commands import duration, table
-from cli.terminal import answer, connected, console, say, with_stack
+from cli.terminal import answer, connected, console, say, typed, with_stack
 
 if TYPE_CHECKING:
     from cli.stack import Stack
@@ -80,7 +80,7 @@ def versions() -> None:
             lambda: (
                 table(("version", "approval", "created (UTC)", "run", "endpoint"), rows)
                 if rows
-                else say("No version is registered yet: automl start")
+                else say(f"No version is registered yet: {typed('start')}")
             ),
         )
 

@@ -9,10 +9,14 @@ import functools
 import inspect
 import json
 import os
+import shlex
+import shutil
+import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -40,6 +44,10 @@ StackName = Annotated[
 Region = Annotated[str | None, typer.Option("--region", help="AWS Region.", rich_help_panel=_PANEL)]
 Profile = Annotated[str | None, typer.Option("--profile", help="Profile of the AWS CLI.", rich_help_panel=_PANEL)]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.", rich_help_panel=_PANEL)]
+Explain = Annotated[
+    bool,
+    typer.Option("--explain", help="Print the AWS CLI lines of this instead; changes nothing.", rich_help_panel=_PANEL),
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Print the traceback of an error.", rich_help_panel=_PANEL)]
 
 
@@ -51,25 +59,42 @@ class Connection:
     region: str | None = None
     profile: str | None = None
     as_json: bool = False
+    explain: bool = False
     debug: bool = False
 
 
-_OPTIONS = {"stack_name": StackName, "region": Region, "profile": Profile, "as_json": Json, "debug": Debug}
+_OPTIONS = {
+    "stack_name": StackName,
+    "region": Region,
+    "profile": Profile,
+    "as_json": Json,
+    "explain": Explain,
+    "debug": Debug,
+}
 _connection = Connection()
 
 
-def connected(command: Callable[..., None] | None = None, *, as_json: bool = True) -> Callable[..., Any]:
-    """Give a command the shared options, without their being named in each. `as_json`: whether it has a JSON answer."""
+def connected(
+    command: Callable[..., None] | None = None, *, as_json: bool = True, explained: bool = True
+) -> Callable[..., Any]:
+    """Give a command the shared options, without their being named in each.
+
+    `as_json`: whether it has a JSON answer. `explained`: whether a few lines of the AWS CLI do the same.
+    """
     if command is None:
-        return functools.partial(connected, as_json=as_json)
-    options = {name: kind for name, kind in _OPTIONS.items() if as_json or name != "as_json"}
+        return functools.partial(connected, as_json=as_json, explained=explained)
+    left_out = {name for name, wanted in (("as_json", as_json), ("explain", explained)) if not wanted}
+    options = {name: kind for name, kind in _OPTIONS.items() if name not in left_out}
     own = inspect.signature(command, eval_str=True)
 
     @functools.wraps(command)
     def run(**given: Any) -> None:
         with _as_given(Connection(**{name: given.pop(name) for name in options})):
             try:
-                command(**given)
+                if _connection.explain:
+                    _explain(lambda: command(**given))
+                else:
+                    command(**given)
             except (typer.Exit, typer.TyperException):
                 raise
             except KeyboardInterrupt:
@@ -79,7 +104,10 @@ def connected(command: Callable[..., None] | None = None, *, as_json: bool = Tru
 
     shared = [
         inspect.Parameter(
-            name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=False if kind in (Json, Debug) else None
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            annotation=kind,
+            default=False if kind in (Json, Explain, Debug) else None,
         )
         for name, kind in options.items()
     ]
@@ -88,6 +116,21 @@ def connected(command: Callable[..., None] | None = None, *, as_json: bool = Tru
     run.__annotations__ = {p.name: p.annotation for p in [*parameters, *shared]} | {"return": None}
     del run.__wrapped__  # pyright: ignore[reportAttributeAccessIssue]
     return run
+
+
+def _explain(command: Callable[[], None]) -> None:
+    """Print the AWS CLI lines of a command. What it would print of its own is not."""
+    from cli import explain
+
+    printed, console.quiet = console.quiet, True
+    try:
+        with explain.explaining() as lines:
+            command()
+    finally:
+        console.quiet = printed
+    console.print(*lines, sep="\n", markup=False) if not _connection.as_json else typer.echo(
+        json.dumps(lines, indent=1)
+    )
 
 
 @contextmanager
@@ -135,22 +178,41 @@ def json_wanted() -> bool:
     return _connection.as_json
 
 
+def explaining() -> bool:
+    """Whether the person asked for the AWS CLI lines of the command."""
+    return _connection.explain
+
+
 def answer(document: Any, show: Callable[[], None]) -> None:
     """Print an answer: as JSON if the person asked for it, else for people, with `show`."""
+    if _connection.explain:
+        return
     if _connection.as_json:
         typer.echo(json.dumps(document, indent=1, default=str))
     else:
         show()
 
 
-def typed(command: str) -> str:
-    """A command as the person has to type it next, for the same stack."""
+def typed(command: str, stack_name: str | None = None, region: str | None = None) -> str:
+    """A command of automl as the person has to type it next, for the same stack, Region and profile, or for those given."""
     options = (
-        ("--stack-name", _connection.stack_name),
-        ("--region", _connection.region),
+        ("--stack-name", stack_name or _connection.stack_name),
+        ("--region", region or _connection.region),
         ("--profile", _connection.profile),
     )
-    return " ".join(["automl", command, *(f"{option} {value}" for option, value in options if value)])
+    return " ".join([program(), command, *(f"{option} {shlex.quote(value)}" for option, value in options if value)])
+
+
+def program() -> str:
+    """How the person calls this program: by its name if the PATH leads to it, otherwise by its file."""
+    called = Path(sys.argv[0])
+    if called.name != "automl":  # run by make, or by a test
+        called = Path(sys.executable).with_name("automl")
+    found = shutil.which("automl")
+    if not called.is_file() or (found and Path(found).samefile(called)):
+        return "automl"
+    called, here = called.absolute(), Path.cwd()
+    return shlex.quote(str(called.relative_to(here) if called.is_relative_to(here) else called))
 
 
 def say(*sentences: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from cli import local_cloud
+from cli.terminal import typed
 from local.aws.featurestore import offline_store
 from local.build import deploy, packaging
 from local.data import telco
@@ -65,7 +66,7 @@ def _instructions(cloud: local_cloud.LocalCloud) -> list[str]:
         *(f"export {name}={value}" for name, value in cloud.server.environment().items()),
         "",
         "# Start a run and see its steps:",
-        "automl start --watch",
+        typed("start --watch"),
         "",
         f"# State machine: {machine}",
         f"# Mails: {cloud.server.outbox}",

@@ -12,6 +12,7 @@ from cli import athena_query
 from cli.doctor.finding import Finding
 from cli.doctor.target import Target
 from cli.stack import client
+from cli.terminal import typed
 
 LEAST_ROWS = 500  # Autopilot's own minimum
 _MOST_CLASSES = 100
@@ -22,7 +23,7 @@ def feature_group(target: Target) -> Iterator[Finding]:
     """Whether it is there, active, with an offline store that the stack's roles read, and has the target."""
     name, group = target.settings["feature_group_name"], target.feature_group
     if group is None:
-        remedy = "automl features load creates one from a CSV file; or deploy with another FeatureGroupName"
+        remedy = f"{typed('features load')} creates one from a CSV file; or deploy with another FeatureGroupName"
         status = "problem" if target.deployed else "warning"
         yield Finding("Feature group", status, f"there is no feature group {name} in {target.region}", remedy)
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -71,6 +72,12 @@ def stack() -> Stack:
         {item["OutputKey"]: item["OutputValue"] for item in content["Outputs"]},
         {item["ParameterKey"]: item["ParameterValue"] for item in content["Parameters"]},
     )
+
+
+@pytest.fixture(autouse=True)
+def on_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The person calls the program by its name."""
+    monkeypatch.setattr(sys, "argv", ["automl"])
 
 
 @pytest.fixture

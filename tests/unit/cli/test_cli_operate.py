@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -19,6 +20,7 @@ from cli import config_import, executions, results, runs, schedule
 from cli import stack as stacks
 from cli.main import app
 from cli.stack import RefusedError, Stack
+from cli.terminal import typed
 
 from .conftest import Recording
 
@@ -292,3 +294,16 @@ def test_known_row_is_rounded_for_people() -> None:
 def test_running_run_counts_until_now(deployed: Recording) -> None:
     described = States(deployed)._recordings[0].described
     assert executions.of(described | {"status": "RUNNING"}).seconds > timedelta(seconds=1).total_seconds()
+
+
+def test_printed_command_calls_the_program_where_the_person_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / ".venv" / "bin" / "automl"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [str(program)])
+    monkeypatch.setenv("PATH", "/usr/bin")
+    assert typed("runs", "churn", "eu-central-1") == ".venv/bin/automl runs --stack-name churn --region eu-central-1"
+    monkeypatch.setenv("PATH", str(program.parent))
+    assert typed("runs") == "automl runs"
