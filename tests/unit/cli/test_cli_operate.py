@@ -261,7 +261,13 @@ def test_every_setting_of_the_shipped_configuration_has_a_parameter_to_import_it
     keys = yaml.safe_load((PROJECT / "config" / "pipeline_config.yaml").read_text())
     odd = dict.fromkeys(keys, "no default")
     names = {name.lower() for name in config_import.split(odd).parameters}
-    of_rows = {"positive_class", "exclude_columns", "split", "split_group_column"}  # of one table, and so of one run
+    of_rows = {
+        "positive_class",
+        "exclude_columns",
+        "split",
+        "split_group_column",
+        "report_slices",
+    }  # of one table, and so of one run
     of_one_run = {"capacity_patience_minutes", "resume_from"}
     assert names == {key.replace("_", "") for key in odd.keys() - of_rows - of_one_run}
 
