@@ -101,6 +101,14 @@ def run(
     if grave and choices.require_checks:
         raise UnusableDataError(_refusal(grave))
 
+    counted = {
+        "source": source.rows,
+        "without_target": source.rows - len(rows),
+        "train": len(parts.train),
+        "validation": len(parts.validation),
+        "test": len(parts.test),
+        **_left_in_store(source),
+    }
     specification = {
         "format": FORMAT,
         "target": target,
@@ -117,13 +125,7 @@ def run(
             "excluded": excluded,
             "without_values": empty,
         },
-        "rows": {
-            "source": source.rows,
-            "without_target": source.rows - len(rows),
-            "train": len(parts.train),
-            "validation": len(parts.validation),
-            "test": len(parts.test),
-        },
+        "rows": counted,
         "split": choices.split,
         "test_share": splitting.TEST_SHARE,
         "seed": seed,
@@ -131,12 +133,23 @@ def run(
         "data_note": {
             "warnings": [finding.text for finding in found],
             "misleading": [finding.text for finding in found if finding.misleads],
+            "rows": counted,
             "columns": notes,
         },
     }
     Encoder(specification)  # what serving would refuse must not leave this job
     write_outputs(os.path.join(root, "processing/output"), specification, features, targets, labels, parts)
     return specification
+
+
+def _left_in_store(source: Source) -> dict[str, int]:
+    """The records that the query passed over: those with a newer one of the same identifier, and deleted identifiers."""
+    if source.records is None:
+        return {}
+    return {
+        "superseded_records": source.records.total - source.records.identifiers,
+        "deleted_identifiers": source.records.identifiers - source.rows,
+    }
 
 
 def _check_columns(source: Source, target: str, apart: str | None, choices: Choices) -> None:

@@ -27,6 +27,8 @@ SAMPLE = 1 << 18
 LOOK_AHEAD = 1 << 16
 QUOTE, LINE_BREAK, ZERO, NINE = map(ord, '"\n09')
 TEXT = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
+# The last columns of the query (statemachine/training.asl.yaml, ExtractFeatures), the same in every row.
+RECORD_COUNTS = ("automl_records", "automl_identifiers")
 # As Athena and pandas spell them; a column of numbers with another spelling is read as texts first, and just as well.
 MISSING_SPELLINGS = sorted(
     {spelled for word in MISSING for spelled in (word, word.upper(), word.title())} | {"NaN", "NaT"}
@@ -42,6 +44,14 @@ def cut(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 3] + "..."
 
 
+@dataclass(frozen=True)
+class Records:
+    """What the feature group holds in the chosen range: all records, and the identifiers that they are of."""
+
+    total: int
+    identifiers: int
+
+
 @dataclass
 class Source:
     """The raw rows: one pyarrow column of texts (dictionary-coded) or float64 a name, in the source's order.
@@ -52,10 +62,14 @@ class Source:
     columns: dict[str, Any]
     rows: int
     fingerprint: str
+    records: Records | None = None
 
 
 def read_source(folder: str, ignored: Sequence[str], texts: Sequence[str] = ()) -> Source:
     """The CSV file of `folder`, without the columns in `ignored` (their names stay known as keys with value None).
+
+    The query ends each row with the same two counts (see Records), which are no columns of the data and no part of its
+    fingerprint: loading the same records again does not change it.
 
     Columns in `texts` stay texts whatever they hold: a class `01` is not the number 1. Raises UnusableDataError.
     """
@@ -68,13 +82,33 @@ def read_source(folder: str, ignored: Sequence[str], texts: Sequence[str] = ()) 
         raise UnusableDataError("The feature group returned nothing, not even column names.")
     with pyarrow.memory_map(paths[0]) as file, ThreadPoolExecutor(1) as threads:
         body = file.read_buffer()
-        fingerprint = threads.submit(lambda: hashlib.sha256(body).hexdigest())  # while the columns are read
         begin = row_end(numpy.frombuffer(body, numpy.uint8))
         names = _header(body.slice(0, begin))
-        wanted = [name for name in names if name not in ignored]
+        records = _records(body, begin) if names[-2:] == [*RECORD_COUNTS] else None
+        fingerprint = threads.submit(_fingerprint, body, begin, records)  # while the columns are read
+        kept = [name for name in names if name not in RECORD_COUNTS]
+        wanted = [name for name in kept if name not in ignored]
         table = _read_columns(body.slice(begin), names, wanted, texts)
-        columns = {name: table.column(name) if name in wanted else None for name in names}
-        return Source(columns, table.num_rows, fingerprint.result())
+        columns = {name: table.column(name) if name in wanted else None for name in kept}
+        return Source(columns, table.num_rows, fingerprint.result(), records)
+
+
+def _records(body: pyarrow.Buffer, begin: int) -> Records | None:
+    """The counts at the end of the first row; None if there is no row."""
+    row = body.slice(begin, row_end(numpy.frombuffer(body, numpy.uint8), begin) - begin).to_pybytes()
+    total, identifiers = next(csv.reader(io.StringIO(row.decode(errors="replace"), newline="")), ["0", "0"])[-2:]
+    return Records(int(total), int(identifiers)) if row else None
+
+
+def _fingerprint(body: pyarrow.Buffer, begin: int, records: Records | None) -> str:
+    if records is None:
+        return hashlib.sha256(body).hexdigest()
+    names = ",".join(f'"{name}"' for name in RECORD_COUNTS).encode()
+    counts = f',"{records.total}","{records.identifiers}"\n'.encode()
+    digest = hashlib.sha256(body.slice(0, begin).to_pybytes().replace(b"," + names, b""))
+    for rows in _pieces(body.slice(begin)):
+        digest.update(rows.to_pybytes().replace(counts, b"\n"))
+    return digest.hexdigest()
 
 
 def _header(line: pyarrow.Buffer) -> list[str]:

@@ -12,12 +12,15 @@ import pandas as pd
 from botocore.config import Config
 
 from local.aws.featurestore import offline_store
+from local.aws.stepfunctions.expressions import evaluate
+from tests.contract import machines
 
 PROJECT = Path(__file__).resolve().parents[3]
 BUCKET = "data-of-tests"
 DATABASE = offline_store.DATABASE
 TABLE = "mlops_poc_churn_classification_feature_1734619820"
 LOCATION = f"s3://{BUCKET}/store/data"
+RECORD_COUNTS = ["automl_records", "automl_identifiers"]
 
 # Two records of one customer, one deleted, one without a value: what a query on an offline store must cope with.
 RECORDS = pd.DataFrame(
@@ -85,3 +88,25 @@ class Ask:
         assert execution["Status"]["State"] == "SUCCEEDED", execution["Status"]
         answer = self.athena.get_query_results(QueryExecutionId=execution["QueryExecutionId"])
         return [[cell.get("VarCharValue") for cell in row["Data"]] for row in answer["ResultSet"]["Rows"]]
+
+
+def extraction(table: str, features: list[str], *bounds: str, event_time: str = "event_time") -> dict[str, Any]:
+    """The training machine's own request for the newest records: `sql`, and for a range of ids `ExecutionParameters`."""
+    expression = machines.source("training")["States"]["ExtractFeatures"]["Arguments"].strip()
+    run = {
+        "query_parameters": [f"'{bound}'" for bound in bounds],
+        "client_token": "0" * 32,
+        "uris": {"raw": f"s3://{BUCKET}/results/"},
+        "encryption": {"query": {}},
+    }
+    source = {
+        "columns": features,
+        "id": features[0],
+        "event_time": event_time,
+        "catalog": "AwsDataCatalog",
+        "database": DATABASE,
+        "table": table,
+    }
+    request = evaluate(expression.removeprefix("{%").removesuffix("%}"), {"run": run, "source": source})
+    parameters = {"ExecutionParameters": request["ExecutionParameters"]} if bounds else {}
+    return {"sql": request["QueryString"], **parameters}

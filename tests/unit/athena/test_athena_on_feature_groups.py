@@ -9,7 +9,7 @@ import uuid
 
 import pandas as pd
 import pytest
-from offline_store import BUCKET, DATABASE, Ask, Server
+from offline_store import BUCKET, DATABASE, RECORD_COUNTS, Ask, Server, extraction
 
 from local.aws.featurestore import offline_store
 from local.data import telco
@@ -32,16 +32,6 @@ def load(server: Server, frame: pd.DataFrame) -> tuple[str, list[str]]:
     return table, [item["FeatureName"] for item in definitions]
 
 
-def newest(table: str, features: list[str], *, ranged: bool) -> str:
-    columns = ", ".join(f'"{name}"' for name in features)
-    where = f'WHERE "{features[0]}" BETWEEN ? AND ?' if ranged else ""
-    return (
-        f'SELECT {columns} FROM (SELECT *, row_number() OVER (PARTITION BY "{features[0]}" ORDER BY "event_time" DESC, '
-        f'api_invocation_time DESC, write_time DESC) AS automl_record_rank FROM "{DATABASE}"."{table}" {where}) '
-        f'WHERE automl_record_rank = 1 AND NOT is_deleted ORDER BY "{features[0]}"'
-    )
-
-
 def read_csv(server: Server, uri: str) -> list[list[str]]:
     bucket, key = uri.removeprefix("s3://").split("/", 1)
     content = server.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read().decode()
@@ -52,13 +42,13 @@ def test_telco_customers_1_to_4000(ask: Ask, store: Server) -> None:
     frame = telco.load()
     table, features = load(store, frame)
     started = time.monotonic()
-    execution = ask.run(newest(table, features, ranged=True), ExecutionParameters=["'CUST_000001'", "'CUST_004000'"])
+    execution = ask.run(**extraction(table, features, "CUST_000001", "CUST_004000"))
     took = time.monotonic() - started
     assert execution["Status"]["State"] == "SUCCEEDED", execution["Status"]
     header, *rows = read_csv(store, execution["ResultConfiguration"]["OutputLocation"])
-    assert header == [*frame.columns, "event_time"]
+    assert header == [*frame.columns, "event_time", *RECORD_COUNTS]
     assert len(rows) == 4000
-    expected = frame.head(4000).assign(event_time=EVENT)
+    expected = frame.head(4000).assign(event_time=EVENT, records=4000, identifiers=4000)
     assert rows == [[str(value) for value in row] for row in expected.astype(object).to_numpy().tolist()]
     assert took < 5, f"{took:.1f} s"
 
@@ -101,10 +91,10 @@ def hurting() -> dict[str, pd.DataFrame]:
 def test_data_that_hurts_comes_through(ask: Ask, store: Server, name: str) -> None:
     frame = with_types(hurting()[name], text=["id"]) if name == "500 columns" else hurting()[name]
     table, features = load(store, frame)
-    execution = ask.run(newest(table, features, ranged=False))
+    execution = ask.run(**extraction(table, features))
     assert execution["Status"]["State"] == "SUCCEEDED", execution["Status"]
     header, *rows = read_csv(store, execution["ResultConfiguration"]["OutputLocation"])
-    assert header == features
+    assert header == [*features, *RECORD_COUNTS]
     assert len(rows) == len(frame)
     for position, column in enumerate(frame.columns):
         got = [row[position] for row in rows]
@@ -118,18 +108,18 @@ def test_data_that_hurts_comes_through(ask: Ask, store: Server, name: str) -> No
 def test_repeated_ids_the_last_row_counts(ask: Ask, store: Server) -> None:
     frame = pd.DataFrame({"id": ["a", "b", "a", "a"], "value": ["first", "only", "second", "last"]})
     table, features = load(store, frame)
-    assert ask.rows(newest(table, features, ranged=False))[1:] == [["a", "last", EVENT], ["b", "only", EVENT]]
+    rows = ask.rows(**extraction(table, features))[1:]
+    assert rows == [["a", "last", EVENT, "4", "2"], ["b", "only", EVENT, "4", "2"]]
 
 
 def test_nothing_in_the_range_is_a_header(ask: Ask, store: Server) -> None:
     table, features = load(store, pd.DataFrame({"id": ["a"], "value": ["1"]}))
-    sql = newest(table, features, ranged=True)
-    assert ask.rows(sql, ExecutionParameters=["'x'", "'y'"]) == [["id", "value", "event_time"]]
+    assert ask.rows(**extraction(table, features, "x", "y")) == [["id", "value", "event_time", *RECORD_COUNTS]]
 
 
 def test_an_id_that_is_a_number_is_not_compared_with_text(ask: Ask, store: Server) -> None:
     table, features = load(store, pd.DataFrame({"id": [1, 2], "value": ["1", "2"]}))
-    execution = ask.run(newest(table, features, ranged=True), ExecutionParameters=["'CUST_000001'", "'CUST_000009'"])
+    execution = ask.run(**extraction(table, features, "CUST_000001", "CUST_000009"))
     assert execution["Status"]["StateChangeReason"].endswith(
         "Cannot check if bigint is BETWEEN varchar(11) and varchar(11)"
     )

@@ -11,16 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from botocore.exceptions import ClientError
-from offline_store import BUCKET, DATABASE, LOCATION, TABLE, Ask, Server
+from offline_store import BUCKET, DATABASE, LOCATION, TABLE, Ask, Server, extraction
 
 FEATURES = ["customer_id", "event_time", "tenure_months", "monthly_charges", "contract_type", "churn"]
-NEWEST = (
-    f"SELECT {', '.join(chr(34) + name + chr(34) for name in FEATURES)} FROM (SELECT *, row_number() OVER "
-    '(PARTITION BY "customer_id" ORDER BY "event_time" DESC, "api_invocation_time" DESC, "write_time" DESC) '
-    f'AS automl_record_rank FROM "{DATABASE}"."{TABLE}" WHERE "customer_id" BETWEEN ? AND ?) '
-    'WHERE automl_record_rank = 1 AND NOT is_deleted ORDER BY "customer_id"'
-)
-
 
 def content(server: Server, uri: str) -> bytes:
     bucket, key = uri.removeprefix("s3://").split("/", 1)
@@ -28,16 +21,17 @@ def content(server: Server, uri: str) -> bytes:
 
 
 def test_newest_record_of_each_customer_in_the_range(ask: Ask, store: Server) -> None:
-    execution = ask.run(NEWEST, ExecutionParameters=["'CUST_000001'", "'CUST_000004'"])
+    execution = ask.run(**extraction(TABLE, FEATURES, "CUST_000001", "CUST_000004"))
 
     assert execution["Status"]["State"] == "SUCCEEDED", execution["Status"]
     location = execution["ResultConfiguration"]["OutputLocation"]
     assert location == f"s3://{BUCKET}/results/{execution['QueryExecutionId']}.csv"
     assert content(store, location).decode() == (
-        '"customer_id","event_time","tenure_months","monthly_charges","contract_type","churn"\n'
-        '"CUST_000001","2026-11-22T10:00:00Z","10","99.9","Two year","Yes"\n'
-        '"CUST_000002","2026-11-21T10:00:00Z","2","1.0","a ""quoted"", text","Yes"\n'
-        '"CUST_000004","2026-11-21T10:00:00Z",,"1.2E-4",,"No"\n'
+        '"customer_id","event_time","tenure_months","monthly_charges","contract_type","churn",'
+        '"automl_records","automl_identifiers"\n'
+        '"CUST_000001","2026-11-22T10:00:00Z","10","99.9","Two year","Yes","5","4"\n'
+        '"CUST_000002","2026-11-21T10:00:00Z","2","1.0","a ""quoted"", text","Yes","5","4"\n'
+        '"CUST_000004","2026-11-21T10:00:00Z",,"1.2E-4",,"No","5","4"\n'
     )
     metadata = content(store, f"{location}.metadata")
     assert all(name.encode() in metadata for name in FEATURES)

@@ -94,3 +94,36 @@ def test_words_for_missing_do_not_keep_a_column_from_being_numbers(tmp_path: Pat
     (tmp_path / "rows.csv").write_text(athena(["id", "x"]) + "".join(map(athena, rows)))
     column = query_result.read_source(str(tmp_path), ["id"]).columns["x"]
     assert (str(column.type), column.null_count) == ("double", 5)
+
+
+COUNTS = ["automl_records", "automl_identifiers"]
+
+
+def read_counted(folder: Path, rows: list[list[str | None]], counts: list[str] | None) -> query_result.Source:
+    content = [["id", "plan", *(COUNTS if counts else [])], *([*row, *(counts or [])] for row in rows)]
+    folder.mkdir()
+    (folder / "rows.csv").write_text("".join(map(athena, content)), encoding="utf-8", newline="")
+    return query_result.read_source(str(folder), [])
+
+
+def test_counts_of_records_are_read_and_are_no_columns(tmp_path: Path) -> None:
+    source = read_counted(tmp_path / "a", [["1", "basic"], ["2", 'a "b",\nc']], ["17", "5"])
+    assert source.records == query_result.Records(17, 5)
+    assert list(source.columns) == ["id", "plan"]
+    assert source.columns["plan"].to_pylist() == ["basic", 'a "b",\nc']
+
+
+def test_fingerprint_is_that_of_the_rows_however_many_records_there_were(tmp_path: Path, small_pieces: None) -> None:
+    rows: list[list[str | None]] = [[str(number), None if number % 3 else "x\ny"] for number in range(50)]
+    prints = {
+        read_counted(tmp_path / name, rows, counts).fingerprint
+        for name, counts in (("a", ["17", "5"]), ("b", ["1800", "50"]), ("c", None))
+    }
+    assert len(prints) == 1
+    rows[30][1] = "other"
+    assert read_counted(tmp_path / "d", rows, ["17", "5"]).fingerprint not in prints
+
+
+def test_nothing_in_the_range_has_no_counts(tmp_path: Path) -> None:
+    source = read_counted(tmp_path / "a", [], ["0", "0"])
+    assert (source.rows, source.records, list(source.columns)) == (0, None, ["id", "plan"])
