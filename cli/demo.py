@@ -12,7 +12,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from cli import local_cloud, results, timing
+from cli import data_note, local_cloud, results, timing
 from cli.demo_request import Options, RefusedError, Request, check
 from cli.summary import Result, read_answer
 from cli.terminal import program
@@ -178,6 +178,8 @@ def _tell(result: Result, cloud: local_cloud.LocalCloud, console: Console) -> No
     if finished is None:
         return
     results.show(finished, console)
+    for line in data_note.of(finished, cloud.client("s3")):
+        console.print(line, markup=False, highlight=False)
     prefix = finished.variables.get("run", {}).get("prefix_uri", "")
     if prefix and finished.output is None:
         console.print(f"Artifacts: {prefix}", markup=False)

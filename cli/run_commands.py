@@ -62,10 +62,12 @@ def show(run: RunReference = None) -> None:
 
     Example: automl show 20261123-231053-b8653242
     """
-    from cli import executions, results
+    from cli import data_note, executions, results
+    from cli.stack import client
 
     def work(stack: Stack) -> None:
         found = executions.details(stack, run)
+        note = data_note.of(found.finished, client("s3"))
 
         def display() -> None:
             say(
@@ -78,6 +80,8 @@ def show(run: RunReference = None) -> None:
                 say(f"  {mark} {step.name:<28} {step.seconds(datetime.now(UTC)):6.1f} s")
             if found.run.status != "RUNNING":
                 results.show(found.finished, console)
+            for line in note:
+                say(line)
 
         answer(found.document(), display)
 

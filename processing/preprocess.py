@@ -147,8 +147,8 @@ def _left_in_store(source: Source) -> dict[str, int]:
     if source.records is None:
         return {}
     return {
-        "superseded_records": source.records.total - source.records.identifiers,
-        "deleted_identifiers": source.records.identifiers - source.rows,
+        "superseded": source.records.total - source.records.identifiers,
+        "deleted": source.records.identifiers - source.rows,
     }
 
 

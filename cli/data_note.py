@@ -1,0 +1,67 @@
+"""How a run's data was read: rows, and each column's kind, as the processing job wrote it into preprocessing.json."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from cli.watching import Finished
+
+_COUNTED = (
+    ("train", "for training"),
+    ("validation", "for validation"),
+    ("test", "for the test"),
+    ("without_target", "left out without a target"),
+    ("superseded", "superseded records"),
+    ("deleted", "deleted records"),
+)
+_KINDS = (("number", "Numbers"), ("category", "Categories"), ("boolean", "Booleans"), ("left out", "Left out"))
+_MOST_NAMES = 12
+
+
+def of(finished: Finished, s3: Any) -> list[str]:
+    """The note of an execution (see `lines`); nothing if it did not come to preprocessing, or its folder is gone."""
+    prefix = finished.variables.get("run", {}).get("prefix_uri", "")
+    bucket, _, key = prefix.removeprefix("s3://").partition("/")
+    if not prefix:
+        return []
+    try:
+        content = s3.get_object(Bucket=bucket, Key=f"{key}/preprocessing/preprocessing.json")["Body"].read()
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "NoSuchKey":
+            return []
+        raise
+    return lines(json.loads(content))
+
+
+def lines(prepared: Mapping[str, Any]) -> list[str]:
+    """The note, a line for the rows and one for each kind of column. `prepared`: preprocessing.json.
+
+    Its warnings are not among them: they are with the evaluation's.
+    """
+    note, rows = prepared.get("data_note") or {}, prepared.get("rows") or {}
+    counted = [f"{rows[name]:,} {what}" for name, what in _COUNTED if rows.get(name)]
+    found = [f"Rows: {', '.join(counted)}"] if counted else []
+    renames = prepared.get("renames") or {}
+    for kind, title in _KINDS:
+        columns = [column for column in note.get("columns") or [] if column["kind"] == kind]
+        if columns:
+            shown = [_shown(column, renames) for column in columns[:_MOST_NAMES]]
+            more = len(columns) - len(shown)
+            found.append(f"{title}: {', '.join(shown)}" + (f" and {more} more" if more else ""))
+    return found
+
+
+def _shown(column: Mapping[str, Any], renames: Mapping[str, str]) -> str:
+    name = renames.get(column["name"], column["name"])
+    reason = column.get("reason") or ""
+    if column["kind"] == "left out" or reason.startswith("read as"):
+        return f"{name} ({reason})"
+    details = [
+        *([f"{column['missing']:,} missing"] if column.get("missing") else []),
+        *([f"{column['unseen']:,} test rows unseen in training"] if column.get("unseen") else []),
+    ]
+    return f"{name} ({', '.join(details)})" if details else name
