@@ -5,19 +5,16 @@ from __future__ import annotations
 import csv
 import io
 import json
-import time
 from typing import Any
 
-import pandas
 import pytest
 
-from cli import local_cloud
-from local.aws.featurestore import offline_store
 from local.data import telco
 
 from .conftest import Cloud
+from .feature_group import FIRST, Group, customers
 
-FIRST, LATER, LAST = "2026-01-02T00:00:00Z", "2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z"
+LATER, LAST = "2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z"
 NASTY = 'a,b "q"\n\'; DROP TABLE x;-- =1+1 <b>é 你好'
 # No model of these tables is ever right throughout, so that none is registered and other tests keep their endpoint.
 UNREACHABLE = {"accuracy_threshold": 1}
@@ -25,43 +22,6 @@ NOBODY = (
     "The query found no customer: the feature group has no record in the chosen range that is not deleted. "
     "Check customer_id_start and customer_id_end, and whether records have arrived in the offline store."
 )
-
-
-def customers(rows: int) -> pandas.DataFrame:
-    """The first Telco customers, in columns named as people name them."""
-    frame = telco.load().head(rows).rename(columns=lambda name: name.title().replace("_", ""))
-    return frame.rename(columns={"CustomerId": "CustomerID"}).assign(EventTime=FIRST)
-
-
-class Group:
-    """A feature group with these columns, and none of the rows yet."""
-
-    def __init__(self, cloud: Cloud, name: str, frame: pandas.DataFrame) -> None:
-        self.cloud, self.name = cloud, name
-        sagemaker = cloud.client("sagemaker")
-        sagemaker.create_feature_group(
-            FeatureGroupName=name,
-            RecordIdentifierFeatureName="CustomerID",
-            EventTimeFeatureName="EventTime",
-            FeatureDefinitions=offline_store.feature_definitions(frame),
-            OfflineStoreConfig={"S3StorageConfig": {"S3Uri": f"s3://{local_cloud.FEATURE_STORE_BUCKET}/hard"}},
-            RoleArn=cloud.client("iam").get_role(RoleName=local_cloud.FEATURE_STORE_ROLE)["Role"]["Arn"],
-        )
-        deadline = time.monotonic() + 60
-        while (made := sagemaker.describe_feature_group(FeatureGroupName=name))["FeatureGroupStatus"] != "Created":
-            assert time.monotonic() < deadline, made
-            time.sleep(0.1)
-        self.location = made["OfflineStoreConfig"]["S3StorageConfig"]["ResolvedOutputS3Uri"]
-
-    def put(self, frame: pandas.DataFrame, at: str, *, deleted: bool = False) -> None:
-        """Records with this event time, which arrive now."""
-        records = frame.assign(EventTime=at)
-        offline_store.put_records(
-            self.cloud.client("s3"), self.location, records, event_time="EventTime", deleted=deleted
-        )
-
-    def run(self, **given: Any) -> dict[str, Any]:
-        return self.cloud.run(feature_group_name=self.name, **given)
 
 
 def told(cloud: Cloud, before: int) -> str:
@@ -131,6 +91,12 @@ def test_newest_record_of_each_customer_counts(cloud: Cloud, updated: dict[str, 
         for number in (first, first + 49):
             tenure = expected or str(telco.load().tenure_months[number - 1])
             assert rows[f"CUST_{number:06d}"]["tenuremonths"] == tenure
+
+
+def test_records_that_do_not_count_are_counted(cloud: Cloud, updated: dict[str, Any]) -> None:
+    counted = json.loads(cloud.object(f"{updated['run_prefix']}/evaluation/evaluation.json"))["data_note"]["rows"]
+    # Of 990 customers in the range, 300 have a second record, and 100 a record that says that they are deleted.
+    assert (counted["source"], counted["superseded"], counted["deleted"]) == (940, 400, 50)
 
 
 def test_values_of_any_kind_are_learned_from(cloud: Cloud, updated: dict[str, Any]) -> None:
