@@ -51,7 +51,7 @@ def sources(details: Details, stack: Stack, step: str | None = None) -> list[Sou
     found = [
         Source("PrepareRun", functions["PrepareRunLogGroup"]),
         Source("PreprocessData", "/aws/sagemaker/ProcessingJobs", names.get("processing_job", "")),
-        *(Source("AutoMLTraining", "/aws/sagemaker/TrainingJobs", job) for job in _training_jobs(details)),
+        *(Source("AutoMLTraining", "/aws/sagemaker/TrainingJobs", job) for job in training_jobs(details)),
         Source("EvaluateModel", "/aws/sagemaker/TransformJobs", names.get("transform_job", "")),
         Source("EvaluateModel", functions["EvaluateModelLogGroup"]),
         Source("DeployEndpoint", f"/aws/sagemaker/Endpoints/{stack.outputs['EndpointName']}"),
@@ -124,7 +124,7 @@ def _function_groups(stack: Stack) -> dict[str, str]:
     }
 
 
-def _training_jobs(details: Details) -> list[str]:
+def training_jobs(details: Details) -> list[str]:
     """Autopilot's training jobs of the run, as its candidates name them."""
     job = details.names.get("automl_job")
     try:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli import config_commands, doctor_command, features_command, run_commands, stack_commands
+from cli import config_commands, cost_command, doctor_command, features_command, run_commands, stack_commands
 from cli.run_commands import follow, table
 from cli.terminal import answer, connected, console, errors, explaining, failed, say, stopped, with_stack
 
@@ -352,6 +352,7 @@ def _stop_in_order_when_terminated() -> None:
 
 run_commands.register(app)
 stack_commands.register(app)
+cost_command.register(app)
 doctor_command.register(app)
 app.add_typer(config_commands.app, name="config")
 app.add_typer(features_command.app, name="features")

@@ -44,14 +44,26 @@ def changes(values: dict[str, Any], stack: Stack) -> dict[str, tuple[Any, Any]]:
 
     Raises RefusedError for what does not go with what is deployed.
     """
+    defaults, chosen = stack.defaults(), resolved(values, stack)
+    return {
+        key: (defaults.get(key), value)
+        for key, value in values.items()
+        if key in chosen and _known(key, defaults) and value != defaults.get(key)
+    }
+
+
+def resolved(values: dict[str, Any], stack: Stack) -> dict[str, Any]:
+    """All settings of a run that is given these, as far as the stack tells. Raises RefusedError."""
     defaults = stack.defaults()
-    # What else was deployed is known to PrepareRun alone, which checks all of it again.
-    known = {key: value for key, value in values.items() if key in defaults or key not in settings.DEPLOY_TIME}
     try:
-        settings.resolve(known, defaults)
+        return settings.resolve({k: v for k, v in values.items() if _known(k, defaults)}, defaults).model_dump()
     except settings.InvalidInputError as error:
         raise RefusedError(str(error)) from None
-    return {key: (defaults.get(key), value) for key, value in known.items() if value != defaults.get(key)}
+
+
+def _known(key: str, defaults: dict[str, Any]) -> bool:
+    """What else was deployed is known to PrepareRun alone, which checks all of it again."""
+    return key in defaults or key not in settings.DEPLOY_TIME
 
 
 def start(values: dict[str, Any], stack: Stack, name: str | None = None) -> str:

@@ -8,8 +8,8 @@ from functools import cache
 from typing import Any
 
 import boto3
-from automl_pipeline import container_code, settings
-from automl_pipeline.run_layout import Execution, describe
+from automl_pipeline import container_code, costs, prices, settings
+from automl_pipeline.run_layout import Execution, describe, fingerprint
 from aws_lambda_powertools import Logger
 from botocore.exceptions import ClientError
 
@@ -36,12 +36,13 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     try:
         chosen = settings.resolve(event["input"], settings.deployed())
         _check_resumed(chosen)
+        bounded = costs.bounded(chosen, _prices(chosen)) if chosen.max_cost_usd is not None else chosen
     except settings.InvalidInputError as error:
         logger.info("Input refused", problems=error.problems)
         raise InvalidInputError(error.problems) from None
     sha256, contents = container_code.read()
     run = describe(
-        chosen,
+        bounded,
         Execution(**event["execution"]),
         code_sha256=sha256,
         image=os.environ["PREPROCESS_IMAGE"],
@@ -49,24 +50,43 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
         automl_role=os.environ["AUTOML_ROLE_ARN"],
         stack=os.environ["STACK_NAME"],
     )
+    run["fingerprint"] = fingerprint(chosen, sha256)
+    run["unchanged"] = _unchanged(chosen, run["fingerprint"])
+    logger.append_keys(run_id=run["id"])
     _put_container_code(chosen.bucket, f"{chosen.prefix}/code/{sha256}", contents)
-    logger.info("Run prepared", run_id=run["id"])
+    logger.info("Run prepared", max_cost_usd=chosen.max_cost_usd, automl_max_runtime_sec=bounded.automl_max_runtime_sec)
     return run
+
+
+def _prices(chosen: settings.Settings) -> prices.Prices:
+    """The prices that `automl cost --refresh` has left in the bucket, else those that ship."""
+    content = _read(chosen.bucket, f"{chosen.prefix}/{prices.KEY}")
+    return prices.shipped(chosen.region) if content is None else prices.parsed(content, chosen.region)
+
+
+def _unchanged(chosen: settings.Settings, own: str) -> dict[str, Any] | None:
+    """The newest registered run, if this run's rows may turn out to be its rows and its settings are this run's."""
+    content = _read(chosen.bucket, f"{chosen.prefix}/latest.json") if chosen.skip_if_unchanged else None
+    latest = json.loads(content) if content else {}
+    if latest.get("fingerprint", {}).get("settings") != own:
+        return None
+    return {
+        "rows": latest["fingerprint"]["rows"],
+        "run_id": latest["run_id"],
+        "model_package_arn": latest["model_package_arn"],
+    }
 
 
 def _check_resumed(chosen: settings.Settings) -> None:
     """Raises settings.InvalidInputError if the run to resume left nothing to go on from, or for another target."""
     if chosen.resume_from is None:
         return
-    key = f"{chosen.prefix}/runs/{chosen.resume_from}/preprocessing/preprocessing.json"
-    try:
-        left = json.loads(_s3().get_object(Bucket=chosen.bucket, Key=key)["Body"].read())
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "NoSuchKey":
-            raise
+    content = _read(chosen.bucket, f"{chosen.prefix}/runs/{chosen.resume_from}/preprocessing/preprocessing.json")
+    if content is None:
         raise settings.InvalidInputError(
             [f"resume_from: run {chosen.resume_from} left no preprocessing to go on from. Leave it out to start anew."]
-        ) from None
+        )
+    left = json.loads(content)
     asked = {"target": chosen.target_attribute_name.lower(), "problem_type": chosen.problem_type}
     different = [f"{name} {left[name]}" for name, value in asked.items() if left[name] != value]
     if different:
@@ -75,6 +95,16 @@ def _check_resumed(chosen: settings.Settings) -> None:
                 f"resume_from: run {chosen.resume_from} was for {' and '.join(different)}. Use its settings, or leave it out."
             ]
         )
+
+
+def _read(bucket: str, key: str) -> bytes | None:
+    """An object's content; None if there is no such object."""
+    try:
+        return _s3().get_object(Bucket=bucket, Key=key)["Body"].read()
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchKey":
+            raise
+        return None
 
 
 def _put_container_code(bucket: str, prefix: str, contents: dict[str, bytes]) -> None:

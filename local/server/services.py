@@ -34,6 +34,7 @@ def install(state: StateDirectory, endpoint_url: str, faults: Path | None, wait_
     from local.aws.cloudwatch import alarms
     from local.aws.events import targets
     from local.aws.iam import roles
+    from local.aws.pricing import handler as pricing
     from local.aws.s3 import objects
     from local.aws.sagemaker import handler as sagemaker
     from local.aws.sns import outbox
@@ -54,6 +55,7 @@ def install(state: StateDirectory, endpoint_url: str, faults: Path | None, wait_
     alarms.install(wait_scale)
     athena.install()
     autoscaling.install()
+    pricing.install()
     sagemaker.install(state.folder("sagemaker"), rules, wait_scale)
     engine.install(wait_scale=wait_scale)
 

@@ -241,6 +241,7 @@ class Recorder:
     def whole_runs(self) -> None:
         """Runs of the training machine, and with them of the deployment machine, that end in each way."""
         first = self._run("Deployed", **FEWER)
+        self._run("Unchanged", skip_if_unchanged=True, **FEWER)
         self._run("BelowThreshold", resume_from=first["run_id"], accuracy_threshold=0.99)
         self._run("Deployed", target_attribute_name="monthly_charges", problem_type="Regression",
                   objective_metric_name="RMSE", max_candidates=2, **FEWER)  # fmt: skip

@@ -141,3 +141,30 @@ def test_table_is_loaded_into_a_feature_group_that_athena_counts(
             FeatureGroupName="sales",
             Record=[{"FeatureName": name, "ValueAsString": value} for name, value in record.items()],
         )
+
+
+def test_cost_of_a_run_is_what_its_jobs_took(cloud: Cloud, told: Callable[..., Any], deployed: dict[str, Any]) -> None:
+    found = told("cost", deployed["run_id"], "--prices-of", "eu-west-1")
+    items = {item["usage"]: item for item in found["run"]["items"]}
+    sagemaker = cloud.client("sagemaker")
+    [summary] = sagemaker.list_processing_jobs(NameContains=deployed["run_id"])["ProcessingJobSummaries"]
+    job = sagemaker.describe_processing_job(ProcessingJobName=summary["ProcessingJobName"])
+    hours = (job["ProcessingEndTime"] - job["ProcessingStartTime"]).total_seconds() / 3600
+    assert items["Processing:ml.m5.xlarge"]["usd"] == pytest.approx(hours * 0.257)
+    assert items["Train:ml.m5.4xlarge"]["quantity"] > 0
+    assert found["run"]["unpriced"] == ["DataScannedInTB", "Request-ARM", "Train:ml.m5.4xlarge"]
+    [endpoint] = [item for item in found["idle_month"]["items"] if item["step"] == "endpoint"]
+    assert endpoint["usd"] == pytest.approx(730 * 0.257)
+
+
+def test_estimate_takes_the_times_of_the_newest_whole_run(told: Callable[..., Any], deployed: dict[str, Any]) -> None:
+    items = told("cost")["run"]["items"]
+    assert all(item["basis"].startswith("measured in run ") for item in items)
+
+
+def test_refreshed_prices_are_those_of_the_price_list(cloud: Cloud, told: Callable[..., Any]) -> None:
+    before = told("cost")["prices"]
+    refreshed = told("cost", "--refresh")["prices"]
+    assert {row["usagetype"]: row["usd"] for row in refreshed} == {row["usagetype"]: row["usd"] for row in before}
+    assert {row["source"] for row in refreshed} == {"AWS Price List API"}
+    assert told("cost")["prices"] == refreshed

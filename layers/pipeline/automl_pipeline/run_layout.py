@@ -42,6 +42,18 @@ class Execution:
         return f"{self.started:%Y%m%d-%H%M%S}-{self.digest[:8]}"
 
 
+# Settings that say how a run goes about its work, or what it may cost, not what comes out.
+_WITHOUT_EFFECT = frozenset(
+    ["capacity_patience_minutes", "resume_from", "max_cost_usd", "automl_instance_type", "skip_if_unchanged"]
+)
+
+
+def fingerprint(settings: Settings, code_sha256: str) -> str:
+    """SHA-256 over the settings and the container code: with the same rows, runs of the same fingerprint train alike."""
+    decisive = {name: value for name, value in settings.model_dump().items() if name not in _WITHOUT_EFFECT}
+    return hashlib.sha256(f"{json.dumps(decisive, sort_keys=True)} {code_sha256}".encode()).hexdigest()
+
+
 def describe(
     settings: Settings,
     execution: Execution,

@@ -82,6 +82,7 @@ DEPLOY_TIME = frozenset(
         "resource_tags",
         "allowed_instance_types",
         "allowed_feature_groups",
+        "automl_instance_type",
     ]
 )
 # Values from the loosest to the strictest: a run may move to the right of what was deployed, never to the left.
@@ -143,6 +144,10 @@ class Settings(BaseModel):
     max_runtime_sec: Annotated[Whole, Field(ge=1, le=2_592_000)] = 3600
     automl_max_runtime_sec: Annotated[Whole, Field(ge=1, le=2_592_000)] | None = None
     max_candidates: Annotated[Whole, Field(ge=1, le=750)] | None = None
+    # What Autopilot's training jobs run on, which it chooses itself: for estimates and for max_cost_usd.
+    automl_instance_type: InstanceType | None = None
+    max_cost_usd: Annotated[float, Field(strict=True, ge=0, le=1_000_000)] | None = None
+    skip_if_unchanged: Annotated[bool, Field(strict=True)] = False
     capacity_patience_minutes: Annotated[Whole, Field(ge=0, le=720)] = 240
     resume_from: Annotated[str, StringConstraints(strict=True, pattern=r"^[0-9]{8}-[0-9]{6}-[0-9a-f]{8}$")] | None = (
         None
@@ -254,6 +259,7 @@ _NOT_TEXTS = frozenset(
         "max_runtime_sec",
         "automl_max_runtime_sec",
         "max_candidates",
+        "max_cost_usd",
         "accuracy_threshold",
         "quality_gate",
         "champion_margin",
@@ -335,6 +341,12 @@ def _loosened(values: Mapping[str, Any], defaults: Mapping[str, Any], wrong: set
     if comparable("quality_gate") and values["quality_gate"] is None:
         problems.append("quality_gate: the stack was deployed with conditions, which a run may only add to.")
     limits = {"autoscaling_max_capacity": (defaults.get("autoscaling_max_capacity"), "lower", -1)}
+    if values["max_cost_usd"] is not None:
+        limits["max_cost_usd"] = (defaults.get("max_cost_usd"), "lower", -1)
+    elif comparable("max_cost_usd"):
+        problems.append(
+            f"max_cost_usd: the stack was deployed with {wording.show(defaults['max_cost_usd'])}, which a run may only lower."
+        )
     if defaults.get("champion") == "Require":
         limits["champion_margin"] = (defaults.get("champion_margin") or 0.0, "lower", -1)
     if not wrong.intersection(["problem_type", "accuracy_threshold"]):

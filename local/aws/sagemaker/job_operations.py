@@ -8,7 +8,7 @@ from local.aws.api_model import ApiError
 from local.aws.sagemaker import jobs, models
 from local.aws.sagemaker.compute import automl, processing, transform
 from local.aws.sagemaker.jobs import AUTOML, PROCESSING, TRANSFORM
-from local.aws.sagemaker.state import STATE
+from local.aws.sagemaker.state import STATE, arn, now
 
 _METRICS = {
     "BinaryClassification": {"Accuracy", "BalancedAccuracy", "F1", "AUC", "Precision", "Recall"},
@@ -137,6 +137,28 @@ def list_candidates_for_auto_ml_job(request: dict[str, Any]) -> dict[str, Any]:
     return {"Candidates": [row for row in rows if not name or row["CandidateName"] == name]}
 
 
+def describe_training_job(request: dict[str, Any]) -> dict[str, Any]:
+    """The one that an AutoML job trains with. Its instance type is the local cloud's own: AWS names none for Autopilot."""
+    name = request["TrainingJobName"]
+    job = STATE.jobs.get(("AutoML", name))
+    if job is None:
+        raise ApiError("ValidationException", "Requested resource not found.")
+    seconds = ((job.ended or now()) - job.started).total_seconds() if job.started else 0.0
+    return {
+        "TrainingJobName": name,
+        "TrainingJobArn": arn("training-job", name),
+        "ModelArtifacts": {"S3ModelArtifacts": job.request["OutputDataConfig"]["S3OutputPath"]},
+        "TrainingJobStatus": job.status,
+        "SecondaryStatus": "Training" if job.ended is None else job.status,
+        "ResourceConfig": {"InstanceType": "ml.m5.4xlarge", "InstanceCount": 1, "VolumeSizeInGB": 50},
+        "StoppingCondition": {},
+        "CreationTime": job.created,
+        "TrainingStartTime": job.started,
+        "TrainingEndTime": job.ended,
+        "BillableTimeInSeconds": max(round(seconds), 1),
+    }
+
+
 def list_auto_ml_jobs(request: dict[str, Any]) -> dict[str, Any]:
     answer = jobs.listing(AUTOML, request)
     for row in answer["AutoMLJobSummaries"]:
@@ -159,5 +181,6 @@ OPERATIONS = {
     "DescribeAutoMLJob": describe_auto_ml_job,
     "StopAutoMLJob": lambda request: jobs.stop(AUTOML, request),
     "ListAutoMLJobs": list_auto_ml_jobs,
+    "DescribeTrainingJob": describe_training_job,
     "ListCandidatesForAutoMLJob": list_candidates_for_auto_ml_job,
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from automl_pipeline import container_code, settings
+from automl_pipeline import container_code, prices, settings
 from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -207,3 +207,45 @@ def test_nothing_is_resumed_that_is_not_there_or_was_for_another_target(
     with pytest.raises(settings.InvalidInputError) as other:
         prepare({"resume_from": earlier, "target_attribute_name": "income"})
     assert "was for target churn" in refused(other.value)[0]
+
+
+def test_run_with_the_settings_of_the_newest_registered_one_knows_its_rows(
+    prepare: Callable[[Any], dict[str, Any]], s3: Any
+) -> None:
+    first = prepare({"skip_if_unchanged": True})
+    assert first["unchanged"] is None
+    latest = {
+        "run_id": "20261122-080000-ffffffff",
+        "model_package_arn": "arn:aws:sagemaker:us-west-2:000000000000:model-package/group/3",
+        "fingerprint": {"settings": first["fingerprint"], "rows": '"abc"'},
+    }
+    s3.put_object(Bucket=BUCKET, Key=f"{PREFIX}/latest.json", Body=json.dumps(latest))
+    again = prepare({"skip_if_unchanged": True, "capacity_patience_minutes": 0})
+    assert again["unchanged"] == {
+        "rows": '"abc"',
+        "run_id": latest["run_id"],
+        "model_package_arn": latest["model_package_arn"],
+    }
+    assert prepare({"skip_if_unchanged": True, "max_runtime_sec": 60})["unchanged"] is None
+    assert prepare({})["unchanged"] is None
+
+
+def test_limit_is_kept_at_the_prices_that_were_refreshed(prepare: Callable[[Any], dict[str, Any]], s3: Any) -> None:
+    with pytest.raises(settings.InvalidInputError) as refusal:
+        prepare({"max_cost_usd": 20.0})
+    assert "AutoMLInstanceType" in refused(refusal.value)[0]
+    resumed = {"max_cost_usd": 20.0, "resume_from": "20261122-080000-ffffffff"}
+    with pytest.raises(settings.InvalidInputError, match="left no preprocessing"):
+        prepare(resumed)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PIPELINE_AUTOML_INSTANCE_TYPE", "ml.m5.xlarge")
+        with pytest.raises(settings.InvalidInputError, match="no price in us-west-2"):
+            prepare({"max_cost_usd": 20.0})
+        rows = [
+            prices.Price("AmazonSageMaker", f"USW2-{kind}:ml.m5.xlarge", "Hrs", 0.25, "2026-11-25", "a test")
+            for kind in ("Processing", "Tsform", "Train")
+        ]
+        table = prices.Prices("us-west-2", rows).document()
+        s3.put_object(Bucket=BUCKET, Key=f"{PREFIX}/prices.json", Body=json.dumps(table))
+        run = prepare({"max_cost_usd": 20.0})
+        assert 300 < run["settings"]["automl_max_runtime_sec"] < 20 * 3600 / 0.25 / 10

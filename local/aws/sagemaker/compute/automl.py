@@ -178,7 +178,7 @@ def _root(request: dict[str, Any]) -> str:
 def _candidates(request: dict[str, Any], result: dict[str, Any], s3: Any, created: datetime) -> list[dict[str, Any]]:
     """The trained models as the API's AutoMLCandidate, the best first, which alone has an archive.
 
-    `CandidateSteps` is empty: on the local cloud the job trains by itself, there are no training jobs to look up.
+    On the local cloud one training job, named like the AutoML job, trains all of them.
     """
     objective = result["objective"]
     now = datetime.now(UTC)
@@ -194,7 +194,13 @@ def _candidates(request: dict[str, Any], result: dict[str, Any], s3: Any, create
                 "StandardMetricName": objective,
             },
             "ObjectiveStatus": "Succeeded",
-            "CandidateSteps": [],
+            "CandidateSteps": [
+                {
+                    "CandidateStepType": "AWS::SageMaker::TrainingJob",
+                    "CandidateStepArn": f"arn:aws:sagemaker:{s3.meta.region_name}:{account}:training-job/{request['AutoMLJobName']}",
+                    "CandidateStepName": request["AutoMLJobName"],
+                }
+            ],
             "CandidateStatus": "Completed",
             "CreationTime": created,
             "EndTime": now,

@@ -1,0 +1,100 @@
+"""The command `automl cost`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cli.run_commands import table
+from cli.terminal import answer, connected, say, typed, with_stack
+
+if TYPE_CHECKING:
+    from automl_pipeline.costs import Bill
+    from automl_pipeline.prices import Prices
+
+    from cli.stack import Stack
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command()(connected(cost))
+
+
+def cost(
+    run: Annotated[
+        str | None,
+        typer.Argument(metavar="[RUN]", help="Run id, execution name or ARN; an estimate of the next run if left out."),
+    ] = None,
+    given: Annotated[
+        str | None, typer.Option("--input", help="Settings of the run to estimate, as JSON, or @FILE.")
+    ] = None,
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="First read the prices of the stack's Region from the AWS Price List.")
+    ] = False,
+    prices_of: Annotated[
+        str | None,
+        typer.Option("--prices-of", metavar="REGION", help="Reckon with the shipped prices of another Region."),
+    ] = None,
+) -> None:
+    """Show what a run has cost, or will by estimate, and what the stack costs while nothing runs.
+
+    Example: automl cost 20261123-231053-b8653242 --json
+    """
+    from cli import costs, executions, runs
+    from cli.stack import RefusedError
+
+    def work(stack: Stack) -> None:
+        if run is not None and given is not None:
+            raise RefusedError("--input goes with an estimate: leave out the run, or the settings.")
+        values = runs.read_input(None, given, None)
+        if refresh:
+            costs.refresh(stack)
+        prices = costs.table_of(stack, prices_of)
+        if run is not None:
+            details = executions.details(stack, run)
+            bill = costs.of_run(details, prices, stack)
+            title = f"Run {details.run.run_id} " + ("has cost so far" if details.run.status == "RUNNING" else "cost")
+        else:
+            bill, title = costs.estimate(stack, values, prices), "A run will cost"
+        idle = costs.idle(stack, prices)
+        document = {"run": bill.document(), "idle_month": idle.document(), "prices": _prices(prices)}
+        answer(document, lambda: _show(title, bill, idle, prices))
+
+    with_stack(work)
+
+
+def _show(title: str, bill: Bill, idle: Bill, prices: Prices) -> None:
+    say(f"{title} {_sum(bill)}")
+    _lines(bill)
+    say("", f"A month with no run costs {_sum(idle)}")
+    _lines(idle)
+    dates = sorted({row.read for row in prices.rows})
+    read = f"read {dates[0]} to {dates[-1]}" if dates else "none are known"
+    say("", f"List prices of {prices.region}, {read}; no free tier, storage, traffic or tax in it.")
+    if bill.unpriced or idle.unpriced:
+        missing = ", ".join(dict.fromkeys([*bill.unpriced, *idle.unpriced]))
+        say(f"No price for {missing}. To read the prices from AWS: {typed('cost --refresh')}")
+
+
+def _lines(bill: Bill) -> None:
+    rows = [
+        (
+            use.step,
+            use.meter.usage,
+            f"{use.quantity:.6g} {use.meter.unit}",
+            "no price" if usd is None else f"${usd:.4f}",
+            use.basis,
+        )
+        for use, usd in bill.items
+        if use.quantity
+    ]
+    table(("what", "usage", "how much", "cost", "how known"), rows)
+
+
+def _sum(bill: Bill) -> str:
+    return f"{'at least' if bill.unpriced else 'about'} ${bill.usd:.2f}:"
+
+
+def _prices(prices: Prices) -> list[dict[str, Any]]:
+    return prices.document()[prices.region]

@@ -1,0 +1,237 @@
+"""What runs of a stack cost: before a run by estimate, after it by what its jobs took, and what is paid while none runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+from automl_pipeline import costs, prices
+from automl_pipeline.costs import Bill, Times, Use
+from automl_pipeline.prices import Price, Prices
+from botocore.exceptions import ClientError
+
+from cli import executions, runs
+from cli.executions import Details
+from cli.logs import training_jobs
+from cli.stack import RefusedError, Stack, client
+
+PRICE_LIST_REGION = "us-east-1"
+"""The Price List API is served from few Regions, for all of them."""
+
+
+def table_of(stack: Stack, region: str | None = None) -> Prices:
+    """The prices of another Region as they ship; of the stack's own as they were refreshed, else as they ship."""
+    own = _region(stack)
+    if region is not None and region != own:
+        return prices.shipped(region)
+    try:
+        content = client("s3").get_object(Bucket=stack.outputs["BucketName"], Key=_key(stack))["Body"].read()
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchKey":
+            raise
+        return prices.shipped(own)
+    return prices.parsed(content, own)
+
+
+def refresh(stack: Stack) -> Prices:
+    """Read the stack's Region from the Price List API and keep it in the stack's bucket.
+
+    Raises RefusedError if the Price List has no price for anything that was asked for; the table stays then.
+    """
+    region, settings = _region(stack), stack.defaults()
+    types = {settings.get(f"{job}_instance_type") for job in ("processing", "transform", "inference", "automl")}
+    types |= set((settings.get("allowed_instance_types") or "").split(","))
+    types |= {row.usagetype.partition(":")[2] for row in table_of(stack).rows if row.service == "AmazonSageMaker"}
+    asked = [("AmazonSageMaker", {"instanceName": name}) for name in sorted(filter(None, types))]
+    asked += [(service, dict(filters)) for service, filters in prices.FILTERS.items()]
+    with ThreadPoolExecutor(4) as pool:
+        products = pool.map(lambda query: list(_products(region, *query)), asked)
+    today = f"{datetime.now(UTC):%Y-%m-%d}"
+    found = Prices(region, _wanted(prices.from_product(product, today) for page in products for product in page))
+    if not found.rows:
+        raise RefusedError(f"The Price List has no prices for {region}. Those that were known stay.")
+    body = json.dumps(found.document(), indent=1).encode()
+    client("s3").put_object(
+        Bucket=stack.outputs["BucketName"], Key=_key(stack), Body=body, ContentType="application/json"
+    )
+    return found
+
+
+def estimate(stack: Stack, values: dict[str, Any], table: Prices) -> Bill:
+    """What a run with these settings would cost, with the times of the newest run that went to its end, else assumed ones."""
+    settings = runs.resolved(values, stack)
+    return costs.bill(costs.of_run(settings, _last_times(stack) or costs.assumed(settings)), table)
+
+
+def of_run(details: Details, table: Prices, stack: Stack) -> Bill:
+    """What a run has cost so far."""
+    if not details.settings:
+        raise RefusedError(f"Run {details.run.run_id} was refused before it used anything.")
+    return costs.bill(costs.of_run(details.settings, measured(details, stack)), table)
+
+
+def idle(stack: Stack, table: Prices) -> Bill:
+    """What a month costs in which nothing runs: the endpoint's instances as they are now, and the alarms."""
+    uses = []
+    sagemaker, name = client("sagemaker"), stack.outputs["EndpointName"]
+    try:
+        endpoint = sagemaker.describe_endpoint(EndpointName=name)
+    except ClientError as error:
+        if "Could not find" not in str(error):
+            raise
+    else:
+        config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
+        types = {variant["VariantName"]: variant["InstanceType"] for variant in config["ProductionVariants"]}
+        uses += [
+            Use(
+                "endpoint",
+                prices.hosting(types[variant["VariantName"]]),
+                variant.get("CurrentInstanceCount", 1) * costs.HOURS_OF_MONTH,
+                f"{variant.get('CurrentInstanceCount', 1)} instance(s) now, day and night",
+            )
+            for variant in endpoint.get("ProductionVariants", [])
+        ]
+    pages = client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNamePrefix=f"{stack.name}-")
+    alarms = sum(len(page["MetricAlarms"]) for page in pages)
+    uses.append(Use("alarms", prices.ALARMS, alarms, "of this stack; an account's first ten are free"))
+    return costs.bill(uses, table)
+
+
+def measured(details: Details, stack: Stack) -> Times:
+    """What the jobs of a run took, by SageMaker's own account, and its machines and functions, by their history."""
+    run_id = details.run.run_id
+    jobs = [_training_job(name) for name in training_jobs(details)]
+    types = {instance_type for instance_type, _ in jobs}
+    return Times(
+        processing=_processing_seconds(run_id),
+        transform=_transform_seconds(run_id),
+        automl=sum(seconds for _, seconds in jobs),
+        automl_type=types.pop() if len(types) == 1 else details.settings.get("automl_instance_type"),
+        functions=_function_seconds(details),
+        transitions=_transitions(details, stack),
+        scanned=_scanned(details),
+        basis=f"measured in run {run_id}",
+    )
+
+
+def _last_times(stack: Stack) -> Times | None:
+    for run in executions.newest(stack, 5, "SUCCEEDED"):
+        if run.metric is not None:  # it went as far as the evaluation
+            details = executions.details(stack, run.execution_arn)
+            if details.settings.get("resume_from") is None:
+                return measured(details, stack)
+    return None
+
+
+def _processing_seconds(run_id: str) -> float:
+    """Instance seconds of the run's processing jobs, which are named after it."""
+    sagemaker = client("sagemaker")
+    listed = sagemaker.list_processing_jobs(NameContains=run_id)["ProcessingJobSummaries"]
+    jobs = [sagemaker.describe_processing_job(ProcessingJobName=row["ProcessingJobName"]) for row in listed]
+    return sum(
+        _instance_seconds(
+            job.get("ProcessingStartTime"),
+            job.get("ProcessingEndTime"),
+            job["ProcessingResources"]["ClusterConfig"]["InstanceCount"],
+        )
+        for job in jobs
+    )
+
+
+def _transform_seconds(run_id: str) -> float:
+    """Likewise, of batch transform."""
+    sagemaker = client("sagemaker")
+    listed = sagemaker.list_transform_jobs(NameContains=run_id)["TransformJobSummaries"]
+    jobs = [sagemaker.describe_transform_job(TransformJobName=row["TransformJobName"]) for row in listed]
+    return sum(
+        _instance_seconds(
+            job.get("TransformStartTime"), job.get("TransformEndTime"), job["TransformResources"]["InstanceCount"]
+        )
+        for job in jobs
+    )
+
+
+def _instance_seconds(began: datetime | None, ended: datetime | None, instances: int) -> float:
+    return 0.0 if began is None else ((ended or datetime.now(UTC)) - began).total_seconds() * instances
+
+
+def _training_job(name: str) -> tuple[str, float]:
+    """What a training job ran on, and the instance seconds that are charged for it."""
+    job = client("sagemaker").describe_training_job(TrainingJobName=name)
+    resources = job["ResourceConfig"]
+    return resources.get("InstanceType", ""), job.get("BillableTimeInSeconds", 0) * resources.get("InstanceCount", 1)
+
+
+def _function_seconds(details: Details) -> dict[str, float]:
+    """How long the functions ran, by the history: somewhat more than is charged for."""
+    began: dict[str, datetime] = {}
+    seconds: dict[str, float] = {}
+    for event in details.finished.events:
+        if "stateEnteredEventDetails" in event:
+            began[event["stateEnteredEventDetails"]["name"]] = event["timestamp"]
+        name = event.get("stateExitedEventDetails", {}).get("name")
+        if name in ("PrepareRun", "EvaluateModel"):
+            seconds[name] = (event["timestamp"] - began[name]).total_seconds()
+    return seconds
+
+
+def _transitions(details: Details, stack: Stack) -> int:
+    """States that were entered by the run and by the deployment that it started; a retry counts as one, too."""
+    entered = _entered(details.finished.events)
+    token = details.variables.get("run", {}).get("client_token")
+    machine = stack.outputs["DeploymentStateMachineArn"].replace(":stateMachine:", ":execution:")
+    states = client("stepfunctions")
+    try:
+        pages = states.get_paginator("get_execution_history").paginate(executionArn=f"{machine}:deploy-{token}")
+        return entered + sum(_entered(page["events"]) for page in pages)
+    except states.exceptions.ExecutionDoesNotExist:
+        return entered
+
+
+def _entered(events: Iterable[Mapping[str, Any]]) -> int:
+    failed = ("TaskFailed", "TaskTimedOut")
+    return sum(event["type"].endswith("StateEntered") or event["type"] in failed for event in events)
+
+
+def _scanned(details: Details) -> int:
+    for event in details.finished.events:
+        output = event.get("taskSucceededEventDetails", {})
+        if output.get("resourceType") == "athena":
+            statistics = json.loads(output.get("output") or "{}").get("QueryExecution", {}).get("Statistics", {})
+            return int(statistics.get("DataScannedInBytes", 0))
+    return 0
+
+
+def _products(region: str, service: str, filters: Mapping[str, str]) -> Iterable[dict[str, Any]]:
+    """GetProducts' answers for a service in a Region."""
+    found = boto3.client("pricing", region_name=PRICE_LIST_REGION)
+    terms = [{"Type": "TERM_MATCH", "Field": name, "Value": value} for name, value in filters.items()]
+    terms.append({"Type": "TERM_MATCH", "Field": "regionCode", "Value": region})
+    for page in found.get_paginator("get_products").paginate(ServiceCode=service, Filters=terms):
+        yield from (json.loads(product) for product in page["PriceList"])
+
+
+def _wanted(rows: Iterable[Price | None]) -> list[Price]:
+    """Of all that the Price List has, what a run can use, each once."""
+    others = {
+        prices.LAMBDA_SECONDS, prices.LAMBDA_REQUESTS, prices.TRANSITIONS, prices.SCANNED, prices.STORED,
+        prices.ALARMS, prices.METRICS,
+    }  # fmt: skip
+    kinds = ("Processing:ml.", "Train:ml.", "Tsform:ml.", "Host:ml.")
+    kept: dict[prices.Meter, Price] = {}
+    for row in rows:
+        if row and (row.meter in others or (row.service == "AmazonSageMaker" and row.meter.usage.startswith(kinds))):
+            kept.setdefault(row.meter, row)
+    return list(kept.values())
+
+
+def _region(stack: Stack) -> str:
+    return stack.outputs["TrainingStateMachineArn"].split(":")[3]
+
+
+def _key(stack: Stack) -> str:
+    return f"{stack.defaults()['prefix']}/{prices.KEY}"
