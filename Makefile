@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 IMAGE := .local/images/scikit-learn-1.2-1
 SAM := .local/sam/bin/sam
 CHECKOV := .local/checkov/bin/checkov
+MKDOCS := .local/docs/bin/mkdocs
 JSONATA := tests/contract/jsonata
 MODEL_SERVER := .local/model-server
 export UV_PYTHON_DOWNLOADS := never
@@ -18,7 +19,7 @@ export TMPDIR := $(CURDIR)/.local/tmp
 PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadgroup
 CONCURRENCY := tests/pipeline/test_concurrency.py
 
-.PHONY: help setup demo test faults test-all bench lint build deploy lock clean
+.PHONY: help setup demo test faults test-all bench lint build deploy docs lock clean
 
 help: ## this list
 	@grep -hE '^[a-z./-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -106,13 +107,26 @@ $(CHECKOV): $(VENV)/.installed
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .local/checkov
 	@$(BIN)/uv pip install --quiet --python .local/checkov/bin/python checkov==3.3.30
 
+# Strict: a link that leads nowhere fails the build.
+docs: $(MKDOCS) ## the documentation as a site, in .local/site
+	@NO_MKDOCS_2_WARNING=1 $(MKDOCS) build --quiet
+	@echo "The site is .local/site/index.html"
+
+$(MKDOCS): docs/site/requirements.lock $(VENV)/.installed
+	@echo "Installing MkDocs ..."
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .local/docs
+	@$(BIN)/uv pip install --quiet --no-deps --require-hashes --python .local/docs/bin/python -r $<
+	@touch $@
+
 .PHONY: docs/commands.md
 docs/commands.md: setup ## the reference of the commands, from their own help
 	@$(BIN)/python -m typer cli.main utils docs --name automl --title Commands --output $@
 
+LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+  --no-emit-index-url --no-emit-find-links --quiet
 lock: $(VENV)/.installed ## resolve the versions in pyproject.toml again
-	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
-	  --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet --output-file requirements.lock
+	@$(LOCK) pyproject.toml --all-extras --output-file requirements.lock
+	@$(LOCK) --group docs --output-file docs/site/requirements.lock
 
 clean: ## remove what the local cloud left in .local
 	@rm -rf .local .aws-sam

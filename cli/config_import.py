@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,10 +35,9 @@ class Imported:
 def split(values: Mapping[str, Any]) -> Imported:
     """Divide checked settings. Only what differs from the template's defaults becomes a parameter."""
     template = packaging.read_template(_TEMPLATE)["Parameters"]
-    by_key = {name.lower(): name for name in template}
     parameters = {}
     for key, value in values.items():
-        name = _NAMED.get(key) or by_key.get(key.replace("_", ""))
+        name = parameter_of(key, template)
         text = _text(value)
         # A number's parameter cannot be empty: null stays a setting of each run.
         unset_number = value is None and name is not None and template[name]["Type"] == "Number"
@@ -46,6 +45,12 @@ def split(values: Mapping[str, Any]) -> Imported:
             parameters[name] = text
     settings = {key: value for key, value in values.items() if key not in DEPLOY_TIME}
     return Imported(values.get("region"), parameters, settings)
+
+
+def parameter_of(key: str, parameters: Iterable[str]) -> str | None:
+    """The template's parameter that is the default of a setting; None if there is none."""
+    by_key = {name.lower(): name for name in parameters}
+    return _NAMED.get(key) or by_key.get(key.replace("_", ""))
 
 
 def _text(value: Any) -> str:

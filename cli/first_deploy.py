@@ -141,7 +141,7 @@ def ask(known: Mapping[str, Any], say: Say, ask_for: Ask) -> Answers:
         )
     parameter("FeatureStoreBucket", "Bucket of its offline store (empty: the pipeline's own)", bucket)
     parameter("BucketName", "Your own bucket for data and models (empty: one is created)")
-    parameter("NotificationEmail", "Eemail address for failures (empty: none)")
+    parameter("NotificationEmail", "Email address for failures (empty: none)")
     instance_type = parameter("InferenceInstanceType", "Instance type of the endpoint")
     _explain(template, answers, instance_type, say)
     return answers
@@ -178,7 +178,7 @@ def described(group: str, region: str) -> tuple[str | None, list[str], str | Non
 
 def kept(text: str, environment: str, answers: Answers, before: str) -> str:
     """samconfig.toml with the answers in the section of an environment; everything else as it was."""
-    overrides = dict(re.findall(r'(\w+)=("[^"]*"|\S*)', before)) | answers.parameters
+    overrides = dict(re.findall(r"""(\w+)=("[^"]*"|'[^']*'|\S*)""", before)) | answers.parameters
     pairs = " ".join(f"{name}={value}" for name, value in overrides.items())
     head = f"[{environment}.deploy.parameters]\n"
     begin = text.index(head) + len(head)

@@ -170,7 +170,7 @@ def _key(check: str, arn: str, services: tuple[str, ...]) -> Finding:
     if f":{arn.split(':')[4]}:root" not in principals and '"*"' not in principals:
         missing.insert(0, "the account, so that the roles' own policies count")
     if missing:
-        remedy = "docs/operations.md, A key of your own, has the statements"
+        remedy = "docs/how-to/kms.md has the statements"
         return Finding(check, "problem", f"its policy does not name {' and '.join(missing)}", remedy)
     return Finding(check, "ok", f"{arn} is enabled, and its policy names whom it must")
 

@@ -11,7 +11,7 @@ from cli.doctor.finding import Finding
 from cli.doctor.target import Target
 from cli.stack import client
 
-# What containers in a VPC talk to, beside S3 (docs/operations.md).
+# What containers in a VPC talk to, beside S3 (docs/how-to/vpc.md).
 _INTERFACES = ("logs", "ecr.api", "ecr.dkr", "sagemaker.api", "sts")
 _FEW_ADDRESSES = 16
 

@@ -86,7 +86,7 @@ DEPLOY_TIME = frozenset(
     ]
 )
 # Values from the loosest to the strictest: a run may move to the right of what was deployed, never to the left.
-_STRICTNESS: Mapping[str, tuple[str, ...]] = {
+STRICTNESS: Mapping[str, tuple[str, ...]] = {
     "model_approval_status": ("Approved", "PendingManualApproval"),
     "beat_baseline": ("Off", "Warn", "Require"),
     "champion": ("Off", "Report", "Require"),
@@ -332,7 +332,7 @@ def _loosened(values: Mapping[str, Any], defaults: Mapping[str, Any], wrong: set
         return name not in wrong and defaults.get(name) is not None
 
     problems = []
-    for name, order in _STRICTNESS.items():
+    for name, order in STRICTNESS.items():
         if comparable(name) and order.index(values[name]) < order.index(defaults[name]):
             problems.append(
                 f"{name}: the stack was deployed with {defaults[name]}, which a run cannot loosen to {values[name]}. "

@@ -15,6 +15,7 @@ from offline_store import BUCKET, DATABASE, LOCATION, TABLE, Ask, Server, extrac
 
 FEATURES = ["customer_id", "event_time", "tenure_months", "monthly_charges", "contract_type", "churn"]
 
+
 def content(server: Server, uri: str) -> bytes:
     bucket, key = uri.removeprefix("s3://").split("/", 1)
     return server.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()
