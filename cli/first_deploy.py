@@ -18,6 +18,7 @@ from typing import Any
 
 import boto3
 import typer
+from automl_pipeline import costs, prices
 from automl_pipeline.settings import PROJECT_NAME
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -35,11 +36,11 @@ Ask = Callable[[str, str], str]
 
 IDLE = """\
 While nothing runs, it costs (docs/costs.md says more):
-  endpoint, once a model is deployed   each {instance_type} by the hour (aws.amazon.com/sagemaker/pricing): the one thing to watch
-  alarms and dashboard                 {alarms} alarms, 1 dashboard, by the month (aws.amazon.com/cloudwatch/pricing)
+  endpoint, once a model is deployed   {endpoint}: the one thing to watch
+  alarms and dashboard                 {alarms} alarms, 1 dashboard, by the month (an account's first ten and three are free)
   data, models and logs                S3 and CloudWatch storage of what runs leave
   functions, machines, topic, rules    nothing
-Each run costs a processing job, a batch transform and, most of it, Autopilot's training jobs."""
+Each run costs a processing job, a batch transform and, most of it, Autopilot's training jobs: automl cost estimates it."""
 
 # Lambda takes names of 64 characters, and the longest of the stack's is STACK-evaluate-model.
 LONGEST_STACK_NAME = 64 - len("-evaluate-model")
@@ -201,7 +202,17 @@ def _explain(template: Mapping[str, Any], answers: Answers, instance_type: str, 
     say("  a topic for failures, a work group of Athena, alarms, a dashboard, log groups")
     say(f"  {resources.count('AWS::IAM::Role')} roles, each with the permissions in docs/permissions.md")
     say("Runs create jobs, models, versions in the registry, and the endpoint.\n")
-    say(IDLE.format(instance_type=instance_type, alarms=resources.count("AWS::CloudWatch::Alarm")) + "\n")
+    endpoint = hourly(instance_type, answers.region)
+    say(IDLE.format(endpoint=endpoint, alarms=resources.count("AWS::CloudWatch::Alarm")) + "\n")
+
+
+def hourly(instance_type: str, region: str) -> str:
+    """What an endpoint's instance costs in a Region, by the shipped prices; where these have none, where to look it up."""
+    price = prices.shipped(region).of(prices.hosting(instance_type))
+    if price is None:
+        return f"each {instance_type} by the hour (no price of {region} ships: aws.amazon.com/sagemaker/pricing)"
+    month = price.usd * costs.HOURS_OF_MONTH
+    return f"each {instance_type} ${price.usd:g} an hour, ${month:,.0f} a month (list price of {price.read})"
 
 
 def _deployed(build: str, deploy: list[str], stack: str, region: str | None) -> int:

@@ -106,10 +106,11 @@ class Times:
 def assumed(settings: Mapping[str, Any]) -> Times:
     """For a stack that has seen no run: a table of some ten thousand rows."""
     trials = settings.get("max_candidates") or TRIALS
+    transforms = 1 if settings.get("champion", "Report") == "Off" else 2
     each = min(settings.get("max_runtime_sec") or 600, settings.get("automl_max_runtime_sec") or 600, 600)
     return Times(
         processing=300,
-        transform=300,
+        transform=300 * transforms,
         automl=trials * each,
         automl_type=settings.get("automl_instance_type"),
         functions={"PrepareRun": 2, "EvaluateModel": 15},

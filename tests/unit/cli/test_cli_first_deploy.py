@@ -154,3 +154,9 @@ def test_without_a_terminal_it_is_sam_deploy_with_its_arguments() -> None:
         capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     assert told.stdout == "deploy --config-env prod --no-confirm-changeset\n"
+
+
+def test_endpoint_is_priced_by_its_type_and_region_or_not_at_all() -> None:
+    assert "ml.m5.xlarge $0.257 an hour, $188 a month" in first_deploy.hourly("ml.m5.xlarge", "eu-west-1")
+    assert "ml.m5.large $0.115 an hour" in first_deploy.hourly("ml.m5.large", "us-east-1")
+    assert "no price of eu-west-1 ships" in first_deploy.hourly("ml.c5.xlarge", "eu-west-1")
