@@ -20,6 +20,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from automl_pipeline.run_layout import Execution, describe
+from automl_pipeline.settings import Settings
+
 from cli import local_cloud
 from cli.steps import states_of
 from local.aws.iam import roles
@@ -74,24 +77,29 @@ GIVEN_TO_TASKS = {
     "DeleteOldConfig": {"old": ["one", "two"]},
     "DeleteOldModel": {"old": ["one", "two"]},
 }
-# What PrepareRun answers where the stack was given a key and a VPC.
-_KEY = "arn:aws:kms:us-west-2:000000000000:key/0123abcd"
-_VPC = {"VpcConfig": {"SecurityGroupIds": ["sg-0123abcd"], "Subnets": ["subnet-0123abcd", "subnet-4567cdef"]}}
-PROTECTED = {
-    "network": {"EnableNetworkIsolation": True, **_VPC},
-    "encryption": {
-        "query": {"EncryptionConfiguration": {"EncryptionOption": "SSE_KMS", "KmsKey": _KEY}},
-        "output": {"KmsKeyId": _KEY},
-        "processing_volume": {"VolumeKmsKeyId": _KEY},
-    },
-    "automl_security": {"EnableInterContainerTrafficEncryption": True, "VolumeKmsKeyId": _KEY, **_VPC},
-}
+
+
+def _protected() -> dict[str, Any]:
+    """What PrepareRun answers where the stack was given a key and a VPC, and rows are split by time."""
+    settings = Settings(
+        bucket="bucket",
+        kms_key_arn="arn:aws:kms:us-west-2:000000000000:key/0123abcd",
+        subnet_ids="subnet-0123abcd,subnet-4567cdef",
+        security_group_ids="sg-0123abcd",
+        network_isolation=True,
+        split="time",
+    )
+    execution = Execution(_REPORTED["execution"], "one", _REPORTED["started"])
+    roles = {"job_role": "arn:aws:iam::000000000000:role/job", "automl_role": "arn:aws:iam::000000000000:role/automl"}
+    run = describe(settings, execution, code_sha256="0" * 64, image="image", stack="stack", **roles)
+    return {name: run[name] for name in ("jobs", "network")}
+
 
 _REFUSED = {"error": "SageMaker.SageMakerException", "cause": "Cannot update in-progress endpoint"}
 _WRONG = {"state": "CheckAnswer", "error": "SmokeTestFailed", "cause": "Version 2 came up, but answered otherwise."}
 BEGINNINGS = [
     *(
-        Beginning("training", state, {"run": PROTECTED})
+        Beginning("training", state, {"run": _protected()})
         for state in ("ExtractFeatures", "PreprocessData", "StartAutoMLJob", "CreateModel", "TransformTestData")
     ),
     # The Feature Store's own rules forbid such a name; the machine does not rely on them.

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from automl_pipeline import jobs
+from automl_pipeline.settings import Settings
 
 from local.aws import api_model
 from local.build import packaging
@@ -64,9 +66,9 @@ def test_autopilots_status_is_read_in_both_spellings_of_its_keys(spelled: str) -
 def test_the_last_container_is_asked_for_every_class_and_only_of_classes(problem_type: str, asked: str | None) -> None:
     """With `probability` alone, that of another class than the predicted one is a guess."""
     given = [{"Image": image, "ModelDataUrl": "s3://b/m", "Environment": {"MODEL_NAME": image}} for image in "ab"]
-    run = {
-        "images": {"preprocess": "p"}, "uris": {"preprocess_model": "s3://b/p"}, "settings": {"problem_type": problem_type},
-    }  # fmt: skip
+    objective = "RMSE" if problem_type == "Regression" else "Accuracy"
+    settings = Settings(bucket="bucket", problem_type=problem_type, objective_metric_name=objective)
+    run = {"containers": jobs.containers(settings, "s3://b/p", "p")}
     place = ("Choices", "0", "Assign", "containers")
     containers = evaluate("AutoMLJobStatus", place, run=run, automl={"containers": given})
     assert [one["Environment"].get("SAGEMAKER_INFERENCE_OUTPUT") for one in containers] == [None, None, asked]

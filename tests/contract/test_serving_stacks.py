@@ -23,7 +23,8 @@ from typing import Any
 import boto3
 import pandas as pd
 import pytest
-from automl_pipeline import answers, container_code
+from automl_pipeline import answers, container_code, jobs
+from automl_pipeline.settings import Settings
 from moto import mock_aws
 
 from local.aws.sagemaker.compute.process import CONTAINERS
@@ -79,11 +80,7 @@ def environments() -> list[dict[str, str]]:
     """The containers' variables as the machine sets them for a candidate of a classification."""
     rules = machines.deployed("training", {"Region": "us-west-2"})["States"]["AutoMLJobStatus"]["Choices"]
     expression = machines.expression(rules[0]["Assign"]["containers"])
-    run = {
-        "images": {"preprocess": IMAGES[0]},
-        "uris": {"preprocess_model": "s3://b/p.tar.gz"},
-        "settings": {"problem_type": "BinaryClassification"},
-    }
+    run = {"containers": jobs.containers(Settings(bucket="bucket"), "s3://b/p.tar.gz", IMAGES[0])}
     candidate = {"Image": IMAGES[1], "ModelDataUrl": "s3://b/c.tar.gz", "Environment": CANDIDATE}
     (answer,) = second_jsonata.answers(
         [{"expression": expression, "bindings": {"run": run, "automl": {"containers": [candidate]}}}]

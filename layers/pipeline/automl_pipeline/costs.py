@@ -15,9 +15,9 @@ from automl_pipeline.settings import InvalidInputError, Settings
 
 HOURS_OF_MONTH = 730
 LONGEST_PROCESSING_SECONDS = 7200
-"""MaxRuntimeInSeconds of PreprocessData in training.asl.yaml."""
+"""MaxRuntimeInSeconds of the processing job."""
 LONGEST_TRANSFORM_SECONDS = 9000
-"""TimeoutSeconds of TransformTestData in training.asl.yaml: batch transform has no limit of its own."""
+"""TimeoutSeconds of both transform jobs in training.asl.yaml: batch transform has no limit of its own."""
 TRIALS = 10
 """Trials of Autopilot in ensembling mode, each a training job, where max_candidates does not say how many.
 docs.aws.amazon.com/sagemaker/latest/dg/autopilot-model-support-validation.html"""

@@ -1,15 +1,169 @@
-"""The requests for a run's jobs, in the form of the APIs that take them; the machine adds the names that its attempts give."""
+"""The requests for a run's jobs, in the form of the APIs that take them.
+
+The machine adds what it alone knows: the name, which ends in the attempt, the model to ask, and the feature group's columns.
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from typing import Any
 
 from automl_pipeline import deployment
+from automl_pipeline.costs import LONGEST_PROCESSING_SECONDS
 from automl_pipeline.settings import Settings
 
+_LOCAL = "/opt/ml/processing"
 
-def transform(settings: Settings, rows_uri: str, answers_uri: str) -> dict[str, Any]:
-    """CreateTransformJob without the names of job and model, and without tags."""
+
+def query(settings: Settings, rows_uri: str, token: str) -> dict[str, Any]:
+    """StartQueryExecution without the query, whose `?` are the first and the last id, twice, where the run has those."""
+    bounds = (settings.customer_id_start, settings.customer_id_end)
+    key = settings.kms_key_arn
+    encryption = {"EncryptionConfiguration": {"EncryptionOption": "SSE_KMS", "KmsKey": key}} if key else {}
+    # Athena's execution parameters are texts of SQL literals.
+    parameters = [f"'CUST_{bound:06d}'" for bound in bounds if bound is not None]
+    return {
+        "ClientRequestToken": f"extract-features-{token}",
+        "ResultConfiguration": {"OutputLocation": rows_uri, **encryption},
+        **({"ExecutionParameters": parameters * 2} if parameters else {}),
+    }
+
+
+def requests(
+    settings: Settings, uris: Mapping[str, str], roles: Mapping[str, str], image: str, tags: list[dict[str, str]]
+) -> dict[str, dict[str, Any]]:
+    """The requests by job: `processing`, `automl`, `transform` and `champion_transform`, which asks what serves.
+
+    `uris`: the run's places (run_layout.describe). `roles`: `job` and `automl`. `image`: of the processing job.
+    """
+    made = {
+        "processing": _processing(settings, uris, roles["job"], image),
+        "automl": _automl(settings, uris, roles["automl"]),
+        "transform": _transform(settings, uris["evaluation_input"], uris["predictions"]),
+        "champion_transform": _transform(settings, uris["evaluation_input"], uris["champion"]),
+    }
+    return {name: {**request, "Tags": tags} for name, request in made.items()}
+
+
+def _processing(settings: Settings, uris: Mapping[str, str], role: str, image: str) -> dict[str, Any]:
+    outputs = ["train", "test", "evaluation_input", "preprocessing"]
+    if settings.split != "stratified":
+        outputs.append("validation")
+    return {
+        "RoleArn": role,
+        "AppSpecification": {
+            "ImageUri": image,
+            "ContainerEntrypoint": ["python3", f"{_LOCAL}/input/code/preprocess.py"],
+            "ContainerArguments": _processing_arguments(settings),
+        },
+        "ProcessingInputs": [
+            {
+                "InputName": name,
+                "S3Input": {
+                    "S3Uri": uris[name],
+                    "LocalPath": f"{_LOCAL}/input/{name}",
+                    "S3DataType": "S3Prefix",
+                    "S3InputMode": "File",
+                    "S3DataDistributionType": "FullyReplicated",
+                },
+            }
+            for name in ("raw", "code")
+        ],
+        "ProcessingOutputConfig": {
+            "Outputs": [
+                {
+                    "OutputName": name.replace("_", "-"),
+                    "S3Output": {
+                        "S3Uri": uris[name],
+                        "LocalPath": f"{_LOCAL}/output/{name}",
+                        "S3UploadMode": "EndOfJob",
+                    },
+                }
+                for name in outputs
+            ],
+            **deployment.key(settings, "KmsKeyId"),
+        },
+        "ProcessingResources": {
+            "ClusterConfig": {
+                "InstanceCount": 1,
+                "InstanceType": settings.processing_instance_type,
+                "VolumeSizeInGB": 30,
+                **deployment.key(settings, "VolumeKmsKeyId", settings.processing_instance_type),
+            }
+        },
+        "NetworkConfig": deployment.network(settings),
+        "StoppingCondition": {"MaxRuntimeInSeconds": LONGEST_PROCESSING_SECONDS},
+    }
+
+
+def _processing_arguments(settings: Settings) -> list[str]:
+    """What the processing job is asked besides the feature group's columns, in the words of its command line.
+
+    SageMaker takes 100 arguments of at most 256 characters each
+    (AppSpecification in its API reference): settings.py bounds what goes in.
+    Column names are lower case, as Athena's result has them.
+    """
+    arguments = ["--problem-type", settings.problem_type]
+    arguments += _listed("--exclude-columns", settings.exclude_columns)
+    arguments += _listed("--report-slices", settings.report_slices)
+    arguments += [f"--split={settings.split}", f"--data-checks={settings.data_checks}"]
+    if settings.positive_class is not None:
+        arguments.append(f"--positive-class={settings.positive_class}")
+    if settings.split_group_column is not None:
+        arguments.append(f"--split-group-column={settings.split_group_column.lower()}")
+    if settings.column_names:
+        text = json.dumps({name.lower(): column for name, column in settings.column_names.items()})
+        arguments += [f"--column-names={text[place : place + 240]}" for place in range(0, len(text), 240)]
+    return arguments
+
+
+def _listed(option: str, names: list[str]) -> list[str]:
+    # Names have at most 64 characters: three of them fit into an argument with their commas.
+    return [f"{option}={','.join(names[place : place + 3]).lower()}" for place in range(0, len(names), 3)]
+
+
+def _automl(settings: Settings, uris: Mapping[str, str], role: str) -> dict[str, Any]:
+    channels = ["training"]
+    if settings.split != "stratified":
+        # By time or by group, Autopilot must not draw its validation rows at random: it is given some split alike.
+        channels.append("validation")
+    limits = {
+        "MaxRuntimePerTrainingJobInSeconds": settings.max_runtime_sec,
+        "MaxAutoMLJobRuntimeInSeconds": settings.automl_max_runtime_sec,
+        "MaxCandidates": settings.max_candidates,
+    }
+    return {
+        "RoleArn": role,
+        "AutoMLJobInputDataConfig": [
+            {
+                "ChannelType": channel,
+                "ContentType": "text/csv;header=present",
+                "CompressionType": "None",
+                "DataSource": {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": uris[channel.removesuffix("ing")]}},
+            }
+            for channel in channels
+        ],
+        "OutputDataConfig": {"S3OutputPath": uris["automl"], **deployment.key(settings, "KmsKeyId")},
+        # Autopilot chooses its instances itself, and has no network isolation.
+        "SecurityConfig": {
+            "EnableInterContainerTrafficEncryption": bool(settings.kms_key_arn),
+            **deployment.key(settings, "VolumeKmsKeyId"),
+            **deployment.vpc(settings),
+        },
+        "AutoMLJobObjective": {"MetricName": settings.objective_metric_name},
+        "AutoMLProblemTypeConfig": {
+            "TabularJobConfig": {
+                "TargetAttributeName": settings.target_attribute_name.lower(),
+                "ProblemType": settings.problem_type,
+                "Mode": "ENSEMBLING",
+                "CompletionCriteria": {name: limit for name, limit in limits.items() if limit is not None},
+            }
+        },
+    }
+
+
+def _transform(settings: Settings, rows_uri: str, answers_uri: str) -> dict[str, Any]:
     return {
         "BatchStrategy": "MultiRecord",
         "MaxPayloadInMB": 6,
@@ -31,4 +185,25 @@ def transform(settings: Settings, rows_uri: str, answers_uri: str) -> dict[str, 
             "InstanceType": settings.transform_instance_type,
             **deployment.key(settings, "VolumeKmsKeyId", settings.transform_instance_type),
         },
+    }
+
+
+def containers(settings: Settings, model_uri: str, image: str) -> dict[str, Any]:
+    """What a run adds to the containers of its model: `preprocess`, in front of Autopilot's own, and `last_environment`,
+    which asks the last of those for the label and, where there are classes, the probability of each."""
+    return {
+        "preprocess": {
+            "Image": image,
+            "ModelDataUrl": model_uri,
+            "Environment": {
+                "SAGEMAKER_PROGRAM": "inference.py",
+                "SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code",
+                "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT": "text/csv",
+                "SAGEMAKER_CONTAINER_LOG_LEVEL": "20",
+                "SAGEMAKER_REGION": settings.region,
+            },
+        },
+        "last_environment": {}
+        if settings.problem_type == "Regression"
+        else {"SAGEMAKER_INFERENCE_OUTPUT": "predicted_label,probabilities,labels"},
     }

@@ -94,7 +94,8 @@ def describe(
     bucket = settings.bucket
     tags = _tags(settings, stack, run_id)
     uris = {name: f"s3://{bucket}/{key}" for name, key in {**keys, **folders}.items()}
-    bounds = (settings.customer_id_start, settings.customer_id_end)
+    roles = {"job": job_role, "automl": automl_role}
+    token = f"{run_id}-{digest[8:19]}"  # 36 characters, the most a model package's token may have
     return {
         "id": run_id,
         "execution_arn": execution.arn,
@@ -112,45 +113,16 @@ def describe(
         "keys": keys,
         "uris": uris,
         "jobs": {
-            name: {**jobs.transform(settings, uris["evaluation_input"], uris[answers]), "Tags": tags["tags"]}
-            for name, answers in (("transform", "predictions"), ("champion_transform", "champion"))
+            "query": jobs.query(settings, uris["raw"], token),
+            **jobs.requests(settings, uris, roles, image, tags["tags"]),
         },
-        # Athena's execution parameters are texts of SQL literals.
-        "query_parameters": [f"'CUST_{bound:06d}'" for bound in bounds if bound is not None],
-        "processing_arguments": _processing_arguments(settings),
-        "client_token": f"{run_id}-{digest[8:19]}",  # 36 characters, the most a model package's token may have
-        "images": {"preprocess": image},
-        "roles": {"job": job_role, "automl": automl_role},
+        "client_token": token,
+        "containers": jobs.containers(settings, uris["preprocess_model"], image),
+        "roles": roles,
         **tags,
         "deployment": deployment.document(settings, tags["stack_tags"]),
-        **_protection(settings),
+        "network": deployment.network(settings),
     }
-
-
-def _processing_arguments(settings: Settings) -> list[str]:
-    """What the processing job is asked besides target and problem type, in the words of its command line.
-
-    SageMaker takes 100 arguments of at most 256 characters each
-    (AppSpecification in its API reference): settings.py bounds what goes in.
-    Column names are lower case, as Athena's result has them.
-    """
-    excluded = [name.lower() for name in settings.exclude_columns]
-    arguments = _listed("--exclude-columns", excluded)
-    arguments += _listed("--report-slices", [name.lower() for name in settings.report_slices])
-    arguments += [f"--split={settings.split}", f"--data-checks={settings.data_checks}"]
-    if settings.positive_class is not None:
-        arguments.append(f"--positive-class={settings.positive_class}")
-    if settings.split_group_column is not None:
-        arguments.append(f"--split-group-column={settings.split_group_column.lower()}")
-    if settings.column_names:
-        text = json.dumps({name.lower(): column for name, column in settings.column_names.items()})
-        arguments += [f"--column-names={text[place : place + 240]}" for place in range(0, len(text), 240)]
-    return arguments
-
-
-def _listed(option: str, names: list[str]) -> list[str]:
-    # Names have at most 64 characters: three of them fit into an argument with their commas.
-    return [f"{option}={','.join(names[place : place + 3])}" for place in range(0, len(names), 3)]
 
 
 def _tags(settings: Settings, stack: str, run_id: str) -> dict[str, Any]:
@@ -160,24 +132,4 @@ def _tags(settings: Settings, stack: str, run_id: str) -> dict[str, Any]:
     return {
         name: [{"Key": key, "Value": value} for key, value in tags.items()]
         for name, tags in (("stack_tags", of_stack), ("tags", {**of_stack, "automl:run": run_id}))
-    }
-
-
-def _protection(settings: Settings) -> dict[str, Any]:
-    """Network and encryption, each in the form of the API that takes it; empty where the stack was given neither."""
-    key, volume = settings.kms_key_arn, "VolumeKmsKeyId"
-    query = {"EncryptionConfiguration": {"EncryptionOption": "SSE_KMS", "KmsKey": key}} if key else {}
-    return {
-        "network": deployment.network(settings),
-        "encryption": {
-            "query": query,
-            "output": {"KmsKeyId": key} if key else {},
-            "processing_volume": deployment.key(settings, volume, settings.processing_instance_type),
-        },
-        # Autopilot chooses its instances itself, and has no network isolation.
-        "automl_security": {
-            "EnableInterContainerTrafficEncryption": bool(key),
-            **deployment.key(settings, volume),
-            **deployment.vpc(settings),
-        },
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -375,8 +376,8 @@ def described(**given: Any) -> dict[str, Any]:
 def test_without_key_and_network_nothing_is_asked_of_either() -> None:
     run = described()
     assert run["network"] == {"EnableNetworkIsolation": False}
-    assert set(map(str, run["encryption"].values())) == {"{}"}
-    assert run["automl_security"] == {"EnableInterContainerTrafficEncryption": False}
+    assert run["jobs"]["automl"]["SecurityConfig"] == {"EnableInterContainerTrafficEncryption": False}
+    assert not re.search(r"kms|EncryptionConfiguration|subnet", json.dumps(run["jobs"]), re.IGNORECASE)
 
 
 @pytest.mark.parametrize(
@@ -387,8 +388,9 @@ def test_without_key_and_network_nothing_is_asked_of_either() -> None:
 def test_disks_that_encrypt_themselves_are_given_no_key(instance_type: str, takes_key: bool) -> None:
     key = "arn:aws:kms:us-west-2:000000000000:key/0123abcd"
     run = described(kms_key_arn=key, processing_instance_type=instance_type)
-    assert run["encryption"]["processing_volume"] == ({"VolumeKmsKeyId": key} if takes_key else {})
-    assert run["encryption"]["output"] == {"KmsKeyId": key}
+    processing = run["jobs"]["processing"]
+    assert processing["ProcessingResources"]["ClusterConfig"].get("VolumeKmsKeyId") == (key if takes_key else None)
+    assert processing["ProcessingOutputConfig"]["KmsKeyId"] == key
 
 
 def test_tags_of_the_person_the_stack_and_the_run() -> None:
@@ -429,12 +431,14 @@ def test_arguments_of_the_processing_job_are_what_sagemaker_takes() -> None:
     longest = {"positive_class": "é" * 200, "split": "group", "split_group_column": "g" * 64}
     longest |= {"report_slices": [f"{number:03d}".ljust(64, "y") for number in range(6)]}
     names = {f"{number:03d}".ljust(64, "x"): "é" * 30 for number in range(45)}
-    arguments = described(exclude_columns=columns, column_names=names, **longest)["processing_arguments"]
+    arguments = described(exclude_columns=columns, column_names=names, **longest)["jobs"]["processing"][
+        "AppSpecification"
+    ]["ContainerArguments"]
     told = [argument.partition("=")[2] for argument in arguments if argument.startswith("--column-names=")]
     assert json.loads("".join(told)) == names
     named = [argument.split("=")[1] for argument in arguments if argument.startswith("--exclude-columns=")]
     assert ",".join(named).split(",") == columns
-    of_the_machine = 8
+    of_the_machine = 6
     given = {"ContainerArguments": ["x"] * of_the_machine + arguments}
     problems = api_model.problems("sagemaker", "CreateProcessingJob", {"AppSpecification": {"ImageUri": "i", **given}})
     assert not [problem for problem in problems if "containerArguments" in problem]
