@@ -40,7 +40,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Writes evaluation.json, report.html and deployment.json, and answers with the metrics and what the quality gate looks at.
 
     `event`: run_id, bucket, test_uri, predictions_uri, preprocessing_uri, evaluation_input_uri (folders), evaluation_uri,
-    report_uri, deployment_uri (files), deployment (what deployment.json says besides the known row),
+    report_uri, deployment_uri (files), deployment (what deployment.json says besides archives and known row),
+    model_archives (files, those of the model's containers),
     target_attribute_name, problem_type, objective_metric_name, accuracy_threshold, `settings`: all settings of the run, and
     `champion`: {"version", "model_name", "endpoint_name", and "predictions_uri" (folder) or "error"}, or None.
     Returns {"metrics": numbers by name, "gate_metric", "gate_value", "passed", "verdict": a sentence, "warnings":
@@ -114,7 +115,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         region=os.environ.get("AWS_REGION"),
     )
     _write(event["report_uri"], page.encode(), "text/html; charset=utf-8")
-    deployment = event["deployment"] | ({"known_row": asked} if asked is not None else {})
+    archives = [_archive(uri) for uri in event["model_archives"]]
+    deployment = {**event["deployment"], "archives": archives, **({"known_row": asked} if asked is not None else {})}
     _write(event["deployment_uri"], json.dumps(deployment).encode(), "application/json")
     numbers = {name: value for name, value in evaluated.items() if isinstance(value, float)}
     logger.info("Evaluated", run_id=event["run_id"], rows=len(truth), passed=document["passed"], **numbers)
@@ -130,10 +132,20 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
             name: against.get(name) for name in ("version", "metric", "champion_value", "passed", "sentence", "error")
         },
         "positive_class": document.get("positive_class"),
-        "registry": registry.customer_metadata(event, document, prepared),
+        "registry": {
+            **registry.customer_metadata(event, document, prepared),
+            "archive_etags": " ".join(one["etag"].strip('"') for one in archives),
+        },
         "rows": len(truth),
         "evaluation_uri": event["evaluation_uri"],
     }
+
+
+def _archive(uri: str) -> dict[str, str]:
+    """Which object it was that was evaluated: a deployment refuses another one in its place."""
+    place = urlparse(uri)
+    found = {"bucket": place.netloc, "key": place.path.lstrip("/")}
+    return {**found, "etag": _s3().head_object(Bucket=found["bucket"], Key=found["key"])["ETag"]}
 
 
 def _truth(uri: str, target: str, labels: list[str]) -> numpy.ndarray:

@@ -74,6 +74,7 @@ GIVEN_TO_TASKS = {
     "StopTransformJob": {"jobs": ["one"]},
     "RegisterScalableTarget": {"failure": None},
     "PutScalingPolicy": {"failure": {"error": "EndpointFailed", "cause": "no container answers."}},
+    "CheckArchive": {"archives": [{"bucket": "bucket", "key": "one", "etag": "two"}]},
     "DeleteOldConfig": {"old": ["one", "two"]},
     "DeleteOldModel": {"old": ["one", "two"]},
 }

@@ -55,7 +55,29 @@ def wrong(cloud: Cloud, other: dict[str, Any]) -> Any:
 
 def test_deployment_tells_the_known_answer(cloud: Cloud, deployed: dict[str, Any]) -> None:
     known = json.loads(cloud.object(f"{deployed['run_prefix']}/registration/deployment.json"))["known_row"]
-    assert deployed["smoke_test"].startswith(f"passed: {known['answer']},")
+    assert deployed["smoke_test"] == f"passed: {known['answer']}"
+
+
+@pytest.fixture
+def overwritten(cloud: Cloud, other: dict[str, Any]) -> Any:
+    """Another archive lies where the second version's was when it was evaluated."""
+    bucket, _, key = f"{other['run_prefix']}/preprocessing/model.tar.gz".removeprefix("s3://").partition("/")
+    s3 = cloud.client("s3")
+    evaluated = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    s3.put_object(Bucket=bucket, Key=key, Body=b"another archive")
+    yield
+    s3.put_object(Bucket=bucket, Key=key, Body=evaluated)
+
+
+@pytest.mark.usefixtures("overwritten")
+def test_a_version_whose_archive_was_overwritten_is_not_deployed(cloud: Cloud, other: dict[str, Any]) -> None:
+    before = cloud.client("sagemaker").describe_endpoint(EndpointName=ENDPOINT)["EndpointConfigName"]
+    mails = len(cloud.mails())
+    described = _deploy(cloud, other["model_package_arn"])
+    assert (described["status"], described["error"]) == ("FAILED", "ModelArchiveChanged")
+    [mail] = cloud.mails()[mails:]
+    assert "preprocessing/model.tar.gz was overwritten" in " ".join(str(mail.get_payload()).split())
+    assert cloud.client("sagemaker").describe_endpoint(EndpointName=ENDPOINT)["EndpointConfigName"] == before
 
 
 @pytest.mark.usefixtures("wrong")
@@ -99,6 +121,28 @@ def test_a_version_without_its_document_is_refused_and_without_a_row_is_not_aske
     else:
         assert described["error"] == "NoDeploymentDocument"
         assert "automl deploy --version" in described["cause"]
+
+
+@pytest.fixture
+def overwritten(cloud: Cloud, other: dict[str, Any]) -> Any:
+    """Another archive lies where the second version's was when it was evaluated."""
+    bucket, _, key = f"{other['run_prefix']}/preprocessing/model.tar.gz".removeprefix("s3://").partition("/")
+    s3 = cloud.client("s3")
+    evaluated = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    s3.put_object(Bucket=bucket, Key=key, Body=b"another archive")
+    yield
+    s3.put_object(Bucket=bucket, Key=key, Body=evaluated)
+
+
+@pytest.mark.usefixtures("overwritten")
+def test_a_version_whose_archive_was_overwritten_is_not_deployed(cloud: Cloud, other: dict[str, Any]) -> None:
+    before = cloud.client("sagemaker").describe_endpoint(EndpointName=ENDPOINT)["EndpointConfigName"]
+    mails = len(cloud.mails())
+    described = _deploy(cloud, other["model_package_arn"])
+    assert (described["status"], described["error"]) == ("FAILED", "ModelArchiveChanged")
+    [mail] = cloud.mails()[mails:]
+    assert "preprocessing/model.tar.gz was overwritten" in " ".join(str(mail.get_payload()).split())
+    assert cloud.client("sagemaker").describe_endpoint(EndpointName=ENDPOINT)["EndpointConfigName"] == before
 
 
 @pytest.mark.usefixtures("wrong")

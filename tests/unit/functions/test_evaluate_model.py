@@ -30,6 +30,7 @@ EVENT = {
     "report_uri": f"{RUN}evaluation/report.html",
     "deployment_uri": f"{RUN}registration/deployment.json",
     "deployment": {"autoscaling": "switched off"},
+    "model_archives": [f"{RUN}preprocessing/model.tar.gz"],
     "target_attribute_name": "churn",
     "problem_type": "BinaryClassification",
     "objective_metric_name": "Accuracy",
@@ -65,6 +66,7 @@ def evaluate(s3: Any) -> Iterator[Evaluate]:
     ) -> dict[str, Any]:
         for place, body in (
             ("preprocessing/preprocessing.json", json.dumps({"labels": labels})),
+            ("preprocessing/model.tar.gz", "the archive"),
             ("data/test/test.csv", as_csv([["age", "churn"], *([1, label] for label in truth)])),
             ("evaluation/input/test.jsonl", "".join(f'{{"age": {number}}}\n' for number in range(len(truth)))),
             ("evaluation/predictions/test.jsonl.out", as_csv(answers)),
@@ -165,6 +167,18 @@ def test_what_serves_and_cannot_be_judged_is_said(
     assert answer["passed"] is True
     assert answer["champion"]["error"] == f"Version 4, which serves now, could not be evaluated: {said}"
     assert answer["champion"]["error"] in answer["warnings"]
+
+
+def test_archives_that_were_evaluated_are_named_for_the_deployment_and_the_registry(
+    evaluate: Evaluate, s3: Any
+) -> None:
+    answer = evaluate(["Yes", "No"], [["Yes"], ["No"]], ["No", "Yes"])
+    key = "mlops/automl_training/runs/r1/preprocessing/model.tar.gz"
+    etag = s3.head_object(Bucket=BUCKET, Key=key)["ETag"]
+    document = json.loads(written(s3, "deployment.json"))
+    assert document["archives"] == [{"bucket": BUCKET, "key": key, "etag": etag}]
+    assert document["autoscaling"] == "switched off"
+    assert answer["registry"]["archive_etags"] == etag.strip('"')
 
 
 def test_known_row_is_the_one_that_the_model_is_surest_of(evaluate: Evaluate, s3: Any) -> None:
