@@ -123,28 +123,6 @@ def test_a_version_without_its_document_is_refused_and_without_a_row_is_not_aske
         assert "automl deploy --version" in described["cause"]
 
 
-@pytest.fixture
-def overwritten(cloud: Cloud, other: dict[str, Any]) -> Any:
-    """Another archive lies where the second version's was when it was evaluated."""
-    bucket, _, key = f"{other['run_prefix']}/preprocessing/model.tar.gz".removeprefix("s3://").partition("/")
-    s3 = cloud.client("s3")
-    evaluated = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-    s3.put_object(Bucket=bucket, Key=key, Body=b"another archive")
-    yield
-    s3.put_object(Bucket=bucket, Key=key, Body=evaluated)
-
-
-@pytest.mark.usefixtures("overwritten")
-def test_a_version_whose_archive_was_overwritten_is_not_deployed(cloud: Cloud, other: dict[str, Any]) -> None:
-    before = cloud.client("sagemaker").describe_endpoint(EndpointName=ENDPOINT)["EndpointConfigName"]
-    mails = len(cloud.mails())
-    described = _deploy(cloud, other["model_package_arn"])
-    assert (described["status"], described["error"]) == ("FAILED", "ModelArchiveChanged")
-    [mail] = cloud.mails()[mails:]
-    assert "preprocessing/model.tar.gz was overwritten" in " ".join(str(mail.get_payload()).split())
-    assert cloud.client("sagemaker").describe_endpoint(EndpointName=ENDPOINT)["EndpointConfigName"] == before
-
-
 @pytest.mark.usefixtures("wrong")
 def test_a_first_endpoint_that_answers_wrongly_does_not_stay(
     cloud: Cloud, other: dict[str, Any], deployed: Any
