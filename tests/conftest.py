@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import zlib
 
 import pytest
 
@@ -12,6 +13,24 @@ __all__ = ["pytest_sessionstart", "pytest_terminal_summary"]
 
 # Folders whose tests share a local cloud. Elsewhere a file's tests share what the file sets up.
 SHARED = ("pipeline/endpoints", "unit/athena", "unit/local")
+# What takes longest, longest first. xdist hands out groups in this order (--no-loadscope-reorder; by itself it goes by the
+# number of tests), so that no process starts a long one when the others have nothing left to do.
+LONGEST = (
+    "faults",
+    "faults-0",
+    "faults-1",
+    "pipeline",
+    "unit/compute/test_automl",
+    "contract/test_serving_stacks",
+    "pipeline/test_protected_stack",
+    "pipeline/endpoints",
+    "pipeline/test_cleanup",
+    "pipeline/test_killed_cloud",
+    "unit/local",
+    "unit/processing/test_toolkit",
+    "unit/compute/test_serving",
+    "unit/athena",
+)
 
 
 def pytest_configure() -> None:
@@ -21,15 +40,27 @@ def pytest_configure() -> None:
 
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups in this hook, too
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """With several processes (pytest -n 2 --dist loadgroup) nothing is set up in each that one can set up for all."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(_group(item)))
+    halves = "exhaustive" not in config.option.markexpr  # the whole matrix is more than half of the work
+    groups = {item: _group(item, halves) for item in items}
+    for item, group in groups.items():
+        item.add_marker(pytest.mark.xdist_group(group))
+    ranks = {group: rank for rank, group in enumerate(LONGEST)}
+    items.sort(key=lambda item: ranks.get(groups[item], len(ranks)))
 
 
-def _group(item: pytest.Item) -> str:
+def _group(item: pytest.Item, halves: bool) -> str:
     folder = item.path.parent.relative_to(item.config.rootpath / "tests").as_posix()
+    if folder == "faults":
+        return f"faults-{_half(item)}" if halves else "faults"
     if folder in SHARED or (folder == "pipeline" and "cloud" in getattr(item, "fixturenames", ())):
         return folder
     return f"{folder}/{item.path.stem}"
+
+
+def _half(item: pytest.Item) -> int:
+    """Half of the states for each of two processes."""
+    callspec = getattr(item, "callspec", None)
+    case = callspec.params.get("case") if callspec else None
+    return zlib.crc32(str(case.task).encode()) % 2 if case else 0

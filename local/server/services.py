@@ -27,6 +27,7 @@ def install(state: StateDirectory, endpoint_url: str, faults: Path | None, wait_
     from ministack import app as ministack_app
 
     from local.aws import faults as fault_rules
+    from local.aws import routing
     from local.aws.applicationautoscaling import handler as autoscaling
     from local.aws.athena import handler as athena
     from local.aws.awslambda import runtime as awslambda
@@ -46,6 +47,7 @@ def install(state: StateDirectory, endpoint_url: str, faults: Path | None, wait_
     except (OSError, ValueError) as error:
         raise InvalidFaultsError(f"{faults}: {error}") from error
     sessions.configure(endpoint_url)
+    routing.install()
     objects.install()
     awslambda.install()
     roles.install()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from local.aws.stepfunctions import sdk_shapes
@@ -173,6 +173,7 @@ class Case:
         return f"{self.task}-{self.kind.name}"
 
 
+@cache
 def tasks() -> list[Task]:
     """Every Task state of every machine."""
     return [

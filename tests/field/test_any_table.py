@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from cli import demo_request, predict_input, predict_survey
 from processing.names import feature_name, fold
+from tests.examples import examples
 
 from .tables import Asked, train
 
@@ -50,7 +51,7 @@ def tables(draw: st.DrawFn) -> str:
     return out.getvalue()
 
 
-@hypothesis_settings(max_examples=25, deadline=None)
+@hypothesis_settings(max_examples=examples(25), deadline=None)
 @given(tables())
 def test_rows_of_any_table_are_taken_and_encoded_as_in_training(content: str) -> None:
     with tempfile.TemporaryDirectory() as name:

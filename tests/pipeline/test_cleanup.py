@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from cli import local_cloud
-from local.server import process
+from local.server import paths, process
 
 from .conftest import Cloud
 
@@ -25,7 +25,7 @@ PREFIX = "automl-pipeline/"
 @pytest.fixture(scope="module")
 def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     with process.running(
-        state=tmp_path_factory.mktemp("cleanup") / "state", wait_scale=local_cloud.WAIT_SCALE
+        state=tmp_path_factory.mktemp("cleanup") / "state", wait_scale=local_cloud.WAIT_SCALE, reuse=paths.REUSE
     ) as server:
         ready = local_cloud.deploy_stack(server, lambda _: None)
         local_cloud.load_telco(ready)

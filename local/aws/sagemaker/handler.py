@@ -9,6 +9,7 @@ import threading
 import uuid
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -76,8 +77,6 @@ def install(state_dir: Path, faults: Faults, pace: float = 1.0) -> None:
     app.SERVICE_HANDLERS["sagemaker"] = handle
     authorization.install()
     metrics.install()
-    # What Autopilot's stand-in needs is imported once, while nobody waits for it.
-    threading.Thread(target=standby.prepare, daemon=True).start()
 
 
 def shutdown() -> None:
@@ -103,7 +102,14 @@ async def handle(
     return await answer_json(_operate, "sagemaker", headers, body)
 
 
+@cache
+def _prepare() -> None:
+    """Have what Autopilot's stand-in needs imported while nobody waits for it, in a cloud whose SageMaker is used."""
+    threading.Thread(target=standby.prepare, daemon=True).start()
+
+
 def _operate(operation: str, request: dict[str, Any]) -> dict[str, Any]:
+    _prepare()
     found = OPERATIONS.get(operation)
     if found is None:
         raise ApiError("UnknownOperationException", f"The local cloud has no SageMaker operation {operation}.")

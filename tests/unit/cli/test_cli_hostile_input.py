@@ -16,6 +16,7 @@ from typer.testing import Result
 
 from cli import stack as stacks
 from local.server import process
+from tests.examples import examples
 
 Automl = Callable[..., Result]
 REACHED = "every check was passed"
@@ -54,7 +55,9 @@ JSON = st.recursive(
 KEYS = st.sampled_from(list(settings.Settings.model_fields))
 
 
-@hypothesis_settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(
+    max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(JSON | st.dictionaries(KEYS, JSON, max_size=4))
 def test_any_json_as_input(automl: Automl, asked: Any) -> None:
     text = refused(automl("start", "--input", json.dumps(asked)))
@@ -62,7 +65,9 @@ def test_any_json_as_input(automl: Automl, asked: Any) -> None:
         assert any(json.dumps(key)[1:-1][:70] in text for key in asked)
 
 
-@hypothesis_settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(
+    max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.text().filter(lambda text: not text.startswith("@")))
 def test_any_text_as_input(automl: Automl, text: str) -> None:
     refused(automl("start", f"--input={text}"))

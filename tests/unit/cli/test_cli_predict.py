@@ -15,6 +15,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from typer.testing import Result
 
+from tests.examples import examples
+
 from . import endpoint_server
 from .endpoint_server import Endpoint, label
 
@@ -90,7 +92,9 @@ def test_text_of_a_row_is_kept(automl: Automl, endpoint: Endpoint, file: Path, n
 CELLS = st.text('",\n\r aé1', max_size=4) | st.sampled_from(["One year", "x,y", "12", "3.5", ""])
 
 
-@hypothesis_settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(
+    max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.lists(st.tuples(st.integers(0, 40) | st.just(""), CELLS, CELLS), min_size=1, max_size=30), st.data())
 def test_any_table(automl: Automl, endpoint: Endpoint, file: Path, rows: list[tuple[Any, ...]], data: Any) -> None:
     end = data.draw(st.sampled_from(["\n", "\r\n"]))

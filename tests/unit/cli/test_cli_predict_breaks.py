@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from typer.testing import Result
 
 from cli import predict, predict_endpoint
+from tests.examples import examples
 
 from .endpoint_server import Endpoint, label
 from .test_cli_predict import table
@@ -67,7 +68,9 @@ class Killed(BaseException):
     """As kill -9: nothing is tidied up."""
 
 
-@hypothesis_settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(
+    max_examples=examples(15), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     st.lists(st.tuples(st.integers(1, 10), st.sampled_from([KeyboardInterrupt, Killed])), max_size=4),
     st.binary(max_size=30),

@@ -16,6 +16,8 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sklearn import metrics as reference
 
+from tests.examples import examples
+
 from .conftest import BUCKET, Context, load
 
 RUN = f"s3://{BUCKET}/mlops/automl_training/runs/r1/"
@@ -326,7 +328,9 @@ def test_answers_that_do_not_fit_are_told_in_one_sentence(evaluate: Evaluate, ca
     assert str(refused.value) == said
 
 
-@hypothesis_settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(
+    max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.lists(NAMES, min_size=2, max_size=6, unique_by=lambda name: name.strip()))
 def test_class_called_anything_is_text_in_the_report_and_stays_in_its_file(
     evaluate: Evaluate, s3: Any, names: list[str]

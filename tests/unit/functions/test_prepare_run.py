@@ -14,6 +14,8 @@ from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
+
 from .conftest import BUCKET, Context, load
 
 PROCESSING = Path(__file__).parents[3] / "processing"
@@ -120,7 +122,7 @@ def check(run: dict[str, Any]) -> None:
     json.dumps(run, allow_nan=False)  # what Lambda answers must be JSON
 
 
-@hypothesis_settings(max_examples=400, deadline=None)
+@hypothesis_settings(max_examples=examples(400), deadline=None)
 @given(INPUTS)
 @example({})
 @example(dict.fromkeys(settings.Settings.model_fields, HOSTILE[0]))
@@ -146,7 +148,7 @@ def test_hostile_value_of_any_setting_is_refused_by_its_name(
             assert any(key in line for line in refused(error)), (value, error.problems)
 
 
-@hypothesis_settings(max_examples=100, deadline=None)
+@hypothesis_settings(max_examples=examples(100), deadline=None)
 @given(st.lists(KEYS, min_size=1, max_size=27, unique=True), st.lists(TEXTS, max_size=3, unique=True))
 def test_every_wrong_setting_has_its_line(
     prepare: Callable[[Any], dict[str, Any]], keys: list[str], unknown: list[str]

@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from sklearn.preprocessing import LabelEncoder
 
 from local.data import telco
+from tests.examples import examples
 
 from .athena import numbers, output, write
 
@@ -104,7 +105,9 @@ VALUES = st.one_of(
 
 
 @hypothesis_settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=examples(60),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(st.lists(st.lists(VALUES, min_size=3, max_size=3), min_size=1, max_size=12))
 def test_training_and_serving_agree_for_any_table(rows: list[list[str | None]]) -> None:

@@ -11,6 +11,8 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
+
 # What decides where rows end, and little else.
 VALUES = st.none() | st.text('",\n\r x', max_size=6)
 NAMES = st.lists(st.text('",\n\r abc', min_size=1, max_size=4), min_size=2, max_size=4, unique=True)
@@ -26,7 +28,7 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(query_result, name, size)
 
 
-@hypothesis_settings(deadline=None, max_examples=150)
+@hypothesis_settings(deadline=None, max_examples=examples(150))
 @given(st.data())
 def read_back(data: st.DataObject) -> None:
     names = data.draw(NAMES)

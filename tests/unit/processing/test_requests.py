@@ -14,6 +14,8 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
+
 CSV, JSON, LINES = "text/csv", "application/json", "application/jsonlines"
 COLUMNS = ["customer_id", "tenure", "contract", "note", "churn", "event_time"]
 MODEL = encoding.Encoder(
@@ -201,7 +203,7 @@ def test_table_that_is_not_utf_8_is_refused(decoded: bool) -> None:
 ANY_CELL = st.text('",\n\r a1é\ufeff', max_size=5)
 
 
-@hypothesis_settings(max_examples=400, deadline=None)
+@hypothesis_settings(max_examples=examples(400), deadline=None)
 @given(st.one_of(st.text('",\n\r a1é', max_size=40), st.lists(ANY_CELL, max_size=12).map(",".join)), st.data())
 def test_few_rows_and_many_are_read_alike_however_they_are_quoted(body: str, data: st.DataObject) -> None:
     model, header = data.draw(
@@ -239,7 +241,7 @@ JSON_VALUES = st.recursive(
 )
 
 
-@hypothesis_settings(max_examples=400, deadline=None)
+@hypothesis_settings(max_examples=examples(400), deadline=None)
 @given(
     st.binary(max_size=60) | JSON_VALUES.map(lambda value: json.dumps(value).encode()),
     st.sampled_from([CSV, JSON, LINES, "text/csv; header=absent", "text/plain", ""]),
@@ -254,7 +256,7 @@ def test_whatever_is_sent_is_answered_or_refused_with_400(body: bytes, kind: str
         assert len(content.splitlines()) >= 1
 
 
-@hypothesis_settings(max_examples=150, deadline=None)
+@hypothesis_settings(max_examples=examples(150), deadline=None)
 @given(st.lists(st.tuples(*[st.text('",\n x1', max_size=4)] * 2), min_size=1, max_size=20), st.booleans(), st.data())
 def test_as_many_answers_as_rows(rows: list[tuple[str, ...]], header: bool, data: st.DataObject) -> None:
     numbered: list[list[Any]] = [[index, contract, note] for index, (contract, note) in enumerate(rows)]

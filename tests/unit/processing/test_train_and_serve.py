@@ -20,6 +20,8 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
+
 from .athena import numbers, output, write
 
 # Enough for the job: each drawn row comes again and again.
@@ -99,7 +101,7 @@ def served(prepared: Prepared, body: bytes, kind: str) -> list[list[float]]:
     return numbers(inference.encode(prepared.encoder, body, kind))
 
 
-@hypothesis_settings(max_examples=40, deadline=None)
+@hypothesis_settings(max_examples=examples(40), deadline=None)
 @given(st.data())
 def test_every_form_of_a_request_is_encoded_as_the_training_rows_were(data: st.DataObject) -> None:
     prepared = prepare(data.draw(tables()))
@@ -135,7 +137,7 @@ def lines(rows: list[dict[str, Any]], *, ensure_ascii: bool) -> bytes:
     return "".join(json.dumps(row, ensure_ascii=ensure_ascii) + "\n" for row in rows).encode()
 
 
-@hypothesis_settings(max_examples=40, deadline=None)
+@hypothesis_settings(max_examples=examples(40), deadline=None)
 @given(st.data())
 def test_csv_without_header_is_encoded_alike_by_rows_and_by_columns(data: st.DataObject) -> None:
     prepared = prepare(data.draw(tables()))
