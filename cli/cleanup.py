@@ -222,24 +222,29 @@ def _plan_runs(stack: Stack, wanted: Wanted, found: Plan) -> None:
         elif wanted.older_than is not None and run.started > oldest_kept:
             found.kept.append(f"run {run.id}: not older than {wanted.older_than} days")
         else:
-            _plan_run(run, found)
+            _plan_run(stack, run, found)
 
 
-def _plan_run(run: run_folders.Run, found: Plan) -> None:
-    sagemaker = client("sagemaker")
+def _plan_model(stack: Stack, run: run_folders.Run, found: Plan) -> None:
+    """The model that a run's file names, if runs of this stack give such names: whoever may write the file may write any."""
     model = run_folders.model_of(run)
-    if model:
-        found.steps.append(Step(f"model {model} of run {run.id}", _delete_model(sagemaker, model)))
+    if model is None:
+        return
+    if re.fullmatch(rf"{re.escape(stack.outputs['ProjectName'])}-[0-9]+-{run.id[-8:]}", model):
+        found.steps.append(Step(f"model {model} of run {run.id}", _delete_model(client("sagemaker"), model)))
+    else:
+        found.kept.append(f"model {model}, which run {run.id} names: runs of this stack give no such names")
+
+
+def _plan_run(stack: Stack, run: run_folders.Run, found: Plan) -> None:
+    _plan_model(stack, run, found)
     objects, size = run_folders.size(run.bucket, run.key)
     found.steps.append(Step(f"run {run.id}: {_amount(objects, size)}", lambda: run_folders.remove(run.bucket, run.key)))
 
 
 def _plan_everything(stack: Stack, found: Plan) -> None:
-    sagemaker = client("sagemaker")
     for run in run_folders.existing(stack):
-        model = run_folders.model_of(run)
-        if model:
-            found.steps.append(Step(f"model {model} of run {run.id}", _delete_model(sagemaker, model)))
+        _plan_model(stack, run, found)
     bucket, prefix = stack.outputs["BucketName"], f"{stack.outputs['Prefix']}/"
     objects, size = run_folders.size(bucket, prefix)
     if objects:

@@ -39,7 +39,7 @@ def run(options: Options, console: Console, *, show_timing: bool = False) -> boo
     try:
         request = check(options)
         clock = _Clock(console)
-        with clock.line("Local cloud started"):
+        with clock.line("Starting the local cloud", "Local cloud started"):
             server = process.start(
                 port=options.port, state=STATE, faults=options.faults, wait_scale=local_cloud.WAIT_SCALE
             )
@@ -87,14 +87,14 @@ class _Clock:
         self._console = console
 
     @contextmanager
-    def line(self, text: str) -> Iterator[Any]:
-        """A line that appears with its time when the block has ended well, and moves until then."""
+    def line(self, doing: str, done: str) -> Iterator[Any]:
+        """What is being done, moving; when the block has ended well, what is done, with its time."""
         began = time.monotonic()
-        with self._console.status(text) as spinner:
+        with self._console.status(doing) as spinner:
             yield spinner
         seconds = time.monotonic() - began
-        self.parts.append((text[:1].lower() + text[1:], seconds))
-        self._console.print(f"  [green]done[/]    {text:<28} {seconds:6.1f} s")
+        self.parts.append((done[:1].lower() + done[1:], seconds))
+        self._console.print(f"  [green]done[/]    {done:<28} {seconds:6.1f} s")
 
     def total(self) -> float:
         return time.monotonic() - self.began
@@ -105,17 +105,17 @@ def _run(
 ) -> local_cloud.LocalCloud:
     for note in request.notes:
         console.print(f"  note    {note}", markup=False)
-    with clock.line("Stack deployed") as spinner:
+    with clock.line("Deploying the stack", "Stack deployed") as spinner:
         threshold = request.given.get("accuracy_threshold")
         # A run may only raise the stack's threshold, and here the stack is the person's own.
         parameters = {} if threshold is None else {"AccuracyThreshold": str(threshold)}
         cloud = local_cloud.deploy_stack(server, spinner.update, **parameters)
     given = dict(request.given)
     if request.table is None or request.csv is None:
-        with clock.line(f"{telco.ROWS:,} customers loaded"):
+        with clock.line(f"Loading {telco.ROWS:,} customers", f"{telco.ROWS:,} customers loaded"):
             local_cloud.load_telco(cloud)
     else:
-        with clock.line(f"{len(request.table.frame):,} rows loaded"):
+        with clock.line(f"Loading {len(request.table.frame):,} rows", f"{len(request.table.frame):,} rows loaded"):
             group = local_cloud.load_csv(cloud, request.table, request.csv)
         given["feature_group_name"] = group.name
         given["target_attribute_name"] = group.columns[request.table.target]
@@ -127,7 +127,7 @@ def _run(
     result.finished = follow(states, execution, console, sagemaker=sagemaker, check=server.check)
     result.status = result.finished.status
     if result.finished.output and result.finished.output.get("endpoint"):
-        with clock.line("Endpoint asked"):
+        with clock.line("Asking the endpoint", "Endpoint asked"):
             row, answer = _ask(cloud, result, result.finished, is_telco=request.table is None)
         console.print(f"\n{row}", markup=False)
         console.print(f"Answer: {_in_words(answer)}", markup=False)
@@ -187,7 +187,7 @@ def _tell(result: Result, cloud: local_cloud.LocalCloud, console: Console) -> No
     for folder in (STATE / "s3").glob(f"*/{bucket}/{key}") if prefix else ():
         console.print(f"On this machine: {_short(folder)}/", markup=False)
     for mail in _mails(cloud.server):
-        console.print(f"Mail: {_short(Path(mail))}", markup=False)
+        console.print(f"Email: {_short(Path(mail))}", markup=False)
 
 
 def _tell_timing(finished: Finished, cloud: local_cloud.LocalCloud, console: Console, clock: _Clock) -> None:

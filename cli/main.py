@@ -92,7 +92,10 @@ def demo(
 def up(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to serve on.")] = 4566, faults: Faults = None
 ) -> None:
-    """Serve the local cloud until Ctrl-C, with the stack deployed and IBM's Telco customers loaded."""
+    """Serve the local cloud until Ctrl-C, with the stack deployed and IBM's Telco customers loaded.
+
+    Example: automl local up --port 4567
+    """
     from cli import up as serving
 
     _stop_in_order_when_terminated()
@@ -179,14 +182,22 @@ def predict(
             "--start-over", help="Begin again at the first row where input or model have changed, also on the way."
         ),
     ] = False,
+    spreadsheet: Annotated[
+        bool, typer.Option("--spreadsheet", help="Put ' before cells that a spreadsheet would take for formulas.")
+    ] = False,
 ) -> None:
-    """Predict the rows of a CSV file with the endpoint. After a break the same command goes on."""
+    """Predict the rows of a CSV file with the endpoint. After a break the same command goes on.
+
+    Example: automl predict --input-csv customers.csv --output predictions.csv
+    """
     from cli import predict as predictions
     from cli.stack import RefusedError
 
     _stop_in_order_when_terminated()
     try:
-        request = predictions.read_request(input_csv, output, run_id, endpoint_name, start_over=start_over)
+        request = predictions.read_request(
+            input_csv, output, run_id, endpoint_name, start_over=start_over, for_spreadsheet=spreadsheet
+        )
         with_stack(
             lambda stack: (
                 predictions.explain(request, stack) if explaining() else predictions.run(request, stack, console)

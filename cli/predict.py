@@ -50,16 +50,24 @@ class Request:
     endpoint: str | None = None
     start_over: bool = False
     show_rows: bool = False
+    for_spreadsheet: bool = False
 
 
 def read_request(
-    file: Path, output: Path | None, run_id: str | None, endpoint: str | None, *, start_over: bool
+    file: Path,
+    output: Path | None,
+    run_id: str | None,
+    endpoint: str | None,
+    *,
+    start_over: bool,
+    for_spreadsheet: bool = False,
 ) -> Request:
     """The request behind the options, checked as far as this machine can. Raises RefusedError."""
     written = output or file.with_name(f"{file.stem}.predictions.csv")
     if written.exists() and file.exists() and written.samefile(file):
         raise RefusedError(f"--output {written} is the input file itself; name another one.")
-    return Request(predict_input.check(file), written, run_id, endpoint, start_over, show_rows=output is None)
+    table = predict_input.check(file)
+    return Request(table, written, run_id, endpoint, start_over, output is None, for_spreadsheet)
 
 
 def explain(request: Request, stack: Stack) -> None:
@@ -177,7 +185,10 @@ class _Work:
 
     def begin(self, served: endpoint.Served, output: Output, *, again: bool = False) -> Progress:
         """Go on after an earlier attempt, or start. Raises RefusedError if that is to be decided by the person."""
-        identity = Identity(self.request.table.sha256, served.arn, served.model, served.name, self.added)
+        for_spreadsheet = self.request.for_spreadsheet
+        identity = Identity(
+            self.request.table.sha256, served.arn, served.model, served.name, self.added, for_spreadsheet
+        )
         earlier, differences = output.earlier(identity, self._unchanged)
         if differences and not self.request.start_over:
             raise RefusedError(
@@ -205,7 +216,7 @@ class _Work:
         table, progress = self.request.table, done.copy()
         digest = table.digest_of(progress.rows)
         if not progress.rows:
-            output.write(_line(table.header, self.added, table.line_end))
+            output.write(self._line(table.header, self.added, table.line_end))
         kept_at = time.monotonic()
         columns = TextColumn("Predicting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
         with Bar(*columns, console=self.console, transient=True, disable=not self.console.is_terminal) as bar:
@@ -241,8 +252,15 @@ class _Work:
                 progress.most = value if progress.most is None else max(progress.most, value)
                 progress.total += value
             progress.rows = row.number
-            lines.append(_line(row.text, added, row.end or self.request.table.line_end))
+            lines.append(self._line(row.text, added, row.end or self.request.table.line_end))
         return lines
+
+    def _line(self, text: str, added: Sequence[str], end: str) -> bytes:
+        """A row as it came, with what is added; for a spreadsheet cell by cell."""
+        if self.request.for_spreadsheet:
+            cells = next(csv.reader([text], strict=True), [])
+            return f"{_joined([_defused(cell) for cell in (*cells, *added)])}{end}".encode()
+        return f"{text},{_joined(added)}{end}".encode()
 
     def _values(self, row: predict_input.Row, answer: Answer) -> list[str]:
         """What is added to a row: the label, its probability, and that of the positive class; or the value."""
@@ -310,10 +328,24 @@ def _unused(name: str, columns: Sequence[str]) -> str:
     return next(candidate for candidate in names if candidate.strip().lower() not in taken)
 
 
-def _line(text: str, added: Sequence[str], end: str) -> bytes:
+def _joined(cells: Sequence[str]) -> str:
     out = io.StringIO()
-    csv.writer(out).writerow(added)  # with its own end of line: csv.writer quotes no other line breaks
-    return f"{text},{out.getvalue()[:-2]}{end}".encode()
+    csv.writer(out).writerow(cells)  # with its own end of line: csv.writer quotes no other line breaks
+    return out.getvalue()[:-2]
+
+
+def _defused(cell: str) -> str:
+    """A cell that a spreadsheet would take for a formula, as the text that it is; numbers stay numbers.
+
+    https://owasp.org/www-community/attacks/CSV_Injection
+    """
+    if not cell.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return cell
+    try:
+        float(cell)
+    except ValueError:
+        return f"'{cell}"
+    return cell
 
 
 def _printable(text: str, most: int = 40) -> str:

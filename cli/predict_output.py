@@ -29,6 +29,7 @@ class Identity:
     model: str
     model_name: str
     columns: list[str]
+    for_spreadsheet: bool = False
 
     def differences(self, now: Identity) -> list[str]:
         """What is not as it was, in words."""
@@ -41,6 +42,10 @@ class Identity:
             said.append(f"the endpoint served {self.model_name} and serves {now.model_name}")
         if not said and self.columns != now.columns:
             said.append("the columns to add are others")
+        if self.for_spreadsheet != now.for_spreadsheet:
+            said.append(
+                "--spreadsheet was given then and is not now" if self.for_spreadsheet else "--spreadsheet is new"
+            )
         return said
 
 

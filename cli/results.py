@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import re
+import csv
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -73,12 +74,25 @@ def _results(output: Mapping[str, Any]) -> list[str]:
         ("Model version", output.get("model_package_arn")),
         ("Endpoint", endpoint and f"{endpoint['name']} ({endpoint['status']})"),
         ("Autoscaling", output.get("autoscaling")),
-        ("Known row", _rounded(output.get("smoke_test"))),
+        ("Known row", _known_row(output.get("smoke_test"))),
         ("Artifacts", output.get("run_prefix")),
     )
     return [f"{name}: {value}" for name, value in lines if value]
 
 
-def _rounded(text: str | None) -> str | None:
-    """A text with its long decimal fractions rounded for people."""
-    return text and re.sub(r"-?\d+\.\d{5,}(e-?\d+)?", lambda number: f"{float(number[0]):.4g}", text)
+def _known_row(text: str | None) -> str | None:
+    """What came of asking about the known row; an answer of the endpoint (CSV) as label and probability, or as number."""
+    outcome, _, answer = (text or "").partition(": ")
+    if outcome != "passed":
+        return text
+    label, *more = next(csv.reader([answer]))
+    if not more:
+        return f"{outcome}, answered {_number(label)}"
+    return f"{outcome}, answered {label}, probability {max(json.loads(more[0])):.3f}"
+
+
+def _number(text: str) -> str:
+    try:
+        return f"{float(text):.4g}"
+    except ValueError:  # a label
+        return text

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from cli.terminal import answer, connected, console, errors, json_wanted, say, stopped, typed, with_stack
+from cli.terminal import answer, connected, console, errors, failed, json_wanted, say, stopped, typed, with_stack
 
 if TYPE_CHECKING:
     from cli.stack import Stack
@@ -34,6 +34,7 @@ def runs(
     Example: automl runs --status FAILED --json
     """
     from cli import executions
+    from cli.watching import duration
 
     def work(stack: Stack) -> None:
         found = executions.newest(stack, limit, status)
@@ -64,6 +65,7 @@ def show(run: RunReference = None) -> None:
     """
     from cli import data_note, executions, results
     from cli.stack import client
+    from cli.watching import duration
 
     def work(stack: Stack) -> None:
         found = executions.details(stack, run)
@@ -179,20 +181,24 @@ def compare(
 def follow(execution: str, watch: bool, *, deployment: bool = False) -> None:
     """Name an execution and, if asked, show it to its end. Exit code 1 if it does not succeed."""
     from cli import results, watching
-    from cli.stack import client
+    from cli.stack import client, explained
 
+    name = execution.rsplit(":", 1)[1]
+    again = typed(f"watch {'--deployment ' if deployment else ''}{name}")
     if not watch:
-        answer({"execution_arn": execution}, lambda: say(execution))
+        # Scripts take the ARN alone.
+        hint = [f"To watch it: {again}"] if console.is_terminal else []
+        answer({"execution_arn": execution}, lambda: say(execution, *hint))
         return
     output = errors if json_wanted() else console
     output.print(execution, markup=False)
-    name = execution.rsplit(":", 1)[1]
     try:
         finished = watching.follow(client("stepfunctions"), execution, output, sagemaker=client("sagemaker"))
     except KeyboardInterrupt:
-        again = typed(f"watch {'--deployment ' if deployment else ''}{name}")
         stop_it = "" if deployment else f"\nTo stop the run: {typed(f'stop {name}')}"
         raise stopped(f"No longer watched; what was started goes on. To watch it again: {again}{stop_it}") from None
+    except watching.NO_ANSWER as error:
+        raise failed(f"{explained(error)}\nWhat was started goes on. To watch it again: {again}") from error
     document = {
         "execution_arn": execution,
         "status": finished.status,
@@ -204,14 +210,6 @@ def follow(execution: str, watch: bool, *, deployment: bool = False) -> None:
     answer(document, lambda: results.show(finished, console))
     if finished.status != "SUCCEEDED":
         raise typer.Exit(1)
-
-
-def duration(seconds: float) -> str:
-    """A duration for people: 42 s, 12 min, 3 h 05 min."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02} min"
 
 
 def table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.run_commands import duration, table
+from cli.run_commands import table
 from cli.terminal import answer, connected, console, say, typed, with_stack
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def status() -> None:
     Example: automl status --json
     """
     from cli import stack_status
+    from cli.watching import duration
 
     def work(stack: Stack) -> None:
         found = stack_status.read(stack)

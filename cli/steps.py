@@ -23,6 +23,8 @@ STEPS = (
     "RegisterModel",
     "DeployEndpoint",
 )
+# What the comments of other states name: a wait belongs to the step that waits, a failure's report to none.
+WAITING, REPORTING = "Capacity", "Failure"
 MACHINES = tuple(
     Path(__file__).parents[1] / "statemachine" / name for name in ("training.asl.yaml", "deployment.asl.yaml")
 )
@@ -71,7 +73,7 @@ def steps_in(events: Iterable[Event]) -> list[Step]:
     for event in events:
         entered = event.get("stateEnteredEventDetails")
         name = step_of_states().get(entered["name"]) if entered else None
-        name = None if name == "Capacity" else name  # a wait for capacity belongs to the step that waits
+        name = None if name == WAITING else name
         bad_end = event["type"] in _BAD_ENDS
         if steps and steps[-1].ended is None:
             ends = bad_end or event["type"] == "ExecutionSucceeded" or (name and name != steps[-1].name)

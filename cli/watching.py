@@ -24,6 +24,8 @@ _POLL_SECONDS = 0.3
 _POLL_SECONDS_AWS = 5.0
 # Looks that may fail one after the other before the connection counts as lost: five minutes on AWS.
 _PATIENCE = 60
+# No answer, as opposed to a refusal.
+NO_ANSWER = (NotConnectedError, HTTPClientError)
 _SMALLER_IS_BETTER = ("MSE", "MAE", "RMSE")
 
 
@@ -76,12 +78,10 @@ def follow(
                 events += _events_after(states, execution_arn, events[-1]["id"] if events else 0)
                 automl = _automl_status(sagemaker, events)
                 lost = 0
-            except (
-                NotConnectedError,
-                HTTPClientError,
-            ):  # no answer, as opposed to a refusal; before the first answer it is the address
+            except (ClientError, *NO_ANSWER) as error:
                 lost += 1
-                if not events or lost > _PATIENCE:
+                # Before the first answer the address is wrong.
+                if not events or lost > _PATIENCE or (isinstance(error, ClientError) and not _passes(error)):
                     raise
                 lines.lost()
                 time.sleep(pause)
@@ -92,6 +92,12 @@ def follow(
                 output = json.loads(described["output"]) if status == "SUCCEEDED" else None
                 return Finished(execution_arn, status, output, described.get("error"), described.get("cause"), events)
             time.sleep(pause)
+
+
+def _passes(error: ClientError) -> bool:
+    """Whether an error is one of the service's own, or of too many calls, and not a refusal."""
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return status >= 500 or "Throttl" in error.response.get("Error", {}).get("Code", "")
 
 
 def _events_after(states: Any, execution_arn: str, last: int) -> list[Event]:
@@ -114,6 +120,7 @@ class _Lines:
         self._spinner = console.status("waiting for the first step")
         self._begun = self._done = 0
         self._automl = ""
+        self._lost = False
 
     def __enter__(self) -> _Lines:
         self._spinner.start()
@@ -124,6 +131,9 @@ class _Lines:
 
     def update(self, events: list[Event], *, automl: str) -> None:
         """Show what is new in the history so far; `automl` is the secondary status of the AutoML job, if there is one."""
+        if self._lost:
+            self._plain("  status  connected again")
+            self._lost = False
         steps = steps_in(events)
         for number, step in enumerate(steps):
             if number >= self._begun:
@@ -137,26 +147,45 @@ class _Lines:
             self._plain(f"  status  AutoMLTraining: {automl}")
         self._automl = automl
         if steps and steps[-1].ended is None:
-            self._spinner.update(_moving(steps, automl or current_state(events)))
+            self._spinner.update(_Moving(steps, automl or current_state(events)))
 
     def lost(self) -> None:
         """Say that the connection is lost and tried again."""
-        self._spinner.update("connection lost, trying again; the run goes on")
+        said = "connection lost, trying again; the run goes on"
+        self._spinner.update(said)
+        if not self._lost:
+            self._plain(f"  status  {said}")
+        self._lost = True
 
     def _plain(self, line: str) -> None:
         if not self._console.is_terminal:
             self._console.print(line)
 
 
-def _moving(steps: list[Step], doing: str) -> Text:
+@dataclass(frozen=True)
+class _Moving:
     """What moves in a terminal: the running step, the time in all, and the steps still to come."""
-    now, step = datetime.now(UTC), steps[-1]
-    what = f" · {doing}" if doing and doing != step.name else ""
-    in_all = (now - steps[0].began).total_seconds()
-    line = f"{step.name} {step.seconds(now):.0f} s{what} · {in_all:.0f} s in all"
-    # A deployment has one step; a run goes through all of them, unless a gate or a failure ends it.
-    to_come = STEPS[STEPS.index(step.name) + 1 :] if steps[0].name == STEPS[0] else ()
-    return Text.assemble(line, *((f"\n  to come {name}", "dim") for name in to_come))
+
+    steps: list[Step]
+    doing: str
+
+    def __rich__(self) -> Text:
+        """As it is now: the terminal is drawn more often than the run is looked at."""
+        now, step = datetime.now(UTC), self.steps[-1]
+        what = f" · {self.doing}" if self.doing and self.doing != step.name else ""
+        in_all = (now - self.steps[0].began).total_seconds()
+        line = f"{step.name} {duration(step.seconds(now))}{what} · {duration(in_all)} in all"
+        # A deployment has one step; a run goes through all of them, unless a gate or a failure ends it.
+        to_come = STEPS[STEPS.index(step.name) + 1 :] if self.steps[0].name == STEPS[0] else ()
+        return Text.assemble(line, *((f"\n  to come {name}", "dim") for name in to_come))
+
+
+def duration(seconds: float) -> str:
+    """A duration for people: 42 s, 12 min, 3 h 05 min."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02} min"
 
 
 def _automl_status(sagemaker: Any, events: list[Event]) -> str:

@@ -37,7 +37,8 @@ from __future__ import annotations
 import fnmatch
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -45,6 +46,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from local.aws import api_model
+from local.server import paths
 
 logger = logging.getLogger("local.faults")
 Job = Literal["processing", "automl", "transform", "endpoint"]
@@ -109,7 +111,24 @@ class StateFault(BaseModel):
     def _one_of_both(self) -> StateFault:
         if (self.error is None) == (self.outcome is None):
             raise ValueError("a state needs either error or outcome")
+        if not fnmatch.filter(_task_states(), self.state):
+            raise ValueError(f"no machine has a Task state {self.state!r}; there are {', '.join(_task_states())}")
         return self
+
+
+@cache
+def _task_states() -> list[str]:
+    """Names of the machines' Task states, also of those in branches."""
+    machines = (paths.PROJECT / "statemachine").glob("*.asl.yaml")
+    return sorted({name for path in machines for name in _tasks(yaml.safe_load(path.read_text(encoding="utf-8")))})
+
+
+def _tasks(machine: dict[str, Any]) -> Iterator[str]:
+    for name, state in machine["States"].items():
+        if state["Type"] == "Task":
+            yield name
+        for branch in state.get("Branches", []):
+            yield from _tasks(branch)
 
 
 Fault = JobFault | OperationFault | StateFault

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from cli.steps import STEPS, states_of
+from cli.steps import REPORTING, STEPS, WAITING, states_of
 from local.aws.stepfunctions import checks, integrations, sdk_shapes
 from tests.contract.machines import catch, targets
 
@@ -33,7 +33,7 @@ def test_definition_is_valid_and_every_state_is_reached(machine: str) -> None:
 @pytest.mark.parametrize(("machine", "name"), STATES)
 def test_state_says_which_step_it_belongs_to(machine: str, name: str) -> None:
     step, _, why = state(machine, name)["Comment"].partition(": ")
-    assert step in (*STEPS, "Capacity", "Failure")
+    assert step in (*STEPS, WAITING, REPORTING)
     assert why
 
 

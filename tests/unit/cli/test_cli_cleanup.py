@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from botocore.exceptions import ClientError
 
-from cli import cleanup
+from cli import cleanup, run_folders
 from cli.stack import RefusedError, Stack
 
 
@@ -44,3 +44,26 @@ def test_what_fails_is_told_and_the_rest_goes_on() -> None:
     assert removed == ["c"]
     assert left == ["model a: not authorized"]
     assert said == ["Gone already: model b", "Removed model c"]
+
+
+@pytest.mark.parametrize(
+    ("model", "goes"),
+    [
+        ("automl-pipeline-1795475453-b8653242", True),
+        ("automl-pipeline-1795475453-00000000", False),
+        ("someone-elses-1795475453-b8653242", False),
+        ("payments", False),
+    ],
+)
+def test_only_a_model_with_a_name_of_this_run_is_removed(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, model: str, goes: bool
+) -> None:
+    """The name comes from a file in the bucket, which others may write, too."""
+    stack.outputs["ProjectName"] = "automl-pipeline"
+    monkeypatch.setattr(run_folders, "model_of", lambda _: model)
+    monkeypatch.setattr(cleanup, "client", lambda _: None)
+    found = cleanup.Plan()
+    cleanup._plan_model(stack, run_folders.Run("20261123-231053-b8653242", "bucket", "runs/x/"), found)
+    assert ([step.what for step in found.steps], len(found.kept)) == (
+        ([f"model {model} of run 20261123-231053-b8653242"], 0) if goes else ([], 1)
+    )

@@ -293,8 +293,18 @@ def test_expression_that_is_no_schedule_is_refused_before_aws(stack: Stack, expr
         schedule.change(stack, ScheduleExpression=expression)
 
 
-def test_known_row_is_rounded_for_people() -> None:
-    assert results._rounded("passed: No,0.9769857718917396") == "passed: No,0.977"
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("passed: No,\"[0.97698, 0.02302]\",\"['No', 'Yes']\"", "passed, answered No, probability 0.977"),
+        ("passed: 250.4123456", "passed, answered 250.4"),
+        ("passed: gold", "passed, answered gold"),
+        ("skipped: the row would not fit", "skipped: the row would not fit"),
+        (None, None),
+    ],
+)
+def test_known_row_is_shown_with_label_and_rounded_probability(said: str | None, shown: str | None) -> None:
+    assert results._known_row(said) == shown
 
 
 def test_running_run_counts_until_now(deployed: Recording) -> None:

@@ -338,3 +338,16 @@ def test_wrong_number_of_answers_is_not_taken(automl: Automl, endpoint: Endpoint
     file.write_text(table(12))
     assert "gave 1 answers to rows 1 to 10" in automl("predict", "--input-csv", file).stderr
     assert left(file) == {"customers.csv"}
+
+
+# -- for spreadsheets
+
+
+def test_cells_that_a_spreadsheet_would_take_for_formulas_are_texts_if_asked(
+    automl: Automl, endpoint: Endpoint, file: Path
+) -> None:
+    file.write_text('customer_id,tenure,plan\n=1+1,-5,"@a, b"\n+x,+5,-\n')
+    assert automl("predict", "--input-csv", file, "--spreadsheet").exit_code == 0
+    assert [row[:3] for row in predicted(file)[1:]] == [["'=1+1", "-5", "'@a, b"], ["'+x", "+5", "'-"]]
+    assert automl("predict", "--input-csv", file).exit_code == 0
+    assert [row[0] for row in predicted(file)[1:]] == ["=1+1", "+x"]

@@ -7,7 +7,7 @@ import types
 from typing import Any
 
 import pytest
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import ClientError, EndpointConnectionError
 from rich.console import Console
 
 from cli import results, watching
@@ -129,6 +129,38 @@ def test_watch_goes_on_after_a_lost_connection(monkeypatch: pytest.MonkeyPatch, 
     assert (finished.status, finished.events) == ("SUCCEEDED", deployed.events)
 
 
+def test_lost_connection_is_said_once_and_its_end_too(monkeypatch: pytest.MonkeyPatch, deployed: Any) -> None:
+    monkeypatch.setattr(watching, "_POLL_SECONDS", 0)
+    shown = io.StringIO()
+    watching.follow(Flaky(deployed, 5), "arn", Console(file=shown))
+    said = [line.split()[1:3] for line in shown.getvalue().splitlines() if "connect" in line]
+    assert said == [["connection", "lost,"], ["connected", "again"]]
+
+
+class Troubled(Flaky):
+    """The service has an error of its own for some looks after the first."""
+
+    status = 503
+
+    def describe_execution(self, executionArn: str) -> dict[str, Any]:
+        try:
+            return super().describe_execution(executionArn)
+        except EndpointConnectionError:
+            answer = {"Error": {"Code": "x"}, "ResponseMetadata": {"HTTPStatusCode": self.status}}
+            raise ClientError(answer, "DescribeExecution") from None  # pyright: ignore[reportArgumentType]
+
+
+def test_watch_survives_an_error_of_the_service_and_ends_with_a_refusal(
+    monkeypatch: pytest.MonkeyPatch, deployed: Any
+) -> None:
+    monkeypatch.setattr(watching, "_POLL_SECONDS", 0)
+    assert watching.follow(Troubled(deployed, 5), "arn", Console(file=io.StringIO())).status == "SUCCEEDED"
+    refused = Troubled(deployed, 5)
+    refused.status = 400
+    with pytest.raises(ClientError):
+        watching.follow(refused, "arn", Console(file=io.StringIO()))
+
+
 def test_connection_that_stays_lost_ends_the_watch(monkeypatch: pytest.MonkeyPatch, deployed: Any) -> None:
     monkeypatch.setattr(watching, "_POLL_SECONDS", 0)
     states = Flaky(deployed, 5)
@@ -141,10 +173,10 @@ def test_connection_that_stays_lost_ends_the_watch(monkeypatch: pytest.MonkeyPat
 def test_moving_line_shows_the_steps_to_come(deployed: Any) -> None:
     entered = [i for i, event in enumerate(deployed.events) if "stateEnteredEventDetails" in event]
     steps = next(steps for i in entered if (steps := steps_in(deployed.events[: i + 1]))[-1].name == "AutoMLTraining")
-    first, *to_come = watching._moving(steps, "TrainingModels").plain.splitlines()
+    first, *to_come = watching._Moving(steps, "TrainingModels").__rich__().plain.splitlines()
     assert first.startswith("AutoMLTraining ")
     assert "· TrainingModels ·" in first
-    assert first.endswith("s in all")
+    assert first.endswith(" in all")
     assert tuple(line.split()[-1] for line in to_come) == STEPS[4:]
 
 

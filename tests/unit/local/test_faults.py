@@ -36,33 +36,34 @@ def test_job_is_matched_by_its_name_where_one_is_given(tmp_path: Path) -> None:
 
 
 def test_files_that_are_put_into_a_folder_later_count_from_then_on(tmp_path: Path) -> None:
-    written(tmp_path / "one.yaml", "- {state: One, error: Throttled}")
+    written(tmp_path / "one.yaml", "- {state: CreateModel, error: Throttled}")
     rules = faults.load(tmp_path)
-    assert rules.take_state("m", ["e"], "One")
-    assert rules.take_state("m", ["e"], "Two") is None
-    written(tmp_path / "two.yaml", "- {state: Two, outcome: TimedOut}")
-    assert rules.take_state("m", ["e"], "Two")
-    written(tmp_path / "three.yaml", "- {state: Three}")  # broken, and nobody waits who could be told
-    assert rules.take_state("m", ["e"], "Three") is None
+    assert rules.take_state("m", ["e"], "CreateModel")
+    assert rules.take_state("m", ["e"], "RegisterModel") is None
+    written(tmp_path / "two.yaml", "- {state: RegisterModel, outcome: TimedOut}")
+    assert rules.take_state("m", ["e"], "RegisterModel")
+    written(tmp_path / "three.yaml", "- {state: PreprocessData}")  # broken, and nobody waits who could be told
+    assert rules.take_state("m", ["e"], "PreprocessData") is None
 
 
 def test_files_that_are_taken_out_of_a_folder_count_no_more(tmp_path: Path) -> None:
-    file = written(tmp_path / "one.yaml", "- {state: One, error: Throttled, times: 99}")
+    file = written(tmp_path / "one.yaml", "- {state: CreateModel, error: Throttled, times: 99}")
     rules = faults.load(tmp_path)
-    assert rules.take_state("m", ["e"], "One")
+    assert rules.take_state("m", ["e"], "CreateModel")
     file.unlink()
-    assert rules.take_state("m", ["e"], "One") is None
+    assert rules.take_state("m", ["e"], "CreateModel") is None
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("- {state: One}", "entry 1: it: Value error, a state needs either error or outcome"),
-        ("- {state: One, error: Throttled, outcome: Failed}", "either error or outcome"),
-        ("- {state: One, outcome: Burned}", "entry 1: outcome: Input should be 'Failed', 'Stopped'"),
-        ("- {state: One, error: Throttled, times: 0}", "entry 1: times"),
+        ("- {state: CreateModel}", "entry 1: it: Value error, a state needs either error or outcome"),
+        ("- {state: CreateModel, error: Throttled, outcome: Failed}", "either error or outcome"),
+        ("- {state: CreateModel, outcome: Burned}", "entry 1: outcome: Input should be 'Failed', 'Stopped'"),
+        ("- {state: CreateModel, error: Throttled, times: 0}", "entry 1: times"),
         ("- {service: sagemaker, operation: CreateCoffee, error: Denied}", "sagemaker has no operation 'CreateCoffee'"),
-        ("state: One", "each beginning with '- service: sagemaker' or '- state: NAME'"),
+        ("- {state: CreateCoffee, error: Throttled}", "no machine has a Task state 'CreateCoffee'"),
+        ("state: CreateModel", "each beginning with '- service: sagemaker' or '- state: NAME'"),
         ("- [", "it is not YAML"),
     ],
 )
