@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -27,7 +28,11 @@ class Explained(Exception):  # noqa: N818 - it ends a command, as typer.Exit doe
     """The command would now change something, or repeat itself."""
 
 
+# What is asked more often is looked at until something has changed.
+_MOST_LOOKS = 3
+
 _lines: list[str] | None = None
+_asked: Counter[str] = Counter()
 
 
 @contextmanager
@@ -35,6 +40,7 @@ def explaining() -> Iterator[list[str]]:
     """Within it calls are noted, and only those that read are made. Gives the lines, which fill meanwhile."""
     global _lines  # noqa: PLW0603
     _lines = []
+    _asked.clear()
     try:
         yield _lines
     except Explained:
@@ -56,12 +62,11 @@ def _note(params: Mapping[str, Any], model: OperationModel, region: str) -> None
     assert _lines is not None
     line = command_line(params, model, region)
     reading = str(model.name).startswith(_READING)
-    first_page = not any(token in params for token in _PAGES)
-    if line in _lines and first_page and _lines[-1] == line:
-        raise Explained  # it looks again, until something has changed
+    if not any(token in params for token in _PAGES):
+        _asked[line] += 1
     if line not in _lines:
         _lines.append(line)
-    if not reading:
+    if not reading or _asked[line] > _MOST_LOOKS:
         raise Explained
 
 

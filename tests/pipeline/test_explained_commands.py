@@ -46,7 +46,7 @@ def shell(cloud: Cloud, tmp_path: Path) -> Shell:
         ("show", ["describe-stacks", "list-executions", "get-execution-history"]),
         ("watch", ["describe-stacks", "list-executions", "get-execution-history"]),
         ("logs", ["describe-stacks", "filter-log-events"]),
-        ("status", ["describe-stacks", "describe-endpoint", "get-schedule", "describe-alarms"]),
+        ("status", ["describe-stacks", "get-schedule", "describe-endpoint", "describe-alarms"]),
         ("versions", ["describe-stacks", "list-model-packages"]),
         ("report", ["describe-stacks", "get-object"]),
         ("schedule show", ["describe-stacks", "get-schedule"]),
