@@ -11,6 +11,7 @@ import json
 import threading
 from collections import defaultdict
 from dataclasses import dataclass, field
+from datetime import UTC
 from typing import Any
 
 import pytest
@@ -68,7 +69,7 @@ def replay(recorded: Recorded) -> Replayed:
     arn, machine = described["executionArn"], described["stateMachineArn"]
     execution = {
         **{name: described[name] for name in ("executionArn", "name", "stateMachineArn", "input")},
-        "startDate": described["startDate"].isoformat().replace("+00:00", "Z"),
+        "startDate": f"{described['startDate'].astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}"[:-3] + "Z",
         "status": "RUNNING",
         "events": [],
     }
@@ -98,6 +99,7 @@ def replay(recorded: Recorded) -> Replayed:
         patched.setattr(
             ministack_states, "_run_parallel_branches", _with_assign(ministack_states._run_parallel_branches)
         )
+        patched.setattr(ministack_states, "_apply_output_path", _with_output(ministack_states._apply_output_path))
         ministack_states._run_execution(arn)
     return Replayed(execution, unexpected, [call for call, given in answers.items() if given])
 
@@ -111,3 +113,14 @@ def _with_assign(run_branches: Any) -> Any:
         return ministack_states._apply_jsonata_output(state, given, context, result=results, default=results), following
 
     return run
+
+
+def _with_output(output_path: Any) -> Any:
+    """Likewise of a Succeed state."""
+
+    def output(state: dict[str, Any], value: Any, context: Any = None) -> Any:
+        if state["Type"] == "Succeed":
+            return ministack_states._apply_jsonata_output(state, value, context, default=value)
+        return output_path(state, value, context)
+
+    return output
