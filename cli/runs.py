@@ -25,9 +25,14 @@ def read_input(config: Path | None, given: str | None, name: str | None) -> dict
 
     Needs no AWS. Raises RefusedError with every problem of names, types and values.
     """
-    values = _read_yaml(config) if config else {}
-    values |= _read_json(given) if given is not None else {}
+    values: dict[str, Any] = {}
     problems = []
+    for read, place in ((_read_yaml, config), (_read_json, given)):
+        if place is not None:
+            try:
+                values |= read(place)
+            except RefusedError as error:
+                problems += str(error).splitlines()
     if name is not None and not _NAME.fullmatch(name):
         problems.append(f"--name {name!r}: 1 to 80 letters, digits, hyphens and underscores.")
     try:
@@ -158,9 +163,22 @@ def _neutral(values: dict[str, Any]) -> dict[str, Any]:
     return defaults
 
 
+class _Settings(yaml.SafeLoader):
+    """Of a key that comes twice, YAML's readers silently take the second."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        lines: dict[Any, int] = {}
+        for key, _ in node.value:
+            line = key.start_mark.line + 1
+            if key.value in lines:
+                raise yaml.YAMLError(f"{key.value} is given twice, in lines {lines[key.value]} and {line}")
+            lines[key.value] = line
+        return super().construct_mapping(node, deep)
+
+
 def _read_yaml(config: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(config.read_text(encoding="utf-8"))
+        content = yaml.load(config.read_text(encoding="utf-8"), _Settings)  # noqa: S506 - a SafeLoader
     except (OSError, UnicodeDecodeError) as error:
         raise RefusedError(f"{config} cannot be read: {error}") from None
     except yaml.YAMLError as error:
