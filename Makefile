@@ -15,8 +15,8 @@ export UV_NO_PROGRESS := 1
 export UV_CACHE_DIR := $(CURDIR)/.local/uv-cache
 export PIP_NO_CACHE_DIR := 1
 export TMPDIR := $(CURDIR)/.local/tmp
-# Two processes, each with local clouds of its own. ARGS="-n 0" for one.
-PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadgroup --no-loadscope-reorder
+# Three processes, each with local clouds of its own, which wait for a good part of their time. ARGS="-n 0" for one.
+PYTEST := $(BIN)/python -m pytest -q -n 3 --dist loadgroup --no-loadscope-reorder
 CONCURRENCY := tests/pipeline/test_concurrency.py
 
 .PHONY: help setup demo test faults test-all bench lint build deploy docs lock clean

@@ -13,13 +13,16 @@ __all__ = ["pytest_sessionstart", "pytest_terminal_summary"]
 
 # Folders whose tests share a local cloud. Elsewhere a file's tests share what the file sets up.
 SHARED = ("pipeline/endpoints", "unit/athena", "unit/local")
+# These ask the model of the default run, again and again, and need the local cloud of the others for nothing else.
+ASKING = ("test_api_page", "test_full_run", "test_parity", "test_predict_command")
 # What takes longest, longest first. xdist hands out groups in this order (--no-loadscope-reorder; by itself it goes by the
 # number of tests), so that no process starts a long one when the others have nothing left to do.
 LONGEST = (
+    "pipeline",
     "faults",
     "faults-0",
     "faults-1",
-    "pipeline",
+    "pipeline/asking",
     "unit/compute/test_automl",
     "contract/test_serving_stacks",
     "pipeline/test_protected_stack",
@@ -41,7 +44,7 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups in this hook, too
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With several processes (pytest -n 2 --dist loadgroup) nothing is set up in each that one can set up for all."""
+    """With several processes (pytest -n 3 --dist loadgroup) nothing is set up in each that one can set up for all."""
     halves = "exhaustive" not in config.option.markexpr  # the whole matrix is more than half of the work
     groups = {item: _group(item, halves) for item in items}
     for item, group in groups.items():
@@ -54,7 +57,9 @@ def _group(item: pytest.Item, halves: bool) -> str:
     folder = item.path.parent.relative_to(item.config.rootpath / "tests").as_posix()
     if folder == "faults":
         return f"faults-{_half(item)}" if halves else "faults"
-    if folder in SHARED or (folder == "pipeline" and "cloud" in getattr(item, "fixturenames", ())):
+    if folder == "pipeline" and "cloud" in getattr(item, "fixturenames", ()):
+        return "pipeline/asking" if item.path.stem in ASKING else folder
+    if folder in SHARED:
         return folder
     return f"{folder}/{item.path.stem}"
 

@@ -24,9 +24,15 @@ class Installed:
 
 def install(state: StateDirectory, endpoint_url: str, faults: Path | None, wait_scale: float) -> Installed:
     """Import MiniStack (its environment must be set) and give it what it lacks. Raises InvalidFaultsError."""
+    from local.aws import faults as fault_rules
+
+    try:  # before the imports, which take seconds
+        rules = fault_rules.load(faults)
+    except (OSError, ValueError) as error:
+        raise InvalidFaultsError(f"{faults}: {error}") from error
+
     from ministack import app as ministack_app
 
-    from local.aws import faults as fault_rules
     from local.aws import routing
     from local.aws.applicationautoscaling import handler as autoscaling
     from local.aws.athena import handler as athena
@@ -42,10 +48,6 @@ def install(state: StateDirectory, endpoint_url: str, faults: Path | None, wait_
     from local.aws.stepfunctions import engine
     from local.server import sessions
 
-    try:
-        rules = fault_rules.load(faults)
-    except (OSError, ValueError) as error:
-        raise InvalidFaultsError(f"{faults}: {error}") from error
     sessions.configure(endpoint_url)
     routing.install()
     objects.install()

@@ -118,7 +118,7 @@ def test_classes_called_anything_are_told_apart(cloud: Cloud) -> None:
     group.put(frame, FIRST)
     described = group.run(
         target_attribute_name="ContractType", problem_type="MulticlassClassification",
-        customer_id_start=None, customer_id_end=None, **UNREACHABLE,
+        customer_id_start=None, customer_id_end=None, max_candidates=2, **UNREACHABLE,
     )  # fmt: skip
     assert described["status"] == "SUCCEEDED", described
     run = json.loads(described["output"])
