@@ -99,6 +99,18 @@ def test_nested_failure_comes_as_task_failed_with_the_childs_description(
     assert json.loads(described["cause"])["Error"] == "OutOfPaper"
 
 
+def test_parallel_fails_with_the_error_of_its_branch(cloud: Cloud, started: Callable[..., str], run: Run) -> None:
+    child = started({"No": {"Type": "Fail", "Error": "OutOfPaper", "Cause": "none left"}})
+    machine = cloud.ended(child)["stateMachineArn"]
+    call = {**CALL, "Arguments": {"StateMachineArn": machine, "Input": {}}}
+    caught = {"ErrorEquals": ["States.TaskFailed"], "Output": "{% $states.errorOutput.Error %}", "Next": "Caught"}
+    described = run({
+        "Both": {"Type": "Parallel", "Branches": [{"StartAt": "Call", "States": {"Call": call}}], "Catch": [caught], "End": True},
+        "Caught": {"Type": "Succeed"},
+    })  # fmt: skip
+    assert (described["status"], described.get("output")) == ("SUCCEEDED", '"States.TaskFailed"'), described
+
+
 def test_stopping_the_parent_stops_the_child(cloud: Cloud, started: Callable[..., str]) -> None:
     child = started({"Wait": {"Type": "Wait", "Seconds": 6000, "End": True}})
     client = cloud.client("stepfunctions")

@@ -17,6 +17,7 @@ from moto.stepfunctions.parser.api import HistoryEventType, TaskFailedEventDetai
 from moto.stepfunctions.parser.asl.component.common.error_name.custom_error_name import CustomErrorName
 from moto.stepfunctions.parser.asl.component.common.error_name.error_name import ErrorName
 from moto.stepfunctions.parser.asl.component.common.error_name.failure_event import FailureEvent, FailureEventException
+from moto.stepfunctions.parser.asl.component.state.exec.state_parallel import branches_decl
 from moto.stepfunctions.parser.asl.component.state.exec.state_task import state_task_factory
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import state_task_service_aws_sdk as aws_sdk
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service import (
@@ -119,6 +120,8 @@ def _name_errors() -> None:
         return _failure(self, CustomErrorName(error), error, cause, env)
 
     StateTask._from_error = from_error
+    # A Parallel state fails with its branch's error, States.TaskFailed and States.Timeout included, which moto 5.2.5 refuses.
+    branches_decl.CustomErrorName = ErrorName
 
 
 def _with_general_name(name_error: Any, api: str, general: str) -> Any:
