@@ -43,6 +43,8 @@ def _end(case: Case, way: Way, ending: Ending, how: str) -> Iterator[str]:
         yield f"it should end as it does without the fault ({good.status} {good.error}), but: {ending.status} {ending.error}: {ending.cause[:300]}"
     if case.kind.spoils and task.must_fail and ending.status != "FAILED":
         yield "it ended well without what the state was to leave behind"
+    if case.kind.spoils and not task.must_fail and how == "failed":
+        yield "it failed without what it can do without"
     if good.status == "FAILED" and task.follows_failure:
         # What is done about a failure, the mail included, must not change what the execution ends with.
         # Where the failure machine cannot be started, the execution's error has EventBridge start it.

@@ -56,7 +56,7 @@ def read(content: bytes) -> Iterator[Answer]:
 
 def _with_lists(content: bytes) -> Iterator[Answer]:
     for number, line in enumerate(io.BytesIO(content), 1):
-        text = line.decode()
+        text = _decoded(number, line)
         found = _WITH_PROBABILITIES.fullmatch(text)
         if found:
             yield Answer(number, text, found["label"], found["numbers"].split(","), found["labels"])
@@ -64,12 +64,19 @@ def _with_lists(content: bytes) -> Iterator[Answer]:
             raise UnreadableAnswerError(number, text)
 
 
+def _decoded(number: int, line: bytes) -> str:
+    try:
+        return line.decode()
+    except UnicodeDecodeError:
+        raise UnreadableAnswerError(number, line.decode(errors="replace")) from None
+
+
 def _by_cells(content: bytes) -> Iterator[Answer]:
     read: list[str] = []
 
     def lines() -> Iterator[str]:
-        for line in io.BytesIO(content):
-            read.append(line.decode())
+        for number, line in enumerate(io.BytesIO(content), 1):
+            read.append(_decoded(number, line))
             yield read[-1]
 
     reader = csv.reader(lines())

@@ -171,6 +171,14 @@ def test_what_serves_and_cannot_be_judged_is_said(
     assert answer["champion"]["error"] in answer["warnings"]
 
 
+def test_champions_answers_that_cannot_be_read_are_a_reason_and_no_failure(evaluate: Evaluate, s3: Any) -> None:
+    key = "mlops/automl_training/runs/r1/evaluation/garbage/test.jsonl.out"
+    s3.put_object(Bucket=BUCKET, Key=key, Body=b"\x00\xff\xfe<html>")
+    champion = {**SERVING, "predictions_uri": f"{RUN}evaluation/garbage/"}
+    answer = evaluate(["Yes", "No"], [["Yes"], ["No"]], ["No", "Yes"], champion=champion)
+    assert "cannot be read" in answer["champion"]["error"]
+
+
 def test_archives_that_were_evaluated_are_named_for_the_deployment_and_the_registry(
     evaluate: Evaluate, s3: Any
 ) -> None:
