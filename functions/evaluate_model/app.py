@@ -14,8 +14,10 @@ import associations
 import boto3
 import champion
 import evaluation
+import explanation
 import gate
 import known_row
+import leaderboard
 import metrics
 import numpy
 import pandas
@@ -35,6 +37,11 @@ def _s3() -> Any:
     return boto3.client("s3")
 
 
+@cache
+def _sagemaker() -> Any:
+    return boto3.client("sagemaker")
+
+
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Writes evaluation.json, report.html and deployment.json, and answers with the metrics and what the quality gate looks at.
@@ -42,10 +49,12 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     `event`: run_id, bucket, test_uri, predictions_uri, preprocessing_uri, evaluation_input_uri (folders), evaluation_uri,
     report_uri, deployment_uri (files), deployment (what deployment.json says besides archives and known row),
     model_archives (files, those of the model's containers),
-    target_attribute_name, problem_type, objective_metric_name, accuracy_threshold, `settings`: all settings of the run, and
-    `champion`: {"version", "model_name", "endpoint_name", and "predictions_uri" (folder) or "error"}, or None.
+    target_attribute_name, problem_type, objective_metric_name, accuracy_threshold, `settings`: all settings of the run,
+    `champion`: {"version", "model_name", "endpoint_name", and "predictions_uri" (folder) or "error"}, or None, and
+    `automl`: job_name, candidate, explainability_uri and model_insights_uri (S3 prefixes, or None).
     Returns {"metrics": numbers by name, "gate_metric", "gate_value", "passed", "verdict": a sentence, "warnings":
-    sentences, "champion": how it compares, or None, "positive_class", "registry": texts for the registry entry, "rows", "evaluation_uri"}. Raises UnusablePredictionsError.
+    sentences, "champion": how it compares, or None, "positive_class", "registry": texts for the registry entry,
+    "registry_metrics": {"explainability": the URI of a report, or None}, "rows", "evaluation_uri"}. Raises UnusablePredictionsError.
     """
     settings, target = event.get("settings", {}), event["target_attribute_name"]
     is_regression = event["problem_type"] == metrics.REGRESSION
@@ -104,6 +113,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         **judged,
         "data_note": note,
     }
+    document |= _of_autopilot(event.get("automl"))
     document["summary"] = report.headline(document, (prepared.get("renames") or {}).get(target, target))
     _write(event["evaluation_uri"], json.dumps(document, indent=1).encode(), "application/json")
     page = report.render(
@@ -136,6 +146,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
             **registry.customer_metadata(event, document, prepared),
             "archive_etags": " ".join(one["etag"].strip('"') for one in archives),
         },
+        "registry_metrics": {"explainability": (document.get("explanation") or {}).get("report_uri")},
         "rows": len(truth),
         "evaluation_uri": event["evaluation_uri"],
     }
@@ -146,6 +157,17 @@ def _archive(uri: str) -> dict[str, str]:
     place = urlparse(uri)
     found = {"bucket": place.netloc, "key": place.path.lstrip("/")}
     return {**found, "etag": _s3().head_object(Bucket=found["bucket"], Key=found["key"])["ETag"]}
+
+
+def _of_autopilot(automl: dict[str, Any] | None) -> dict[str, Any]:
+    """What Autopilot says of its candidates and of the one it chose; empty if the machine names no job."""
+    if not automl:
+        return {}
+    return {
+        "autopilot": automl,
+        "leaderboard": leaderboard.describe(_sagemaker(), automl["job_name"], automl.get("candidate")),
+        "explanation": explanation.read(_s3(), automl.get("explainability_uri")),
+    }
 
 
 def _truth(uri: str, target: str, labels: list[str]) -> numpy.ndarray:

@@ -11,13 +11,12 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from report import data, story, tables, words
+from report import data, reasons, story, tables, words
 
 _FOLDER = Path(__file__).parent
 _MOST_CLASSES_DRAWN = 20
 _CONFUSIONS_LISTED = 20
 _NOT_METRICS = frozenset({"rows", "accuracy_threshold", "decision_threshold"})
-_LEAST_SHARE = 0.005
 
 Document = dict[str, Any]
 
@@ -73,9 +72,10 @@ def render(
             suggestion=story.threshold(document),
             choosing_rows=((document.get("threshold") or {}).get("suggested") or {}).get("rows_chosen_on"),
             chart_data=_chart_data(document),
-            drivers=_drivers(document, preprocessing.get("renames") or {}),
+            drivers=reasons.drivers(document, preprocessing.get("renames") or {}),
+            candidates=reasons.candidates(document),
             columns=data.columns(preprocessing),
-            facts=data.facts(document, preprocessing),
+            facts=[*data.facts(document, preprocessing), *reasons.facts(document)],
             settings=[(words.words(name), words.listed(value)) for name, value in sorted(settings.items())],
             approval=settings.get("model_approval_status"),
             options=f" --stack-name {stack}" * bool(stack) + f" --region {region}" * bool(region),
@@ -274,12 +274,3 @@ def _chart_data(document: Document) -> Document:
     positive = None if document["problem_type"] == "Regression" else story.positive_class(document)
     known = {name: document[name] for name in ("curves", "confidence", "residuals", "threshold") if document.get(name)}
     return {"positive": positive if positive is None else words.short(positive), **known}
-
-
-def _drivers(document: Document, names: dict[str, str]) -> list[dict[str, Any]]:
-    """The ten columns that the answers go along with most."""
-    return [
-        {"name": words.short(names.get(row["column"], row["column"])), "share": row["share"]}
-        for row in (document.get("associations") or [])[:10]
-        if row["share"] >= _LEAST_SHARE
-    ]
