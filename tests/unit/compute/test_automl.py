@@ -73,7 +73,12 @@ def test_candidates_have_the_apis_shape_and_real_scores(bucket: Bucket, job: Job
     given = request(bucket, customers(1500), {"ProblemType": "BinaryClassification"}, "AUC")
     outcome = run(job, given, steps)
     assert outcome.status == "Completed", (outcome.failure_reason, job.lines)
-    assert steps == ["AnalyzingData", "TrainingModels", "GeneratingModelInsightsReport"]
+    assert steps == [
+        "AnalyzingData",
+        "TrainingModels",
+        "GeneratingExplainabilityReport",
+        "GeneratingModelInsightsReport",
+    ]
 
     best = outcome.best_candidate
     assert best is outcome.candidates[0]
@@ -84,6 +89,18 @@ def test_candidates_have_the_apis_shape_and_real_scores(bucket: Bucket, job: Job
     metrics = {one["StandardMetricName"]: one["Value"] for one in best["CandidateProperties"]["CandidateMetrics"]}
     assert metrics["AUC"] == pytest.approx(values[0])
     assert 0.7 < metrics["Accuracy"] < 0.9
+    assert all(candidate["EndTime"] > candidate["CreationTime"] for candidate in outcome.candidates)
+
+    places = best["CandidateProperties"]["CandidateArtifactLocations"]
+    below = bucket.uri("")
+    analysis = json.loads(bucket.get(places["Explainability"].removeprefix(below) + "/analysis.json"))
+    (explained,) = analysis["explanations"]["kernel_shap"].values()
+    assert set(explained["global_shap_values"]) == {*NUMBERS, "contract", "internetservice"}
+    assert max(explained["global_shap_values"], key=explained["global_shap_values"].get) in ("contract", "tenure")
+    assert 0.2 < explained["expected_value"] < 0.35
+    statistics = json.loads(bucket.get(places["ModelInsights"].removeprefix(below) + "/statistics.json"))
+    assert statistics["binary_classification_metrics"]["auc"]["value"] == pytest.approx(values[0])
+    assert statistics["dataset"]["item_count"] == 1500
 
     definition = best["InferenceContainers"][0]
     assert "autogluon-inference" in definition["Image"]
@@ -148,7 +165,7 @@ def test_labels_come_back_as_a_reader_that_infers_types_spells_them(
     rows = customers(700, lambda row: labels[row["churn"] == "Yes"])
     config = {"ProblemType": "BinaryClassification", "CompletionCriteria": {"MaxCandidates": 1}}
     outcome = run(job, request(bucket, rows, config, "F1"))
-    assert [candidate["CandidateName"] for candidate in outcome.candidates] == ["LightGBM-t1"]
+    assert [candidate["CandidateName"] for candidate in outcome.candidates] == ["LightGBM-BAG-L1-t1"]
     assert {answer[0] for answer in predict(job, outcome, rows)} == answered
 
 

@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,6 @@ from local.aws.sagemaker.compute.outcome import AutoMLOutcome, JobFailedError, f
 from local.aws.sagemaker.compute.process import Log, start, wait_for_end
 
 HEADER_CSV = "text/csv;header=present"
-DEFAULT_VALIDATION_FRACTION = 0.2
-"""Of DataSplitConfig, if the job has neither that nor a validation channel."""
 
 _NO_LIMIT_SECONDS = 30 * 86_400
 _STATUS = "AutoMLJobSecondaryStatus="
@@ -39,7 +37,7 @@ def run(
     """Runs an AutoML job to its end. `progress` gets each AutoMLJobSecondaryStatus as the job reaches it.
 
     Artifacts go below `<OutputDataConfig.S3OutputPath>/<job name>/`, as Autopilot's do: the best candidate's
-    `model.tar.gz`, the leaderboard, and the candidates' metrics on the validation rows.
+    `model.tar.gz` and reports, the leaderboard, and the candidates' metrics on the validation rows.
     """
     try:
         began = time.monotonic()
@@ -52,6 +50,12 @@ def run(
         best = candidates[0]
         storage.put(s3, best["InferenceContainers"][0]["ModelDataUrl"], workdir / "output" / "model.tar.gz")
         root = _root(request)
+        documents = best["CandidateProperties"]["CandidateArtifactLocations"]
+        for place, name, content in (
+            ("Explainability", "analysis.json", result["explanation"]),
+            ("ModelInsights", "statistics.json", _statistics(result)),
+        ):
+            storage.put(s3, storage.join(documents[place], name), json.dumps(content, indent=1).encode())
         storage.put(s3, storage.join(root, "leaderboard.csv"), workdir / "output" / "leaderboard.csv")
         storage.put(s3, storage.join(root, "candidates.json"), json.dumps(result, indent=1).encode())
         return AutoMLOutcome("Completed", best_candidate=best, candidates=candidates)
@@ -92,9 +96,7 @@ def _job(request: dict[str, Any], s3: Any, workdir: Path) -> dict[str, Any]:
         "target": config["TargetAttributeName"],
         "problem_type": config.get("ProblemType"),
         "metric": request.get("AutoMLJobObjective", {}).get("MetricName"),
-        "validation_fraction": request.get("DataSplitConfig", {}).get(
-            "ValidationFraction", DEFAULT_VALIDATION_FRACTION
-        ),
+        "validation_fraction": request.get("DataSplitConfig", {}).get("ValidationFraction"),
         "max_candidates": criteria.get("MaxCandidates"),
         "max_runtime": criteria.get("MaxAutoMLJobRuntimeInSeconds"),
         "max_runtime_per_job": criteria.get("MaxRuntimePerTrainingJobInSeconds"),
@@ -203,7 +205,7 @@ def _candidates(request: dict[str, Any], result: dict[str, Any], s3: Any, create
             ],
             "CandidateStatus": "Completed",
             "CreationTime": created,
-            "EndTime": now,
+            "EndTime": created + timedelta(seconds=trained["seconds"]),
             "LastModifiedTime": now,
             "CandidateProperties": {
                 "CandidateMetrics": [
@@ -215,6 +217,13 @@ def _candidates(request: dict[str, Any], result: dict[str, Any], s3: Any, create
             },
         }
         if number == 1:
+            documents = storage.join(
+                request["OutputDataConfig"]["S3OutputPath"], request["AutoMLJobName"], "documentation"
+            )
+            candidate["CandidateProperties"]["CandidateArtifactLocations"] = {
+                "Explainability": storage.join(documents, "explainability/output", name),
+                "ModelInsights": storage.join(documents, "model_monitor/output", name),
+            }
             candidate["InferenceContainers"] = [
                 {
                     "Image": images.autopilot(account, s3.meta.region_name),
@@ -224,6 +233,17 @@ def _candidates(request: dict[str, Any], result: dict[str, Any], s3: Any, create
             ]
         candidates.append(candidate)
     return candidates
+
+
+def _statistics(result: dict[str, Any]) -> dict[str, Any]:
+    """The best candidate's metrics on the validation rows, in Model Monitor's form of model quality."""
+    kind = {
+        "BinaryClassification": "binary_classification_metrics",
+        "MulticlassClassification": "multiclass_classification_metrics",
+        "Regression": "regression_metrics",
+    }[result["problem_type"]]
+    metrics = {name.lower(): {"value": value} for name, value in result["candidates"][0]["metrics"].items()}
+    return {"version": 0.0, "dataset": {"item_count": result["validation_rows"]}, kind: metrics}
 
 
 def _environment(model: str, problem_type: str) -> dict[str, str]:

@@ -15,7 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import lifeline
+import numpy as np
 import pandas as pd
+import shapley
+from autogluon.core.metrics import get_metric
 from autogluon.tabular import TabularPredictor
 from pandas._libs.parsers import STR_NA_VALUES
 from sklearn.model_selection import train_test_split
@@ -24,6 +27,13 @@ SEED = 42
 MINIMUM_ROWS = 500
 RESERVE_SECONDS = 2.0
 """Kept of the job's time for scoring and writing the candidates."""
+VALIDATION_FRACTION = 0.2
+"""Of DataSplitConfig, if the job has neither that nor a validation channel."""
+FOLDS = 5
+MOST_ROWS_BAGGED = 5_000
+LEAST_SECONDS_BAGGED = 30.0
+"""Autopilot cross-validates whatever the size; here only few rows are, for which it matters most and takes seconds."""
+EXPLANATION_SECONDS = 20.0
 
 # Gradient boosting and a linear model. On churn tables forests add nothing to the ensemble's score, make a candidate's
 # archive ten times larger and the prediction of one row four times slower; AutoGluon's networks would need PyTorch.
@@ -163,16 +173,25 @@ def train(job: dict[str, Any], started: float) -> dict[str, Any]:
     table = read(job["training"], target)
     problem = job["problem_type"] or (problem_of(table[target]) if len(table) else "BinaryClassification")
     table = check(table, target, problem)
-    if job["validation"]:
+    limit = job["max_runtime"]
+    seconds = None if limit is None else max(1.0, limit - (time.monotonic() - started) - RESERVE_SECONDS)
+    bagged = (
+        not job["validation"]
+        and job["validation_fraction"] is None
+        and len(table) <= MOST_ROWS_BAGGED
+        and (seconds is None or seconds >= LEAST_SECONDS_BAGGED)
+    )
+    if bagged:
+        training, validation = table, None
+    elif job["validation"]:
         training, validation = table, check_types(read(job["validation"], target), target, problem)
     else:
-        training, validation = split(table, target, job["validation_fraction"], problem)
+        fraction = job["validation_fraction"] or VALIDATION_FRACTION
+        training, validation = split(table, target, fraction, problem)
     engine_problem, default_objective, metrics = PROBLEMS[problem]
     objective = job["metric"] or default_objective
 
     status("TrainingModels")
-    limit = job["max_runtime"]
-    seconds = None if limit is None else max(1.0, limit - (time.monotonic() - started) - RESERVE_SECONDS)
     predictor = TabularPredictor(
         target, problem_type=engine_problem, eval_metric=METRICS[objective], path=str(output / "work"), verbosity=2
     )
@@ -185,9 +204,12 @@ def train(job: dict[str, Any], started: float) -> dict[str, Any]:
             fit_weighted_ensemble=job["max_candidates"] != 1,
             calibrate_decision_threshold=False,  # `probability` is that of the predicted label: above 0.5 of two
             dynamic_stacking=False,
-            num_bag_folds=0,
+            num_bag_folds=FOLDS if bagged else 0,
             num_stack_levels=0,
             num_gpus=0,
+            # Of few rows, threads that wait for one another take longer than one thread alone.
+            num_cpus=1 if len(table) <= MOST_ROWS_BAGGED else "auto",
+            ag_args_ensemble={"fold_fitting_strategy": "sequential_local"},
         )
     except RuntimeError as error:
         if limit is None:
@@ -196,24 +218,81 @@ def train(job: dict[str, Any], started: float) -> dict[str, Any]:
             f"ClientError: No candidate could be trained within MaxAutoMLJobRuntimeInSeconds={limit}. {error}"
         ) from error
 
-    status("GeneratingModelInsightsReport")
-    known: Any = validation
-    if problem != "Regression":  # AutoGluon leaves out classes with very few rows
-        known = validation[validation[target].isin(predictor.class_labels)]
-    board: Any = predictor.leaderboard(known, extra_metrics=[METRICS[name] for name in metrics], silent=True)
-    board = board.sort_values("score_val", ascending=False, kind="stable")
     best = predictor.model_best
+    status("GeneratingExplainabilityReport")
+    explanation = explain(predictor, table.drop(columns=target), started, limit)
+    status("GeneratingModelInsightsReport")
+    if validation is None:
+        board: Any = predictor.leaderboard(silent=True)
+        found = [out_of_fold(predictor, name, table[target], metrics) for name in board["model"]]
+        board = board.assign(**{METRICS[name]: [scored[name] for scored in found] for name in metrics})
+    else:
+        known: Any = validation
+        if problem != "Regression":  # AutoGluon leaves out classes with very few rows
+            known = validation[validation[target].isin(predictor.class_labels)]
+        board = predictor.leaderboard(known, extra_metrics=[METRICS[name] for name in metrics], silent=True)
+    board = board.sort_values("score_val", ascending=False, kind="stable")
     board = pd.concat([board[board["model"] == best], board[board["model"] != best]])
     board.to_csv(output / "leaderboard.csv", index=False)
     write_model(predictor, table.drop(columns=target), output / "model")
     return {
         "problem_type": problem,
         "objective": objective,
+        "validation_rows": len(table if validation is None else validation),
+        "folds": FOLDS if bagged else 0,
+        "explanation": explanation,
         "candidates": [
-            {"model": row["model"], "value": signed(objective, row["score_val"]), "metrics": scores(row, metrics)}
+            {
+                "model": row["model"],
+                "value": signed(objective, row["score_val"]),
+                "metrics": scores(row, metrics),
+                "seconds": float(row["fit_time"]),
+            }
             for row in board.to_dict(orient="records")
         ],
     }
+
+
+def out_of_fold(predictor: TabularPredictor, model: str, labels: Any, metrics: list[str]) -> dict[str, float]:
+    """A bagged model's scores, by AutoGluon's sign, on the rows that it was trained on: each answered by the fold without it."""
+    scored = {}
+    if predictor.problem_type == "regression":
+        answers: Any = predictor.predict_oof(model)
+        return {name: get_metric(METRICS[name])(labels[answers.index], answers) for name in metrics}
+    shares: Any = predictor.predict_proba_oof(model, transformed=True)
+    truth = predictor.transform_labels(labels[shares.index]).to_numpy()  # AutoGluon leaves out classes with very few rows
+    binary = predictor.problem_type == "binary"
+    shares = shares.to_numpy()
+    for name in metrics:
+        metric = get_metric(METRICS[name], predictor.problem_type)
+        probability = shares[:, 1] if binary else shares
+        scored[name] = metric(truth, shares.argmax(axis=1) if metric.needs_pred else probability)
+    return scored
+
+
+def explain(predictor: TabularPredictor, features: pd.DataFrame, started: float, limit: float | None) -> dict[str, Any]:
+    """SageMaker Clarify's analysis.json of the best model, of which it has the global SHAP values.
+
+    A label for each class but, of two, the positive one alone; one of a regression.
+    """
+
+    def answer(rows: pd.DataFrame) -> np.ndarray:
+        if predictor.problem_type == "regression":
+            return predictor.predict(rows, as_pandas=False)[:, None]
+        shares = predictor.predict_proba(rows, as_pandas=False)
+        return shares[:, 1:] if predictor.problem_type == "binary" else shares
+
+    left = EXPLANATION_SECONDS if limit is None else min(EXPLANATION_SECONDS, (limit - time.monotonic() + started) / 2)
+    predictor.persist()
+    sizes, expected = shapley.mean_sizes(answer, features, seed=SEED, seconds=left)
+    of_labels = {
+        f"label{label}": {
+            "global_shap_values": dict(zip(features.columns, map(float, sizes[:, label]), strict=True)),
+            "expected_value": float(expected[label]),
+        }
+        for label in range(len(expected))
+    }
+    return {"version": "1.0", "explanations": {"kernel_shap": of_labels}}
 
 
 def check_types(table: pd.DataFrame, target: str, problem: str) -> pd.DataFrame:
