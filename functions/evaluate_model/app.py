@@ -19,6 +19,7 @@ import gate
 import known_row
 import leaderboard
 import metrics
+import model_card
 import numpy
 import pandas
 import predictions
@@ -115,6 +116,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     }
     document |= _of_autopilot(event.get("automl"))
     document["summary"] = report.headline(document, (prepared.get("renames") or {}).get(target, target))
+    if document["passed"] and event.get("automl"):
+        document["model_card"] = model_card.create(_sagemaker(), event, document, prepared)
     _write(event["evaluation_uri"], json.dumps(document, indent=1).encode(), "application/json")
     page = report.render(
         document,

@@ -62,7 +62,7 @@ def regression(numbers: Mapping[str, float], intervals: Intervals) -> dict[str, 
 def customer_metadata(
     event: Mapping[str, Any], document: Mapping[str, Any], prepared: Mapping[str, Any]
 ) -> dict[str, str]:
-    """What else the registry entry says of its model: at most ten pairs, in the characters that the registry takes."""
+    """What else the registry entry says of its model: at most twelve pairs, in the characters that the registry takes."""
     settings = event.get("settings", {})
     texts = {
         "problem_type": event["problem_type"],
@@ -72,6 +72,8 @@ def customer_metadata(
         "positive_class": document.get("positive_class"),
         "decision_threshold": settings.get("decision_threshold"),
         "data_fingerprint": prepared.get("data_sha256"),
+        "code_sha256": event["deployment"].get("code_sha256"),
+        "model_card": (document.get("model_card") or {}).get("name"),
         "test_rows": document["rows"],
         "warnings": len(document["warnings"]),
     }

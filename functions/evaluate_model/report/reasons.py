@@ -68,13 +68,14 @@ def candidates(document: Document) -> Document | None:
 
 
 def facts(document: Document) -> list[tuple[str, str]]:
-    """Where Autopilot's own reports are."""
-    autopilot = document.get("autopilot") or {}
+    """Where Autopilot's own reports and the model card are."""
+    autopilot, card = document.get("autopilot") or {}, document.get("model_card") or {}
     found = (
         ("AutoML job", autopilot.get("job_name")),
         ("Candidate", autopilot.get("candidate")),
         ("Autopilot's explainability report", autopilot.get("explainability_uri")),
         ("Autopilot's model quality report", autopilot.get("model_insights_uri")),
+        ("SageMaker model card", card.get("name") or card.get("error")),
     )
     return [(name, value) for name, value in found if value]
 

@@ -120,7 +120,8 @@ def describe(
         "containers": jobs.containers(settings, uris["preprocess_model"], image),
         "roles": roles,
         **tags,
-        "deployment": deployment.document(settings, tags["stack_tags"]),
+        # EvaluateModel writes it beside the model, with the code that prepared the data.
+        "deployment": {**deployment.document(settings, tags["stack_tags"]), "code_sha256": code_sha256},
         "network": deployment.network(settings),
     }
 

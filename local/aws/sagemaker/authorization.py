@@ -24,6 +24,7 @@ _NAMED_BY = (
     ("ModelPackageArn", "model-package"),
     ("ModelPackageName", "model-package"),
     ("FeatureGroupName", "feature-group"),
+    ("ModelCardName", "model-card"),
     ("ModelName", "model"),
 )
 
@@ -79,9 +80,7 @@ def _resource(
     except ValueError:
         return "*"
     operation = headers.get("x-amz-target", "").rpartition(".")[2]
-    if not isinstance(request, dict) or (
-        operation.startswith("List") and operation not in ("ListModelPackages", "ListCandidatesForAutoMLJob")
-    ):
+    if not isinstance(request, dict) or (operation.startswith("List") and operation != "ListModelPackages"):
         return "*"
     if operation in ("AddTags", "ListTags", "DeleteTags"):
         return str(request.get("ResourceArn", "*"))

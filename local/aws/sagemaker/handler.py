@@ -29,6 +29,7 @@ from local.aws.sagemaker import (
     job_operations,
     jobs,
     metrics,
+    model_cards,
     models,
     prerequisites,
     records,
@@ -59,6 +60,7 @@ def _list_tags(request: dict[str, Any]) -> dict[str, Any]:
 OPERATIONS = {
     **job_operations.OPERATIONS,
     **models.OPERATIONS,
+    **model_cards.OPERATIONS,
     **endpoint_configs.OPERATIONS,
     **endpoints.OPERATIONS,
     **endpoint_updates.OPERATIONS,

@@ -29,6 +29,7 @@ class State:
     package_groups: dict[str, dict[str, Any]] = field(default_factory=dict)
     packages: dict[str, dict[str, Any]] = field(default_factory=dict)
     package_tokens: dict[tuple[str, str], str] = field(default_factory=dict)
+    model_cards: dict[str, dict[str, Any]] = field(default_factory=dict)
     endpoint_configs: dict[str, dict[str, Any]] = field(default_factory=dict)
     endpoints: dict[str, Any] = field(default_factory=dict)
     feature_groups: dict[str, dict[str, Any]] = field(default_factory=dict)

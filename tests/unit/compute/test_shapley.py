@@ -13,7 +13,7 @@ from local.aws.sagemaker.compute import automl
 
 sys.path.insert(0, str(Path(automl.__file__).parent / "containers"))
 
-import shapley  # noqa: E402
+import shapley
 
 GENERATOR = np.random.default_rng(3)
 ROWS = pd.DataFrame(

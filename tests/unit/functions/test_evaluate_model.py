@@ -6,11 +6,14 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from html.parser import HTMLParser
 from typing import Any
 
+import boto3
 import numpy
 import pytest
+from botocore.stub import Stubber
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -80,6 +83,7 @@ def evaluate(s3: Any) -> Iterator[Evaluate]:
         return answer
 
     run.UnusablePredictionsError = app.UnusablePredictionsError  # pyright: ignore[reportFunctionMemberAccess]
+    run.app = app  # pyright: ignore[reportFunctionMemberAccess]
     yield run
 
 
@@ -367,3 +371,75 @@ def test_regression_is_judged_in_the_targets_unit(evaluate: Evaluate, s3: Any) -
     assert summary.startswith("Predicts churn with a typical error of 0.5000 (root mean squared)")
     assert summary in Reader(written(s3, "report.html")).text
     assert "Predicted and true values" in Reader(written(s3, "report.html")).text
+
+
+AUTOML = {
+    "job_name": "automl-r1",
+    "candidate": "WeightedEnsemble-L2-t1",
+    "explainability_uri": f"{RUN}automl/documentation/explainability/output",
+    "model_insights_uri": None,
+}
+NAMES_OF_THE_STACK = {"project_name": "p", "pipeline_name": "p-pipeline", "feature_group_name": "customers"}
+
+
+@pytest.fixture
+def sagemaker(evaluate: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber]:
+    """What SageMaker answers the function, in the order of its calls."""
+    client = boto3.client("sagemaker", region_name="us-west-2")
+    monkeypatch.setattr(evaluate.app, "_sagemaker", lambda: client)
+    with Stubber(client) as stubber:
+        yield stubber
+        stubber.assert_no_pending_responses()
+
+
+def test_what_autopilot_says_is_in_the_evaluation_and_the_answer(
+    evaluate: Evaluate, s3: Any, sagemaker: Stubber
+) -> None:
+    analysis = {
+        "explanations": {"kernel_shap": {"label0": {"global_shap_values": {"age": 0.3}, "expected_value": 0.5}}}
+    }
+    key = "mlops/automl_training/runs/r1/automl/documentation/explainability/output/best/analysis.json"
+    s3.put_object(Bucket=BUCKET, Key=key, Body=json.dumps(analysis).encode())
+    candidate = {
+        "CandidateName": AUTOML["candidate"],
+        "FinalAutoMLJobObjectiveMetric": {"MetricName": "Accuracy", "Value": 0.75},
+        "ObjectiveStatus": "Succeeded",
+        "CandidateSteps": [],
+        "CandidateStatus": "Completed",
+        "CreationTime": datetime(2026, 11, 20, tzinfo=UTC),
+        "LastModifiedTime": datetime(2026, 11, 20, tzinfo=UTC),
+    }
+    sagemaker.add_response(
+        "list_candidates_for_auto_ml_job", {"Candidates": [candidate]}, {"AutoMLJobName": "automl-r1"}
+    )
+    sagemaker.add_response("create_model_card", {"ModelCardArn": "arn:aws:sagemaker:us-west-2:1:model-card/p-r1"})
+    answer = evaluate(["No", "Yes"], [["No"], ["Yes"]], ["No", "Yes"], automl=AUTOML, settings=NAMES_OF_THE_STACK)
+    assert answer["registry_metrics"] == {"explainability": f"s3://{BUCKET}/{key}"}
+    assert answer["registry"]["model_card"] == "p-r1"
+    document = json.loads(written(s3, "evaluation.json"))
+    assert document["explanation"]["columns"] == [{"column": "age", "value": 0.3, "share": 1.0}]
+    assert [(row["value"], row["chosen"]) for row in document["leaderboard"]["candidates"]] == [(0.75, True)]
+    assert document["autopilot"] == AUTOML
+
+
+def test_a_run_goes_on_where_sagemaker_refuses(evaluate: Evaluate, s3: Any, sagemaker: Stubber) -> None:
+    sagemaker.add_client_error("list_candidates_for_auto_ml_job", "ThrottlingException", "not now")
+    sagemaker.add_client_error("create_model_card", "AccessDeniedException", "not today")
+    gone = AUTOML | {"explainability_uri": None}
+    answer = evaluate(["No", "Yes"], [["No"], ["Yes"]], ["No", "Yes"], automl=gone, settings=NAMES_OF_THE_STACK)
+    assert answer["passed"]
+    assert answer["registry_metrics"] == {"explainability": None}
+    assert "model_card" not in answer["registry"]
+    document = json.loads(written(s3, "evaluation.json"))
+    assert document["leaderboard"]["error"].startswith("The candidates could not be listed: ")
+    assert document["explanation"]["error"] == "Autopilot wrote no explainability report."
+    page = written(s3, "report.html")
+    assert "The candidates could not be listed" in page
+    assert "The model card could not be created" in page
+
+
+def test_a_model_that_does_not_pass_gets_no_card(evaluate: Evaluate, s3: Any, sagemaker: Stubber) -> None:
+    sagemaker.add_response("list_candidates_for_auto_ml_job", {"Candidates": []})
+    answer = evaluate(["No", "Yes"], [["Yes"], ["No"]], ["No", "Yes"], automl=AUTOML, settings=NAMES_OF_THE_STACK)
+    assert not answer["passed"]
+    assert "model_card" not in json.loads(written(s3, "evaluation.json"))

@@ -76,4 +76,7 @@ def test_leaderboard_shows_each_candidate_as_text() -> None:
 
 def test_leaderboard_that_could_not_be_listed_says_so() -> None:
     board = {"objective": None, "candidates": [], "total": 0, "error": "The candidates could not be listed: no."}
-    assert "The candidates could not be listed: no." in Page(report.render(binary() | {"leaderboard": board}, target="x")).text
+    assert (
+        "The candidates could not be listed: no."
+        in Page(report.render(binary() | {"leaderboard": board}, target="x")).text
+    )

@@ -260,7 +260,9 @@ def out_of_fold(predictor: TabularPredictor, model: str, labels: Any, metrics: l
         answers: Any = predictor.predict_oof(model)
         return {name: get_metric(METRICS[name])(labels[answers.index], answers) for name in metrics}
     shares: Any = predictor.predict_proba_oof(model, transformed=True)
-    truth = predictor.transform_labels(labels[shares.index]).to_numpy()  # AutoGluon leaves out classes with very few rows
+    truth = predictor.transform_labels(
+        labels[shares.index]
+    ).to_numpy()  # AutoGluon leaves out classes with very few rows
     binary = predictor.problem_type == "binary"
     shares = shares.to_numpy()
     for name in metrics:
