@@ -198,7 +198,7 @@ def train(job: dict[str, Any], started: float) -> dict[str, Any]:
     try:
         predictor.fit(
             training,
-            tuning_data=validation,
+            tuning_data=validation,  # pyright: ignore[reportArgumentType] - None where rows are bagged
             hyperparameters=hyperparameters(job["max_candidates"], job["max_runtime_per_job"]),
             time_limit=seconds,  # pyright: ignore[reportArgumentType] - None is no limit
             fit_weighted_ensemble=job["max_candidates"] != 1,
@@ -280,8 +280,8 @@ def explain(predictor: TabularPredictor, features: pd.DataFrame, started: float,
 
     def answer(rows: pd.DataFrame) -> np.ndarray:
         if predictor.problem_type == "regression":
-            return predictor.predict(rows, as_pandas=False)[:, None]
-        shares = predictor.predict_proba(rows, as_pandas=False)
+            return np.asarray(predictor.predict(rows))[:, None]
+        shares = np.asarray(predictor.predict_proba(rows))
         return shares[:, 1:] if predictor.problem_type == "binary" else shares
 
     left = EXPLANATION_SECONDS if limit is None else min(EXPLANATION_SECONDS, (limit - time.monotonic() + started) / 2)
