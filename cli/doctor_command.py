@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import sys
 import tomllib
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.terminal import answer, connected, console, failed, say, stack_name
+from cli.terminal import answer, connected, console, errors, failed, json_wanted, say, stack_name, with_stack
 
 if TYPE_CHECKING:
     from cli.doctor.finding import Finding
+    from cli.stack import Stack
 
 _STYLES = {"ok": "green", "warning": "yellow", "problem": "red", "could not check": "dim"}
 
@@ -22,11 +24,19 @@ def register(app: typer.Typer) -> None:
     app.command()(connected(doctor, explained=False))
 
 
-def doctor() -> None:
-    """Check what the stack and its runs need, before make deploy or after. Changes nothing.
+def doctor(
+    run: Annotated[
+        bool, typer.Option("--run", help="Then start a smallest real run, which costs money, and report what it shows.")
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option(help="With --run: write the report into this file. It can be attached to an issue.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="With --run: start without asking.")] = False,
+) -> None:
+    """Check what the stack and its runs need, before make deploy or after. Changes nothing without --run.
 
     Looks at credentials, Region, quotas, feature group, buckets, keys, roles, network and notifications.
-    Exit codes: 0 no problem was found (warnings may have been), 1 at least one problem.
+    Exit codes: 0 no problem was found (warnings may have been), 1 at least one problem, or the run failed.
 
     Example: automl doctor --stack-name automl-pipeline-dev
     """
@@ -37,11 +47,36 @@ def doctor() -> None:
     if not region:
         raise failed("No Region. Give --region, set AWS_REGION, or run aws configure.")
     found = _examine(name, region)
+    if run:
+        _show(name, region, found)
+        with_stack(lambda stack: _run(stack, region, found, output, yes), "No longer watched; the run goes on.")
+        return
     answer(
         {"stack": name, "region": region, "findings": [one.document() for one in found]},
         lambda: _show(name, region, found),
     )
     if _of(found, "problem"):
+        raise typer.Exit(1)
+
+
+def _run(stack: Stack, region: str, found: list[Finding], output: Path | None, yes: bool) -> None:
+    """Start a smallest run, follow it and report it. Nothing is started while there are problems."""
+    from cli.doctor import checklist, trial
+
+    if _of(found, "problem"):
+        raise failed("No run is started while there are problems.")
+    if not yes and not (sys.stdin.isatty() and typer.confirm("Start a run? Its instances cost money (automl cost)")):
+        raise failed("Nothing was started. To start the run without being asked: --yes.")
+    evidence = trial.run(stack, errors, lambda arn: errors.print(arn, markup=False))
+    text = trial.markdown(stack, region, found, evidence)
+    if output:
+        output.write_text(text, encoding="utf-8")
+    items = checklist.items(evidence)
+    seen = sum(item.answer == "seen" for item in items)
+    summary = f"{seen} of {len(items)} lines of the checklist are shown by the run{f': {output}' if output else '.'}"
+    document = {"stack": stack.name, "region": region, "findings": [one.document() for one in found], "report": text}
+    answer(document, lambda: say(summary) if output else say(text, summary))
+    if evidence.finished.status != "SUCCEEDED":
         raise typer.Exit(1)
 
 
@@ -62,6 +97,8 @@ def _examine(name: str, region: str) -> list[Finding]:
 
 
 def _show(name: str, region: str, found: list[Finding]) -> None:
+    if json_wanted():
+        return
     for one in found:
         console.print(f"[{_STYLES[one.status]}]{one.status:<15}[/] ", end="")
         console.print(f"{one.check}: {one.message}", markup=False)

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,15 @@ def read_input(config: Path | None, given: str | None, name: str | None) -> dict
     """
     values: dict[str, Any] = {}
     problems = []
-    for read, place in ((_read_yaml, config), (_read_json, given)):
-        if place is not None:
-            try:
-                values |= read(place)
-            except RefusedError as error:
-                problems += str(error).splitlines()
+    reads = [
+        *([partial(_read_yaml, config)] if config else []),
+        *([partial(_read_json, given)] if given is not None else []),
+    ]
+    for read in reads:
+        try:
+            values |= read()
+        except RefusedError as error:
+            problems += str(error).splitlines()
     if name is not None and not _NAME.fullmatch(name):
         problems.append(f"--name {name!r}: 1 to 80 letters, digits, hyphens and underscores.")
     try:

@@ -17,8 +17,11 @@ from cli.doctor.finding import Finding
 from cli.doctor.target import Target, template
 from cli.stack import client, explained
 
-# The setting with the instance type, and what Service Quotas calls its use in the quota's name.
+# The setting with the instance type, and what Service Quotas calls its use in the quota's name, as its own list and SageMaker's
+# errors have it ("The account-level service limit 'ml.m5.xlarge for endpoint usage' is 0 Instances"):
+# https://docs.aws.amazon.com/general/latest/gr/sagemaker.html, https://repost.aws/knowledge-center/sagemaker-resource-limit-exceeded-error
 _USES = (
+    ("automl_instance_type", "training job"),
     ("processing_instance_type", "processing job"),
     ("transform_instance_type", "transform job"),
     ("inference_instance_type", "endpoint"),
@@ -84,7 +87,7 @@ def _answers(check: str, target: Target, ask: Any) -> Finding:
 
 def quotas(target: Target) -> Iterator[Finding]:
     """Quotas for the stack's instance types: applied values, else AWS's defaults."""
-    wanted = {f"{target.settings[key]} for {use} usage": key for key, use in _USES}
+    wanted = {f"{target.settings[key]} for {use} usage": key for key, use in _USES if target.settings[key]}
     values = _quota_values(set(wanted))
     for name, key in wanted.items():
         check = f"Quota: {name}"
