@@ -150,6 +150,11 @@ class _Work:
     def notes(self) -> list[str]:
         missing = [self.taken.known.shown(name) for name in self.taken.names if name not in self.where]
         said = [f"The file has a column {name} already; the model's is {own}." for name, own in self._renamed]
+        if self.taken.decision_threshold is not None and self.taken.positive_class is not None:
+            said.append(
+                f"{_printable(self.taken.positive_class)} is predicted where its probability is at least "
+                f"{self.taken.decision_threshold:g}, the decision_threshold of the run."
+            )
         if missing:
             said.append(
                 f"{len(missing)} of the model's {len(self.taken.names)} features are not in the file and count as "
@@ -277,12 +282,15 @@ class _Work:
                 f"The endpoint answered row {row.number:,} with {answer.text.strip()[:80]!r}, and a class with its "
                 "probability was expected: is the model one of this pipeline?"
             )
-        values = [label, repr(told[label])]
         positive = self.taken.positive_class
-        if positive is not None:
-            # Versions of before answer with the predicted class's alone, which is one of two.
-            values.append(repr(told.get(positive, 1 - told[label])))
-        return values
+        if positive is None:
+            return [label, repr(told[label])]
+        # Versions of before answer with the predicted class's alone, which is one of two.
+        chance = told.get(positive, 1 - told[label])
+        if self.taken.decision_threshold is not None:
+            other = next(name for name in self.taken.labels.labels if name != positive)
+            label = positive if chance >= self.taken.decision_threshold else other
+        return [label, repr(chance if label == positive else told.get(label, 1 - chance)), repr(chance)]
 
     def _number(self, row: predict_input.Row, answer: str) -> float:
         try:

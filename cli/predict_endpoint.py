@@ -36,13 +36,17 @@ _ROW = re.compile(r"\brow (\d+)\b", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Served:
-    """What an endpoint serves. `model` names the very model, `state` changes whenever the endpoint does."""
+    """What an endpoint serves. `model` names the very model, `state` changes whenever the endpoint does.
+
+    `decision_threshold`: of the run that registered it; None if it has none.
+    """
 
     endpoint: str
     arn: str
     state: tuple[str, str]
     model: str
     artifacts: str
+    decision_threshold: float | None = None
 
     @property
     def name(self) -> str:
@@ -57,6 +61,7 @@ class Features:
     classes, which one counts as positive (None if the run does not say).
 
     `specifications`: how each feature is encoded, by its name. `known`: the names as a person's table has them.
+    `decision_threshold`: the probability of the positive class from which on it is the answer; None: as the model answers.
     """
 
     names: list[str]
@@ -66,6 +71,7 @@ class Features:
     labels: Labels = field(default_factory=lambda: Labels([]))
     specifications: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     known: Known = field(default_factory=lambda: Known([]))
+    decision_threshold: float | None = None
 
 
 class ModelChangedError(Exception):
@@ -101,11 +107,13 @@ def find(stack: Stack, endpoint: str | None = None) -> Served:
     containers = model.get("Containers") or [model["PrimaryContainer"]]
     identity = model["ModelName"]
     package = containers[0].get("ModelPackageName")
+    threshold = None
     if package:
         described = sagemaker.describe_model_package(ModelPackageName=package)
         containers, identity = described["InferenceSpecification"]["Containers"], described["ModelPackageArn"]
+        threshold = described.get("CustomerMetadataProperties", {}).get("decision_threshold")
     artifacts = containers[0].get("ModelDataUrl", "").rpartition("/")[0]
-    return Served(name, told["EndpointArn"], _state(told), identity, artifacts)
+    return Served(name, told["EndpointArn"], _state(told), identity, artifacts, threshold and float(threshold))
 
 
 def confirm(sagemaker: Any, served: Served) -> None:
@@ -159,6 +167,7 @@ def features(served: Served, stack: Stack, run_id: str | None = None) -> Feature
             specification["columns"],
             specification.get("renames"),
         ),
+        served.decision_threshold,
     )
 
 

@@ -40,6 +40,7 @@ class Endpoint:
     def __init__(self) -> None:
         self.version, self.changes, self.status, self.pending = 3, 0, "InService", False
         self.specification = SPECIFICATION
+        self.metadata: dict[str, str] = {}
         self.faults: list[Fault] = []
         self.bodies: list[bytes] = []
         self.after_answer: Callable[[], None] = lambda: None
@@ -65,6 +66,7 @@ class Endpoint:
         archive = f"s3://bucket/mlops/automl_training/runs/run-{self.version}/preprocessing/model.tar.gz"
         return {
             "ModelPackageArn": package,
+            "CustomerMetadataProperties": self.metadata,
             "InferenceSpecification": {"Containers": [{"Image": "i", "ModelDataUrl": archive}]},
         }
 

@@ -351,3 +351,20 @@ def test_cells_that_a_spreadsheet_would_take_for_formulas_are_texts_if_asked(
     assert [row[:3] for row in predicted(file)[1:]] == [["'=1+1", "-5", "'@a, b"], ["'+x", "+5", "'-"]]
     assert automl("predict", "--input-csv", file).exit_code == 0
     assert [row[0] for row in predicted(file)[1:]] == ["=1+1", "+x"]
+
+
+@pytest.mark.parametrize(("threshold", "said"), [("6.0", ["No", "Yes", "Yes"]), ("12.5", ["No", "No", "No"])])
+def test_threshold_of_the_run_decides_which_class_is_predicted(
+    automl: Automl, endpoint: Endpoint, file: Path, threshold: str, said: list[str]
+) -> None:
+    endpoint.specification = {**endpoint_server.SPECIFICATION, "positive_class": "Yes", "labels": ["No", "Yes"]}
+    endpoint.metadata = {"decision_threshold": threshold}
+    file.write_text("tenure,plan\n1,One year\n3,One year\n11,One year\n")
+    shown = automl("predict", "--input-csv", file)
+    assert shown.exit_code == 0, shown.output
+    answered = [row[2:] for row in predicted(file)[1:]]
+    assert [row[0] for row in answered] == said
+    # The endpoint answers No with 1 and 3, Yes with twice as much, and the third row the other way round.
+    by_class = [{"No": "1.0", "Yes": "2.0"}, {"No": "3.0", "Yes": "6.0"}, {"No": "22.0", "Yes": "11.0"}]
+    assert answered == [[label, row[label], row["Yes"]] for label, row in zip(said, by_class, strict=True)]
+    assert f"Yes is predicted where its probability is at least {float(threshold):g}" in shown.output
