@@ -25,7 +25,6 @@ import pandas
 import predictions
 import registry
 import report
-import sklearn
 import slices
 from aws_lambda_powertools import Logger
 from predictions import UnusablePredictionsError
@@ -110,7 +109,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         "accuracy_threshold": threshold,
         "run_id": event["run_id"],
         "associations": _associations(event["test_uri"] + "test.csv", target, answers, predicted, len(labels)),
-        "versions": {module.__name__: module.__version__ for module in (numpy, pandas, sklearn)},
+        "versions": {module.__name__: module.__version__ for module in (numpy, pandas)},
         **judged,
         "data_note": note,
     }

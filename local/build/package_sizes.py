@@ -1,6 +1,7 @@
 """What Lambda unpacks for each function: its code and its layers, by package, against Lambda's limit.
 
-Run by `make build` on what `sam build` made: `python -m local.build.package_sizes [.aws-sam/build]`. Exit code 1 over the limit.
+Run by `make build` on what `sam build` made: `python -m local.build.package_sizes [.aws-sam/build]`. Exit code 1 over
+four fifths of the limit, so that there is room for the next version of a package.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from local.server import paths
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: function and layers together, unzipped
 LIMIT_BYTES = 262_144_000
+_SHARE = 0.8
 
 
 def sizes(folder: Path) -> Counter[str]:
@@ -48,12 +50,12 @@ def by_function(build: Path) -> dict[str, dict[str, Counter[str]]]:
 
 
 def too_large(found: dict[str, dict[str, Counter[str]]]) -> list[str]:
-    """A sentence for each function over the limit."""
+    """A sentence for each function that has more than four fifths of the limit."""
     totals = {name: sum(part.total() for part in parts.values()) for name, parts in found.items()}
     return [
-        f"{name} with its layers has {total / 1e6:.1f} MB, Lambda takes {LIMIT_BYTES / 1e6:.1f} MB."
+        f"{name} with its layers has {total / 1e6:.1f} MB, and at most {_SHARE:.0%} of Lambda's {LIMIT_BYTES / 1e6:.1f} MB are wanted."
         for name, total in totals.items()
-        if total > LIMIT_BYTES
+        if total > _SHARE * LIMIT_BYTES
     ]
 
 
