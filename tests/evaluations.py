@@ -71,12 +71,17 @@ def judged(positive: Any, score: Any, labels: tuple[str, str] = ("No", "Yes")) -
 
 
 def whole(
-    evaluated: dict[str, Any], labels: list[str], rows: int, champion: dict[str, Any] | None = None
+    evaluated: dict[str, Any],
+    labels: list[str],
+    rows: int,
+    champion: dict[str, Any] | None = None,
+    note: dict[str, Any] | None = None,
+    **settings: Any,
 ) -> dict[str, Any]:
-    """evaluation.json. `champion`: what serves now, as the machine names it."""
+    """evaluation.json. `champion`: what serves now, as the machine names it; `note`: preprocessing.json's data note."""
     kind = {0: "Regression", 2: "BinaryClassification"}.get(len(labels), "MulticlassClassification")
     objective = "RMSE" if kind == "Regression" else "Accuracy"
-    against = champion and champions.judge(evaluated, champion, objective, {})
+    against = champion and champions.judge(evaluated, champion, objective, settings)
     return {
         **evaluated,
         "labels": labels,
@@ -85,5 +90,6 @@ def whole(
         "objective_metric_name": objective,
         "accuracy_threshold": 0.5,
         "run_id": "20261125-101934-23ec32df",
-        **gate.judge(evaluated, objective, 0.5, {}, champion=against),
+        "data_note": note or {},
+        **gate.judge(evaluated, objective, 0.5, settings, champion=against, note=note),
     }

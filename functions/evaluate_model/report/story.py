@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy
@@ -40,9 +41,18 @@ def most_frequent(document: Document) -> str:
 
 
 def headline(document: Document, target: str) -> str:
-    """One sentence, as `Finds 103 of the 211 rows whose churn is Yes`."""
-    if document["problem_type"] == "Regression":
-        return _regression_headline(document, target)
+    """One sentence, as `Finds 103 of the 211 rows whose churn is Yes`; with why that is not to be believed, if so."""
+    said = (
+        _regression_headline(document, target) if document["problem_type"] == "Regression" else _found(document, target)
+    )
+    doubts = (document.get("data_note") or {}).get("misleading") or []
+    if not doubts:
+        return said
+    doubt = re.split(r"\. |: if it is known", doubts[0])[0].rstrip(".")  # without what to do about it
+    return f"{said[:-1]}; but {doubt[:1].lower()}{doubt[1:]}."
+
+
+def _found(document: Document, target: str) -> str:
     baseline = document.get("baseline_accuracy")
     always = words.short(most_frequent(document))
     if (positive := positive_class(document)) is None:

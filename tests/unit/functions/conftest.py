@@ -17,6 +17,7 @@ FUNCTIONS = Path(__file__).parents[3] / "functions"
 BUCKET = "a-bucket"
 
 sys.path.insert(0, str(FUNCTIONS / "evaluate_model"))
+sys.path.append(str(FUNCTIONS.parent / "processing"))
 
 
 def load(name: str) -> ModuleType:
