@@ -10,6 +10,7 @@ from typing import Any
 
 from automl_pipeline import settings
 
+from cli import objectives
 from local.aws import faults
 from local.data import csv_table, telco
 from local.data.event_times import event_times
@@ -95,6 +96,12 @@ def check(options: Options) -> Request:
         settings.resolve(request.given, {"bucket": "any-bucket", "accuracy_threshold": -1000})
     except settings.InvalidInputError as error:
         problems += [_with_flags(problem) for problem in error.problems]
+    if table is not None and not problems:
+        counts = {} if problem_type == REGRESSION else _labels(table).astype(str).value_counts().to_dict()
+        request.notes += [
+            note.replace("Objective AUC", "--objective AUC")
+            for note in objectives.notes(str(asked["objective_metric_name"]), str(problem_type), counts)
+        ]
     if problem_type in _OBJECTIVES and (table or options.csv is None):
         problems += _untrainable(table or _telco(), problem_type)
     problems += _unusable_files(options)

@@ -136,11 +136,13 @@ def start(
         if not dry_run:
             follow(runs.start(values, stack, name), watch)
             return
-        changed = runs.changes(values, stack)
+        changed, notes = runs.changes(values, stack), runs.notes(values, stack)
+        changes = {key: {"deployed": old, "run": new} for key, (old, new) in changed.items()}
         answer(
-            {"input": values, "changes": {key: {"deployed": old, "run": new} for key, (old, new) in changed.items()}},
+            {"input": values, "changes": changes, "notes": notes},
             lambda: say(
                 *(f"  {key}: {new} (deployed: {old})" for key, (old, new) in changed.items()),
+                *notes,
                 "The settings are right. Nothing was started.",
             ),
         )

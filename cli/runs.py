@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Iterator
@@ -13,7 +14,9 @@ from typing import Any
 import yaml
 from automl_pipeline import settings
 from automl_pipeline.run_layout import Execution
+from botocore.exceptions import BotoCoreError, ClientError
 
+from cli import objectives, report
 from cli.stack import RefusedError, Stack, client
 from cli.terminal import typed
 
@@ -73,6 +76,17 @@ def resolved(values: dict[str, Any], stack: Stack) -> dict[str, Any]:
 def _known(key: str, defaults: dict[str, Any]) -> bool:
     """What else was deployed is known to PrepareRun alone, which checks all of it again."""
     return key in defaults or key not in settings.DEPLOY_TIME
+
+
+def notes(values: dict[str, Any], stack: Stack) -> list[str]:
+    """What is good to know of a run with these settings before it is started."""
+    asked = {**stack.defaults(), **values}
+    objective, problem_type = str(asked.get("objective_metric_name")), str(asked.get("problem_type"))
+    classes: list[dict[str, Any]] = []
+    with contextlib.suppress(RefusedError, ClientError, BotoCoreError):  # no earlier run, or it cannot be read
+        classes = report.find(stack).document.get("per_class") or []
+    of_test = {row["label"]: row["support"] for row in classes}
+    return objectives.notes(objective, problem_type, of_test, "of the newest run's test rows")
 
 
 def start(values: dict[str, Any], stack: Stack, name: str | None = None) -> str:

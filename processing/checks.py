@@ -13,7 +13,7 @@ from typing import Callable, Mapping, Sequence
 
 import numpy
 from fitting import Feature
-from labels import MOST_COMPARED, near_twins
+from labels import MOST_COMPARED, RARE, near_twins
 from query_result import cut
 from scipy.stats import rankdata
 from splitting import Parts
@@ -29,7 +29,6 @@ ID_SHARE = 0.95
 LEAST_DUPLICATES = 0.01
 # Fewer rows of a class in the test make its recall uncertain by more than 0.18 (1.96 * sqrt(0.25 / n)).
 LEAST_OF_A_CLASS_IN_TEST = 30
-RARE = 0.1
 NAMED = 10
 ID_NAME = re.compile(r"(^|[_\W])(id|uuid|guid|key)$", re.IGNORECASE)
 

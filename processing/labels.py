@@ -20,6 +20,8 @@ LARGEST_EXACT_INTEGER = 2**53
 INTEGER = re.compile(r"[+-]?[0-9]+")
 # More classes than these are not compared with one another.
 MOST_COMPARED = 100
+# Of two classes one that is rarer than this makes accuracy say little: always answering the other one is nearly right.
+RARE = 0.1
 
 
 def unusable(labels: Sequence[str], target: str) -> str:

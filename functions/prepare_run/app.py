@@ -54,7 +54,13 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     run["unchanged"] = _unchanged(chosen, run["fingerprint"])
     logger.append_keys(run_id=run["id"])
     _put_container_code(chosen.bucket, f"{chosen.prefix}/code/{sha256}", contents)
-    logger.info("Run prepared", max_cost_usd=chosen.max_cost_usd, automl_max_runtime_sec=bounded.automl_max_runtime_sec)
+    asked = {**settings.deployed(), **event["input"]}
+    logger.info(
+        "Run prepared",
+        max_cost_usd=chosen.max_cost_usd,
+        automl_max_runtime_sec=bounded.automl_max_runtime_sec,
+        objective_note=settings.objective_note(str(asked.get("objective_metric_name")), chosen.problem_type),
+    )
     return run
 
 

@@ -55,7 +55,7 @@ def facts(document: Document, preprocessing: Document) -> list[tuple[str, str]]:
     found = [
         ("Run", document["run_id"]),
         ("Problem type", words.words(words.spaced(document["problem_type"]))),
-        ("Objective of the training", words.words(words.spaced(document["objective_metric_name"]))),
+        ("Objective of the training", _objective(document["objective_metric_name"])),
         *((title, f"{rows[name]:,}") for title, name in counted if rows.get(name)),
         ("Rows held out for this test", f"{document['rows']:,}"),
         ("Split", _SPLITS.get(split, split)),
@@ -64,6 +64,13 @@ def facts(document: Document, preprocessing: Document) -> list[tuple[str, str]]:
         *((f"Version of {name}", version) for name, version in (document.get("versions") or {}).items()),
     ]
     return [(name, str(value)) for name, value in found if value is not None]
+
+
+def _objective(name: str) -> str:
+    averaged = name.lower().endswith("macro")
+    return words.words(words.spaced(name)) + (
+        ": the mean over the classes, each of the same weight" if averaged else ""
+    )
 
 
 def _note(feature: Document) -> Document:

@@ -319,10 +319,20 @@ def _threshold(given: float | None, problem_type: str) -> float:
     return quality.DEFAULT_THRESHOLDS[problem_type] if given is None else given
 
 
+# What Autopilot calls these with more than two classes.
+_AVERAGED = {"F1": "F1macro", "Precision": "PrecisionMacro", "Recall": "RecallMacro"}
+
+
 def _objective(name: str, problem_type: str) -> str:
-    """Autopilot's name of an objective: with more than two classes F1, Precision and Recall are averages over them."""
-    averaged = {"F1": "F1macro", "Precision": "PrecisionMacro", "Recall": "RecallMacro"}
-    return averaged.get(name, name) if problem_type == _MULTI else name
+    return _AVERAGED.get(name, name) if problem_type == _MULTI else name
+
+
+def objective_note(name: str, problem_type: str) -> str | None:
+    """What a run takes for the objective that was asked for, if that is another one."""
+    taken = _objective(name, problem_type)
+    if taken == name:
+        return None
+    return f"{name} of {problem_type} is {taken}: the mean over the classes, each of the same weight."
 
 
 def _loosened(values: Mapping[str, Any], defaults: Mapping[str, Any], wrong: set[str]) -> list[str]:

@@ -148,3 +148,24 @@ def test_limits_are_those_of_the_processing_job() -> None:
     )
     assert rows / (1 - share) == demo_request.LEAST_ROWS
     assert of_a_class == demo_request.LEAST_OF_A_CLASS
+
+
+def test_objective_auc_is_suggested_for_a_rare_class(tmp_path: Path) -> None:
+    rare = table(tmp_path / "rare.csv", ["yes" if number % 20 == 0 else "no" for number in range(1000)])
+    options = Options(csv=rare, target="sold", id_column="id")
+    note = (
+        "Class 'yes' is 5.0% of the rows: a model that always answers 'no' has accuracy 0.950. --objective AUC chooses a "
+        "model by how well it ranks the rows instead."
+    )
+    assert note in check(options).notes
+    options.objective = "AUC"
+    assert not [said for said in check(options).notes if "AUC" in said]
+    even = Options(csv=table(tmp_path / "even.csv", halves(1000)), target="sold", id_column="id")
+    assert not [said for said in check(even).notes if "AUC" in said]
+
+
+def test_objective_of_two_classes_is_explained_for_more(tmp_path: Path) -> None:
+    file = table(tmp_path / "t.csv", [("a", "b", "c")[number % 3] for number in range(1000)])
+    options = Options(csv=file, target="sold", id_column="id", objective="F1")
+    said = "F1 of MulticlassClassification is F1macro: the mean over the classes, each of the same weight."
+    assert said in check(options).notes

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
-from cli import runs
+from cli import report, runs
 from cli import stack as stacks
 from cli.stack import RefusedError, Stack
 
@@ -128,6 +128,19 @@ def test_what_does_not_go_with_the_deployed_is_refused_before_the_start(
 ) -> None:
     with pytest.raises(RefusedError, match=said):
         runs.start(values, stack)
+
+
+def test_dry_run_tells_what_the_objective_means_and_whether_another_suits_the_classes(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    classes = [{"label": "no", "support": 950}, {"label": "yes", "support": 50}]
+    newest = report.Evaluation("r", "b", "k", {"per_class": classes}, has_report=True)
+    monkeypatch.setattr(report, "find", lambda _: newest)
+    (note,) = runs.notes({}, stack)
+    assert note.startswith("Class 'yes' is 5.0% of the newest run's test rows: a model that always answers 'no' has")
+    assert runs.notes({"objective_metric_name": "AUC"}, stack) == []
+    (note,) = runs.notes({"objective_metric_name": "F1", "problem_type": "MulticlassClassification"}, stack)
+    assert note == "F1 of MulticlassClassification is F1macro: the mean over the classes, each of the same weight."
 
 
 @pytest.mark.parametrize("command", ["watch", "report", "deploy"])
