@@ -86,7 +86,7 @@ def main(arguments: list[str]) -> int:
     asked_already = "region" in known or bool({"--guided", "-g", "--region"} & set(rest))
     if asked_already or not sys.stdin.isatty():
         region = _option(rest, "--region") or known.get("region")
-        return _deployed(build, [sam, "deploy", *rest], stack, region)
+        return _deployed(build, [sam, "deploy", *rest, *_tags(given, rest)], stack, region)
     try:
         answers = ask(known, typer.echo, lambda text, default: typer.prompt(text, default=default))
     except CannotDeployError as problem:
@@ -97,7 +97,7 @@ def main(arguments: list[str]) -> int:
         return 1
     text = CONFIG.read_text(encoding="utf-8")
     CONFIG.write_text(kept(text, environment, answers, known.get("parameter_overrides", "")), encoding="utf-8")
-    status = _deployed(build, [sam, "deploy", *rest], stack, answers.region)
+    status = _deployed(build, [sam, "deploy", *rest, *_tags(given, rest)], stack, answers.region)
     if status == 0:
         print(
             "Confirm the subscription in the email that SNS has sent, then start a run:"
@@ -213,6 +213,16 @@ def hourly(instance_type: str, region: str) -> str:
         return f"each {instance_type} by the hour (no price of {region} ships: aws.amazon.com/sagemaker/pricing)"
     month = price.usd * costs.HOURS_OF_MONTH
     return f"each {instance_type} ${price.usd:g} an hour, ${month:,.0f} a month (list price of {price.read})"
+
+
+def _tags(given: str, rest: list[str]) -> list[str]:
+    """The option --tags for sam: the tags of what runs create, which are in ResourceTags, are those of the stack, too."""
+    found = re.findall(r"""\bResourceTags=("[^"]*"|'[^']*'|\S+)""", given)
+    if not found or any(argument.partition("=")[0] == "--tags" for argument in rest):
+        return []
+    pairs = [pair.partition("=")[::2] for pair in found[-1].strip("\"'").split(",")]
+    quoted = (tuple(f'"{text}"' if " " in text else text for text in pair) for pair in pairs)
+    return ["--tags", " ".join(f"{key}={value}" for key, value in quoted)]
 
 
 def _deployed(build: str, deploy: list[str], stack: str, region: str | None) -> int:

@@ -153,7 +153,21 @@ def test_without_a_terminal_it_is_sam_deploy_with_its_arguments() -> None:
         [sys.executable, "-m", "cli.first_deploy", "true", echo, "--config-env", "prod", "--no-confirm-changeset"],
         capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL,
     )  # fmt: skip
-    assert told.stdout == "deploy --config-env prod --no-confirm-changeset\n"
+    tags = "--tags project=automl-pipeline stage=prod"
+    assert told.stdout == f"deploy --config-env prod --no-confirm-changeset {tags}\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "rest", "tags"),
+    [
+        ("TracingEnabled=true ResourceTags=project=churn,stage=prod", [], ["--tags", "project=churn stage=prod"]),
+        ("ResourceTags='cost center=4 b,stage=prod'", [], ["--tags", '"cost center"="4 b" stage=prod']),
+        ("ResourceTags=project=churn", ["--tags", "project=other"], []),
+        ("TracingEnabled=true", [], []),
+    ],
+)
+def test_tags_of_what_runs_create_are_those_of_the_stack(given: str, rest: list[str], tags: list[str]) -> None:
+    assert first_deploy._tags(given, rest) == tags
 
 
 def test_endpoint_is_priced_by_its_type_and_region_or_not_at_all() -> None:
