@@ -245,7 +245,8 @@ def report(
             say(f"Run {found.run_id}, {rows:,} held-out row{'' if rows == 1 else 's'}")
             say(*found.judgement)
             if console.is_terminal:
-                table(("metric", "value", "interval", "baseline"), found.beside())
+                metrics = found.beside()
+                table(("metric", "value", "interval", "baseline", "serves now")[: len(metrics[0])], metrics)
             else:
                 results.show_metrics(found.metrics, console)
             say(

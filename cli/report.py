@@ -49,15 +49,21 @@ class Evaluation:
         verdict = "reaches" if document["passed"] else "is below"
         return [f"Gate: {name} {document[name]:.4f} {verdict} the threshold {document['accuracy_threshold']}"]
 
-    def beside(self) -> list[tuple[str, str, str, str]]:
-        """Each metric with its value, its interval and the baseline's value, as texts; empty where there is none."""
+    def beside(self) -> list[tuple[str, ...]]:
+        """Each metric with its value, its interval, the baseline's value and, if it was asked, that of what serves.
+
+        As texts; empty where there is none.
+        """
         intervals = self.document.get("intervals") or {}
         baseline = (self.document.get("baseline") or {}).get("metrics") or {}
+        champion = (self.document.get("champion") or {}).get("metrics") or {}
         rows = []
         for name, value in self.metrics.items():
             bounds = intervals.get(name)
             interval = f"{bounds['lower']:.4f} to {bounds['upper']:.4f}" if bounds else ""
-            rows.append((name, f"{value:.4f}", interval, f"{baseline[name]:.4f}" if name in baseline else ""))
+            others = [baseline, champion] if champion else [baseline]
+            of_others = (f"{metrics[name]:.4f}" if name in metrics else "" for metrics in others)
+            rows.append((name, f"{value:.4f}", interval, *of_others))
         return rows
 
 

@@ -37,6 +37,7 @@ class Result:
         finished = self.finished
         output = (finished.output if finished else None) or {}
         variables = finished.variables if finished else {}
+        evaluation = variables.get("evaluation", {})
         endpoint = output.get("endpoint")
         steps = finished.steps if finished else []
         return {
@@ -46,7 +47,8 @@ class Result:
             "failed_step": finished.failed_step if finished else None,
             "error": finished.error if finished else None,
             "cause": (finished.cause if finished else None) or self.problem,
-            "metrics": output.get("metrics") or variables.get("evaluation", {}).get("metrics"),
+            "metrics": output.get("metrics") or evaluation.get("metrics"),
+            **{name: output.get(name) or evaluation.get(name) for name in ("verdict", "warnings", "champion")},
             "model_package_arn": output.get("model_package_arn") or variables.get("package", {}).get("arn"),
             "endpoint": {"name": endpoint["name"], "status": self.endpoint_status} if endpoint else None,
             "prediction": self.prediction,

@@ -42,6 +42,11 @@ def test_metric_stands_beside_its_interval_and_the_baseline() -> None:
     assert told.beside() == [("accuracy", "0.7500", "0.7000 to 0.8000", "0.5000")]
 
 
+def test_metric_of_what_serves_stands_beside_the_models() -> None:
+    told = evaluation(champion={"version": 4, "metrics": {"accuracy": 0.7}})
+    assert told.beside() == [("accuracy", "0.7500", "", "", "0.7000")]
+
+
 def test_version_is_found_by_its_number_or_its_run(monkeypatch: pytest.MonkeyPatch) -> None:
     stack = Stack("s", {"ModelPackageGroupName": "group"}, {})
     monkeypatch.setattr(registry, "listed", lambda _: [{"version": 4, "run_id": "r2"}, {"version": 3, "run_id": "r1"}])

@@ -12,7 +12,7 @@ from cli.summary import Result, read_answer
 
 KEYS = {
     "status", "outcome", "message", "failed_step", "error", "cause", "metrics", "model_package_arn", "endpoint",
-    "prediction", "steps", "mails", "run_prefix",
+    "prediction", "steps", "mails", "run_prefix", "verdict", "warnings", "champion",
 }  # fmt: skip
 
 
@@ -42,6 +42,14 @@ def test_run_that_failed_late_keeps_metrics_and_version(deployed: Any) -> None:
     document = Result("FAILED", finished=finished).document()
     assert document["metrics"]["accuracy"] == pytest.approx(0.7733, abs=1e-4)
     assert document["model_package_arn"].endswith("/1")
+
+
+def test_how_the_model_compares_with_what_serves_is_kept(deployed: Any) -> None:
+    finished = deployed.finished()
+    finished.output |= {"verdict": "Passes the gate.", "warnings": ["Few rows."], "champion": {"version": 4}}
+    document = Result("SUCCEEDED", finished=finished).document()
+    assert (document["verdict"], document["warnings"]) == ("Passes the gate.", ["Few rows."])
+    assert document["champion"] == {"version": 4}
 
 
 def test_demo_that_never_started_says_why() -> None:
