@@ -52,7 +52,7 @@ def run(options: Options, console: Console, *, show_timing: bool = False) -> boo
             if options.keep:
                 _keep(result, options, server, console)
         finally:
-            result.mails = _mails(server)
+            result.mails = _emails(server)
             server.stop()
     except (RefusedError, DemoError) as error:
         result.problem = str(error)
@@ -186,8 +186,8 @@ def _tell(result: Result, cloud: local_cloud.LocalCloud, console: Console) -> No
     bucket, _, key = prefix.removeprefix("s3://").partition("/")
     for folder in (STATE / "s3").glob(f"*/{bucket}/{key}") if prefix else ():
         console.print(f"On this machine: {_short(folder)}/", markup=False)
-    for mail in _mails(cloud.server):
-        console.print(f"Email: {_short(Path(mail))}", markup=False)
+    for email in _emails(cloud.server):
+        console.print(f"Email: {_short(Path(email))}", markup=False)
 
 
 def _tell_timing(finished: Finished, cloud: local_cloud.LocalCloud, console: Console, clock: _Clock) -> None:
@@ -221,7 +221,7 @@ def _listed(parts: list[tuple[str, float]]) -> str:
 
 def _keep(result: Result, options: Options, server: process.Server, console: Console) -> None:
     """Serve until Ctrl-C; the summary is there meanwhile."""
-    result.mails = _mails(server)
+    result.mails = _emails(server)
     if options.summary:
         result.write(options.summary)
     console.print()
@@ -235,7 +235,7 @@ def _keep(result: Result, options: Options, server: process.Server, console: Con
     server.check()
 
 
-def _mails(server: process.Server) -> list[str]:
+def _emails(server: process.Server) -> list[str]:
     return sorted(str(path) for path in server.outbox.glob("*.eml"))
 
 

@@ -69,7 +69,7 @@ def _instructions(cloud: local_cloud.LocalCloud) -> list[str]:
         typed("start --watch"),
         "",
         f"# State machine: {machine}",
-        f"# Mails: {cloud.server.outbox}",
+        f"# Emails: {cloud.server.outbox}",
         "",
         "# With the AWS CLI:",
         f"printf '{_SAMPLE}' > row.csv",

@@ -227,7 +227,7 @@ def _user_of(port: int) -> str:
 def _parse(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m local.server", description="Run the local cloud.")
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 chooses a free one")
-    parser.add_argument("--state", type=Path, default=paths.STATE, help="directory for objects, mails and logs")
+    parser.add_argument("--state", type=Path, default=paths.STATE, help="directory for objects, emails and logs")
     parser.add_argument("--faults", type=Path, help="YAML file of faults to inject")
     parser.add_argument("--reuse", type=Path, help="folder for what jobs computed, by content; kept between servers")
     parser.add_argument("--wait-scale", type=float, default=1.0, help="factor on the machines' waits, e.g. 0.1")

@@ -6,7 +6,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 ROOT = PROJECT / ".local"
 
 STATE = ROOT / "state"
-"""Default state directory of a server: S3 objects as plain files, mails, logs. Emptied when a server starts."""
+"""Default state directory of a server: S3 objects as plain files, emails, logs. Emptied when a server starts."""
 
 BUILD = ROOT / "build"
 """Built functions and layers and their archives, by the hash of what they were made from."""

@@ -36,7 +36,7 @@ class Server:
 
     @property
     def outbox(self) -> Path:
-        """Where mails are written, one `.eml` file each."""
+        """Where emails are written, one `.eml` file each."""
         return self.state / "outbox"
 
     @property

@@ -71,7 +71,7 @@ class StateDirectory:
         return folder
 
     def release(self) -> None:
-        """Remove what nobody reads afterwards and let go of the lock. Objects, mails and logs stay."""
+        """Remove what nobody reads afterwards and let go of the lock. Objects, emails and logs stay."""
         _remove(self.path, keep=_KEPT_AFTER_STOP)
         self._lock.close()
 

@@ -41,7 +41,7 @@ def test_both_implementations_answer_alike(machine: str) -> None:
 
 
 @pytest.mark.parametrize("machine", machines.NAMES)
-def test_laptop_still_answers_as_it_was_recorded(machine: str) -> None:
+def test_local_cloud_still_answers_as_recorded(machine: str) -> None:
     changed = [
         f"{one.state}: {one.expression}"
         for one in recordings.read(machine).evaluations

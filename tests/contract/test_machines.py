@@ -82,35 +82,35 @@ def unknown_fields(value: Any, shape: Any) -> Iterator[str]:
             yield from unknown_fields(inner, shape.member)
 
 
-def sends_mail(found: dict[str, Any]) -> bool:
+def sends_email(found: dict[str, Any]) -> bool:
     """Whether a state sends an email, or starts the machine that does."""
     reports = "FailureStateMachineArn" in str(found.get("Arguments"))
     return found["Type"] == "Task" and (":sns:publish" in found["Resource"] or reports)
 
 
-def decides_who_tells(states: dict[str, Any], found: dict[str, Any]) -> bool:
-    """Whether a state only chooses between the mail and an end without, as someone else sends one."""
+def decides_who_reports(states: dict[str, Any], found: dict[str, Any]) -> bool:
+    """Whether a state only chooses between the email and an end without, as someone else sends one."""
     after = [states[target] for target in targets(found)]
     return (
         found["Type"] == "Choice"
-        and any(map(sends_mail, after))
-        and all(sends_mail(one) or one["Type"] == "Fail" for one in after)
+        and any(map(sends_email, after))
+        and all(sends_email(one) or one["Type"] == "Fail" for one in after)
     )
 
 
 @pytest.mark.parametrize("machine", MACHINES)
-def test_an_end_that_is_told_is_reached_by_the_mail_only(machine: str) -> None:
-    """So is every bad end: before it comes the mail or, where someone else may tell, the choice of it."""
+def test_failed_end_is_reached_through_the_email_only(machine: str) -> None:
+    """So is every bad end: before it comes the email or, where someone else may tell, the choice of it."""
     states = states_of(MACHINES[machine])
     for end, found in states.items():
         if found["Type"] not in ("Fail", "Succeed"):
             continue
         before = {name: one for name, one in states.items() if end in targets(one)}
-        if found["Type"] == "Fail" or any(map(sends_mail, before.values())):
+        if found["Type"] == "Fail" or any(map(sends_email, before.values())):
             silent = [
-                name for name, one in before.items() if not sends_mail(one) and not decides_who_tells(states, one)
+                name for name, one in before.items() if not sends_email(one) and not decides_who_reports(states, one)
             ]
-            assert not silent, f"{machine}.{end} comes after {silent} without a mail"
+            assert not silent, f"{machine}.{end} comes after {silent} without an email"
 
 
 def test_error_names_of_fail_states_are_allowed() -> None:

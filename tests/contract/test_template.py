@@ -132,7 +132,7 @@ def test_every_substitution_is_used_and_given(machine: str) -> None:
     assert set(re.findall(r"\$\{(\w+)\}", text)) == set(given), json.dumps(sorted(given))
 
 
-def test_what_no_state_can_tell_is_mailed_and_what_a_mail_told_is_not_told_again() -> None:
+def test_alarms_notify_of_what_no_state_can_report_and_repeat_no_email() -> None:
     topic = {"Fn::If": ["CreateTopic", {"Ref": "FailureTopic"}, {"Ref": "SnsTopicArn"}]}
     for name, resource in RESOURCES.items():
         if resource["Type"] == "AWS::CloudWatch::Alarm":

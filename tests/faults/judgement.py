@@ -29,7 +29,7 @@ def problems(case: Case, way: Way, ending: Ending, stage: Stage) -> Iterator[str
         yield f"it never came to {task.name}: {ending.entered}"
         return
     yield from _end(case, way, ending, how)
-    yield from _mails(case, way, ending, stage, how)
+    yield from _emails(case, way, ending, stage, how)
     yield from _left_running(case, ending)
     yield from _world(ending)
 
@@ -46,7 +46,7 @@ def _end(case: Case, way: Way, ending: Ending, how: str) -> Iterator[str]:
     if case.kind.spoils and not task.must_fail and how == "failed":
         yield "it failed without what it can do without"
     if good.status == "FAILED" and task.follows_failure:
-        # What is done about a failure, the mail included, must not change what the execution ends with.
+        # What is done about a failure, the email included, must not change what the execution ends with.
         # Where the failure machine cannot be started, the execution's error has EventBridge start it.
         # One that was stopped on its way leaves the failure unexplained.
         handed_over = task.reports_failure and not case.kind.recovers
@@ -63,60 +63,60 @@ def _must_show(case: Case, good: Ending) -> bool:
     return good.status == "SUCCEEDED" and case.task.must_fail and not case.kind.noticed_later
 
 
-def _mails(case: Case, way: Way, ending: Ending, stage: Stage, how: str) -> Iterator[str]:
-    told = ending.failures_told
+def _emails(case: Case, way: Way, ending: Ending, stage: Stage, how: str) -> Iterator[str]:
+    told = ending.failures_reported
     wanted = {1} if ending.status == "FAILED" or case.task.machine == "failure" else {0}
     if case.task.reports_failure and not case.kind.recovers:
         # The failure machine itself was stopped or failed: its alarm reports that. Started unheard, it runs twice.
         wanted = {"job failed": {0}, "job stopped": {0, 1}, "task timeout": {1, 2}}.get(case.kind.name, wanted)
-    if case.task.sends_mail and wanted == {1}:
+    if case.task.sends_email and wanted == {1}:
         if case.kind.name in ("answer lost", "answer lost, called again"):
             wanted = {1, 2}  # SNS takes no token: rather twice than not at all
         elif not case.kind.recovers and case.kind.name != "task timeout":
             wanted = {0}  # it cannot be sent
     if len(told) not in wanted:
-        yield f"{len(told)} mails tell a failure, not {sorted(wanted)}: {[subject for subject, _ in told]}"
+        yield f"{len(told)} emails tell a failure, not {sorted(wanted)}: {[subject for subject, _ in told]}"
     for subject, text in told:
         yield from _mail(case, ending, stage, how, subject, text)
         if _mends_in_vain(case) and "could not be" not in text:
-            yield f"the mail does not say what {case.task.name} could not do: {text}"
+            yield f"the email does not say what {case.task.name} could not do: {text}"
 
 
 def _mends_in_vain(case: Case) -> bool:
     """Whether the state is to put something right after a failure, and cannot."""
-    mends = case.task.follows_failure and not case.task.sends_mail and not case.task.reports_failure
+    mends = case.task.follows_failure and not case.task.sends_email and not case.task.reports_failure
     return mends and not case.kind.recovers and not case.kind.noticed_later
 
 
 def _mail(case: Case, ending: Ending, stage: Stage, how: str, subject: str, text: str) -> Iterator[str]:
     step = case.task.step
     if ending.arn not in text and case.task.machine != "failure":
-        yield f"the mail is not about this execution: {text}"
+        yield f"the email is not about this execution: {text}"
     if step == "Failure":
         step = ""
     elif case.kind.noticed_later:
         if ending.error and case.task.machine == "training" and ending.error != f"{subject.rpartition('] ')[2]}Failed":
-            yield f"the mail's subject names another step than the execution's error: {subject}, {ending.error}"
+            yield f"the email's subject names another step than the execution's error: {subject}, {ending.error}"
     elif how != "recovered" and not subject.endswith(f"] {step}"):
-        yield f"the mail's subject does not name the step {step}: {subject}"
+        yield f"the email's subject does not name the step {step}: {subject}"
     error = re.search(r"^Error: (.*?)$", text, re.MULTILINE)
     if not error:
-        yield f"the mail tells no error: {text}"
+        yield f"the email tells no error: {text}"
         return
     said = error[1]
     if "{" in said or "Traceback" in said or said.rstrip().endswith(":"):
-        yield f"nobody can read the mail's error: {said}"
+        yield f"nobody can read the email's error: {said}"
     if (
         case.kind.entry.get("reason")
         and how == "failed"
         and case.kind.entry["outcome"] == "Failed"
         and REASON not in text
     ):
-        yield f"the mail does not tell the job's own reason: {said}"
+        yield f"the email does not tell the job's own reason: {said}"
     if case.task.machine != "failure":
         group = re.search(r"log group (\S+)", text)
         if not group:
-            yield f"the mail names no log group: {text}"
+            yield f"the email names no log group: {text}"
         elif not _exists(stage, group[1]):
             yield f"there is no log group {group[1]}"
 
@@ -127,7 +127,7 @@ def _exists(stage: Stage, group: str) -> bool:
 
 
 def _left_running(case: Case, ending: Ending) -> Iterator[str]:
-    # Whoever may not stop a job cannot have stopped it; the mail of the failure names the job.
+    # Whoever may not stop a job cannot have stopped it; the email of the failure names the job.
     cannot = case.task.operation.name.startswith(("Stop", "List")) and case.kind.recovers is None
     if ending.running and not cannot:
         yield f"jobs still run: {ending.running}"
@@ -153,7 +153,7 @@ def _world(ending: Ending) -> Iterator[str]:
     points_at_new = bool(new) and (not after.latest or next(iter(new)).encode() in after.latest)
     if after.latest != before.latest and not points_at_new:
         yield f"latest.json points at no version of this run: {after.latest!r}"
-    told = "\n".join(text for _, text in ending.failures_told) or ending.cause
+    told = "\n".join(text for _, text in ending.failures_reported) or ending.cause
     yield from _endpoint(before, after, executions, told)
     if ending.status == "FAILED":
         yield from _as_before(before, after, told)
@@ -199,5 +199,5 @@ def row(case: Case, how: str, ending: Ending) -> dict[str, Any]:
         "fault": case.kind.name,
         "ends": how,
         "error": ending.error,
-        "mails": len(ending.failures_told),
+        "emails": len(ending.failures_reported),
     }

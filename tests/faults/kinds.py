@@ -31,7 +31,7 @@ class Task:
 
     @property
     def step(self) -> str:
-        """The step that mails name: what the Comment begins with."""
+        """The step that emails name: what the Comment begins with."""
         return self.state["Comment"].partition(": ")[0]
 
     @cached_property
@@ -54,7 +54,7 @@ class Task:
         return sdk_shapes.operation(*self._resource[:2])
 
     @property
-    def sends_mail(self) -> bool:
+    def sends_email(self) -> bool:
         return self.service == "sns"
 
     @property

@@ -48,7 +48,7 @@ class Ending:
     cause: str
     output: dict[str, Any]
     entered: list[str]
-    mails: list[tuple[str, str]]
+    emails: list[tuple[str, str]]
     before: World
     after: World
     run_id: str
@@ -56,9 +56,9 @@ class Ending:
     children: list[Ending] = field(default_factory=list)
 
     @property
-    def failures_told(self) -> list[tuple[str, str]]:
-        """Subject and text of the mails that tell a failure."""
-        return [mail for mail in self.mails if mail[0].startswith("[SageMaker Pipeline Failed]")]
+    def failures_reported(self) -> list[tuple[str, str]]:
+        """Subject and text of the emails that tell a failure."""
+        return [email for email in self.emails if email[0].startswith("[SageMaker Pipeline Failed]")]
 
 
 @dataclass
@@ -138,9 +138,9 @@ class Stage:
             return None
         return {key: described.get(key) for key in ("EndpointStatus", "EndpointConfigName")}
 
-    def mails(self) -> list[Message]:
-        found = [_read_mail(path) for path in sorted(self.server.outbox.glob("*.eml"))]
-        return [mail for mail in found if mail["To"] == self.address]
+    def emails(self) -> list[Message]:
+        found = [_read_email(path) for path in sorted(self.server.outbox.glob("*.eml"))]
+        return [email for email in found if email["To"] == self.address]
 
     # -- playing
 
@@ -172,13 +172,13 @@ class Stage:
     def play(self, machine: str, given: dict[str, Any], faults: Entries, name: str) -> Ending:
         """Run an execution under faults and wait until nothing of the stack runs any more."""
         self.inject(faults)
-        before, mails = self.world(), len(self.mails())
+        before, emails = self.world(), len(self.emails())
         states = self.client("stepfunctions")
         arn = states.start_execution(stateMachineArn=self.machine_arns[machine], name=name, input=json.dumps(given))[
             "executionArn"
         ]
         self.settle(arn)
-        return self._ending(arn, machine, before, mails)
+        return self._ending(arn, machine, before, emails)
 
     def settle(self, arn: str | None = None, seconds: float = 120) -> None:
         """Returns when no execution of the stack runs and its endpoint is not busy."""
@@ -198,13 +198,13 @@ class Stage:
         states = self.client("stepfunctions")
         return states.list_executions(stateMachineArn=machine, statusFilter="RUNNING")["executions"]
 
-    def _ending(self, arn: str, machine: str, before: World, mails: int) -> Ending:
+    def _ending(self, arn: str, machine: str, before: World, emails: int) -> Ending:
         states = self.client("stepfunctions")
         described = states.describe_execution(executionArn=arn)
         run_id = Execution(arn, described["name"], described["startDate"].isoformat()).run_id
         pages = states.get_paginator("get_execution_history").paginate(executionArn=arn, maxResults=1000)
         history = [event for page in pages for event in page["events"]]
-        found = [(mail["Subject"], str(mail.get_payload())) for mail in self.mails()[mails:]]
+        found = [(email["Subject"], str(email.get_payload())) for email in self.emails()[emails:]]
         children = self._children(run_id, before) if machine == "training" else []
         return Ending(
             arn=arn,
@@ -213,7 +213,7 @@ class Stage:
             cause=described.get("cause", ""),
             output=json.loads(described.get("output") or "{}"),
             entered=[event["stateEnteredEventDetails"]["name"] for event in history if "stateEnteredEventDetails" in event],
-            mails=found,
+            emails=found,
             before=before,
             after=self.world(),
             run_id=run_id,
@@ -226,7 +226,7 @@ class Stage:
         states = self.client("stepfunctions")
         listed = states.list_executions(stateMachineArn=self.machine_arns["deployment"], maxResults=10)["executions"]
         return [
-            self._ending(one["executionArn"], "deployment", before, len(self.mails()))
+            self._ending(one["executionArn"], "deployment", before, len(self.emails()))
             for one in listed
             if one["name"].startswith(f"deploy-{run_id}-")
         ]
@@ -293,7 +293,7 @@ class Stage:
 
 
 @cache
-def _read_mail(path: Path) -> Message:
+def _read_email(path: Path) -> Message:
     return message_from_bytes(path.read_bytes())
 
 

@@ -1,4 +1,4 @@
-"""`python -m tests.mutations`: each rule, way to a mail and permission is removed once, and some test must fail.
+"""`python -m tests.mutations`: each rule, way to an email and permission is removed once, and some test must fail.
 
 Contract tests are asked first, in this process; for what they do not notice, the fault matrix's cases of that state run
 on a stack with the mutated machine. Exit status 1 if something may go missing unnoticed.

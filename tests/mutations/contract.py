@@ -33,7 +33,7 @@ def _permission_tests() -> Iterator[tuple[str, Callable[[], Any]]]:
 
 def _machine_tests(machine: str, state: str) -> Iterator[tuple[str, Callable[[], Any]]]:
     for test in (test_machines.test_definition_is_valid_and_every_state_is_reached,
-                 test_machines.test_an_end_that_is_told_is_reached_by_the_mail_only):  # fmt: skip
+                 test_machines.test_failed_end_is_reached_through_the_email_only):  # fmt: skip
         yield test.__name__, lambda test=test: test(machine)
     if (machine, state) in test_machines.TASKS:
         test = test_machines.test_task_has_timeout_retry_and_catch

@@ -1,4 +1,4 @@
-"""What can go missing: each rule of each state, each way to a mail, each action of each role's statements."""
+"""What can go missing: each rule of each state, each way to an email, each action of each role's statements."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from cli.steps import states_of
 from tests.contract import machines, permissions
 from tests.contract.permissions import Permission
-from tests.contract.test_machines import sends_mail
+from tests.contract.test_machines import sends_email
 
 Definition = dict[str, Any]
 
@@ -52,7 +52,7 @@ def permission_mutants() -> list[PermissionMutant]:
 
 
 def machine_mutants() -> Iterator[MachineMutant]:
-    """Every Retry rule, every Catch rule, every transition that leads to a mail."""
+    """Every Retry rule, every Catch rule, every transition that leads to an email."""
     for machine in machines.NAMES:
         for name, state in machines.states(machine).items():
             for key in ("Retry", "Catch"):
@@ -60,7 +60,7 @@ def machine_mutants() -> Iterator[MachineMutant]:
                     yield MachineMutant(
                         key, machine, name, ", ".join(rule["ErrorEquals"]), _without_rule(name, key, number)
                     )
-            yield from _mutants_of_ways_to_mails(machine, name, state)
+            yield from _mutants_of_ways_to_emails(machine, name, state)
 
 
 def _without_rule(name: str, key: str, number: int) -> Callable[[dict[str, Any]], None]:
@@ -72,15 +72,17 @@ def _without_rule(name: str, key: str, number: int) -> Callable[[dict[str, Any]]
     return change
 
 
-def _mutants_of_ways_to_mails(machine: str, name: str, state: dict[str, Any]) -> Iterator[MachineMutant]:
+def _mutants_of_ways_to_emails(machine: str, name: str, state: dict[str, Any]) -> Iterator[MachineMutant]:
     states = machines.states(machine)
     for place in _transitions(state):
         target = _at(state, place)
-        mail = _mail_after(states, target)
-        if mail is not None:
+        email = _email_after(states, target)
+        if email is not None:
             # NotifyFailure is the last state of its machine: a mutant ends well without it.
-            behind = states[mail].get("Next") or next(end for end, one in states.items() if one["Type"] == "Succeed")
-            yield MachineMutant("way to a mail", machine, name, f"{place} → {target}", _retargeted(name, place, behind))
+            behind = states[email].get("Next") or next(end for end, one in states.items() if one["Type"] == "Succeed")
+            yield MachineMutant(
+                "way to an email", machine, name, f"{place} → {target}", _retargeted(name, place, behind)
+            )
 
 
 Place = tuple[str | int, ...]
@@ -104,20 +106,20 @@ def _retargeted(name: str, place: Place, target: str) -> Callable[[dict[str, Any
     return change
 
 
-def _mail_after(states: dict[str, Any], name: str) -> str | None:
-    """The mail that comes next from a state, before any other call or wait; None if there is none for sure."""
+def _email_after(states: dict[str, Any], name: str) -> str | None:
+    """The email that comes next from a state, before any other call or wait; None if there is none for sure."""
     state = states[name]
-    if sends_mail(state):
+    if sends_email(state):
         return name
     if state["Type"] == "Pass":
-        return _mail_after(states, state["Next"]) if "Next" in state else None
+        return _email_after(states, state["Next"]) if "Next" in state else None
     if state["Type"] == "Choice":
-        found = [_mail_after(states, _at(state, place)) for place in _transitions(state)]
+        found = [_email_after(states, _at(state, place)) for place in _transitions(state)]
         return next((one for one in found if one), None) if any(found) and _only_ends(states, state) else None
     return None
 
 
 def _only_ends(states: dict[str, Any], state: dict[str, Any]) -> bool:
-    """Whether each branch of a choice is a mail or a Fail state: it only decides who tells."""
+    """Whether each branch of a choice is an email or a Fail state: it only decides who tells."""
     branches = [states[_at(state, place)] for place in _transitions(state)]
-    return all(sends_mail(branch) or branch["Type"] == "Fail" for branch in branches)
+    return all(sends_email(branch) or branch["Type"] == "Fail" for branch in branches)

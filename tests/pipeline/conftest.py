@@ -86,10 +86,10 @@ class Cloud:
         for execution in set(self.deployments()) - set(before):
             self.ended(execution)
 
-    def mails(self) -> list[Message]:
+    def emails(self) -> list[Message]:
         """The emails that were sent, oldest first, without those that say that a new alarm is OK."""
         found = [message_from_bytes(path.read_bytes()) for path in sorted(self.deployed.server.outbox.glob("*.eml"))]
-        return [mail for mail in found if not mail["Subject"].startswith("OK: ")]
+        return [email for email in found if not email["Subject"].startswith("OK: ")]
 
     def packages(self) -> list[dict[str, Any]]:
         """The versions in the registry, newest first."""

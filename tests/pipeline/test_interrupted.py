@@ -22,8 +22,8 @@ def _automl_jobs(cloud: Cloud) -> dict[str, str]:
     return {job["AutoMLJobName"]: job["AutoMLJobStatus"] for job in jobs}
 
 
-def _mails_since(cloud: Cloud, count: int) -> list[tuple[str, str]]:
-    return [(mail["Subject"], str(mail.get_payload())) for mail in cloud.mails()[count:]]
+def _emails_since(cloud: Cloud, count: int) -> list[tuple[str, str]]:
+    return [(email["Subject"], str(email.get_payload())) for email in cloud.emails()[count:]]
 
 
 def _latest(cloud: Cloud) -> bytes | None:
@@ -34,8 +34,8 @@ def _latest(cloud: Cloud) -> bytes | None:
         return None
 
 
-def test_an_aborted_run_is_told_once_and_its_automl_job_stopped(cloud: Cloud) -> None:
-    mails, versions, latest, jobs = len(cloud.mails()), len(cloud.packages()), _latest(cloud), _automl_jobs(cloud)
+def test_aborted_run_is_reported_once_and_its_automl_job_stopped(cloud: Cloud) -> None:
+    emails, versions, latest, jobs = len(cloud.emails()), len(cloud.packages()), _latest(cloud), _automl_jobs(cloud)
     execution = cloud.start(**UNSEEN)
     cloud.wait_for_state(execution, "WaitForAutoMLJob")
     (job,) = _automl_jobs(cloud).keys() - jobs.keys()
@@ -46,7 +46,7 @@ def test_an_aborted_run_is_told_once_and_its_automl_job_stopped(cloud: Cloud) ->
     assert told["status"] == "SUCCEEDED", told
     assert f"AutoML job {job}" in json.loads(told["output"])["stopped"]
     assert _automl_jobs(cloud)[job] in ("Stopping", "Stopped")
-    ((subject, text),) = _mails_since(cloud, mails)
+    ((subject, text),) = _emails_since(cloud, emails)
     assert subject == "[SageMaker Pipeline Failed] Aborted"
     assert "It was stopped from outside" in text
     assert job in text
@@ -87,8 +87,8 @@ def broken(cloud: Cloud) -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("hurried")
-def test_a_run_out_of_time_is_told_once(cloud: Cloud) -> None:
-    mails = len(cloud.mails())
+def test_run_that_times_out_is_reported_once(cloud: Cloud) -> None:
+    emails = len(cloud.emails())
     execution = cloud.start(**UNSEEN)
 
     assert cloud.ended(execution)["status"] == "TIMED_OUT"
@@ -96,44 +96,44 @@ def test_a_run_out_of_time_is_told_once(cloud: Cloud) -> None:
 
     assert told["status"] == "SUCCEEDED", told
     assert "InProgress" not in _automl_jobs(cloud).values()
-    ((subject, text),) = _mails_since(cloud, mails)
+    ((subject, text),) = _emails_since(cloud, emails)
     assert subject == "[SageMaker Pipeline Failed] TimedOut"
     assert "time limit" in text
 
 
 @pytest.mark.usefixtures("broken")
-def test_a_run_that_breaks_where_nothing_catches_is_told_once(cloud: Cloud) -> None:
-    mails = len(cloud.mails())
+def test_run_that_breaks_where_nothing_catches_is_reported_once(cloud: Cloud) -> None:
+    emails = len(cloud.emails())
     execution = cloud.start()
 
     described = cloud.ended(execution)
     assert (described["status"], described["error"][:7]) == ("FAILED", "States.")
     cloud.interruption_of(execution)
 
-    ((subject, text),) = _mails_since(cloud, mails)
+    ((subject, text),) = _emails_since(cloud, emails)
     assert subject == "[SageMaker Pipeline Failed] Broken"
     assert described["error"] in text
     assert execution in text
 
 
-def test_a_failed_run_is_not_told_a_second_time(cloud: Cloud) -> None:
-    mails = len(cloud.mails())
+def test_failed_run_is_not_reported_a_second_time(cloud: Cloud) -> None:
+    emails = len(cloud.emails())
     machine = cloud.deployed.outputs["FailureStateMachineArn"]
     states = cloud.client("stepfunctions")
     before = len(states.list_executions(stateMachineArn=machine)["executions"])
 
     assert cloud.run(nonsense=1)["status"] == "FAILED"
 
-    assert [subject for subject, _ in _mails_since(cloud, mails)] == ["[SageMaker Pipeline Failed] PrepareRun"]
+    assert [subject for subject, _ in _emails_since(cloud, emails)] == ["[SageMaker Pipeline Failed] PrepareRun"]
     assert len(states.list_executions(stateMachineArn=machine)["executions"]) == before + 1
 
 
 @pytest.mark.parametrize(("request_", "outcome"), [({}, None), ({"started_by": "a run"}, "LeftToTraining")])
-def test_a_stopped_deployment_is_told_by_the_run_that_started_it_or_by_mail(
+def test_stopped_deployment_is_reported_by_the_run_that_started_it_or_by_email(
     cloud: Cloud, request_: dict[str, Any], outcome: str
 ) -> None:
     """Such an event as EventBridge sends; a real deployment here may be over before it can be stopped."""
-    mails = len(cloud.mails())
+    emails = len(cloud.emails())
     states, outputs = cloud.client("stepfunctions"), cloud.deployed.outputs
     detail = {
         "executionArn": f"{outputs['DeploymentStateMachineArn']}:{outcome}".replace(":stateMachine:", ":execution:"),
@@ -147,4 +147,4 @@ def test_a_stopped_deployment_is_told_by_the_run_that_started_it_or_by_mail(
     )
 
     assert json.loads(cloud.ended(started["executionArn"])["output"]).get("outcome") == outcome
-    assert len(cloud.mails()) - mails == (outcome is None)
+    assert len(cloud.emails()) - emails == (outcome is None)

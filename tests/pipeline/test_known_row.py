@@ -53,7 +53,7 @@ def wrong(cloud: Cloud, other: dict[str, Any]) -> Any:
     s3.put_object(Bucket=bucket, Key=key, Body=right)
 
 
-def test_deployment_tells_the_known_answer(cloud: Cloud, deployed: dict[str, Any]) -> None:
+def test_deployment_reports_the_known_answer(cloud: Cloud, deployed: dict[str, Any]) -> None:
     known = json.loads(cloud.object(f"{deployed['run_prefix']}/registration/deployment.json"))["known_row"]
     assert deployed["smoke_test"] == f"passed: {known['answer']}"
 
@@ -72,29 +72,29 @@ def overwritten(cloud: Cloud, other: dict[str, Any]) -> Any:
 @pytest.mark.usefixtures("overwritten")
 def test_a_version_whose_archive_was_overwritten_is_not_deployed(cloud: Cloud, other: dict[str, Any]) -> None:
     before = cloud.client("sagemaker").describe_endpoint(EndpointName=ENDPOINT)["EndpointConfigName"]
-    mails = len(cloud.mails())
+    emails = len(cloud.emails())
     described = _deploy(cloud, other["model_package_arn"])
     assert (described["status"], described["error"]) == ("FAILED", "ModelArchiveChanged")
-    [mail] = cloud.mails()[mails:]
-    assert "preprocessing/model.tar.gz was overwritten" in " ".join(str(mail.get_payload()).split())
+    [email] = cloud.emails()[emails:]
+    assert "preprocessing/model.tar.gz was overwritten" in " ".join(str(email.get_payload()).split())
     assert cloud.client("sagemaker").describe_endpoint(EndpointName=ENDPOINT)["EndpointConfigName"] == before
 
 
 @pytest.mark.usefixtures("wrong")
-def test_a_wrong_answer_brings_back_what_served_with_its_autoscaling_and_one_mail(
+def test_a_wrong_answer_brings_back_what_served_with_its_autoscaling_and_one_email(
     cloud: Cloud, other: dict[str, Any], deployed: dict[str, Any]
 ) -> None:
     sagemaker = cloud.client("sagemaker")
     serving, scaling = sagemaker.describe_endpoint(EndpointName=ENDPOINT)["EndpointConfigName"], _scaling(cloud)
-    mails = len(cloud.mails())
+    emails = len(cloud.emails())
 
     described = _deploy(cloud, other["model_package_arn"])
 
     assert (described["status"], described["error"]) == ("FAILED", "SmokeTestFailed")
-    [mail] = cloud.mails()[mails:]
-    assert mail["Subject"] == "[SageMaker Pipeline Failed] DeployEndpoint"
-    assert "Neither" in str(mail.get_payload())
-    assert "automl reject" in str(mail.get_payload())
+    [email] = cloud.emails()[emails:]
+    assert email["Subject"] == "[SageMaker Pipeline Failed] DeployEndpoint"
+    assert "Neither" in str(email.get_payload())
+    assert "automl reject" in str(email.get_payload())
     endpoint = sagemaker.describe_endpoint(EndpointName=ENDPOINT)
     assert (endpoint["EndpointConfigName"], endpoint["EndpointStatus"]) == (serving, "InService")
     assert _scaling(cloud) == scaling != ([], [])

@@ -15,20 +15,20 @@ FEWER = {"customer_id_end": 1000}
 
 
 def test_model_below_the_threshold_is_not_registered(cloud: Cloud, deployed: dict[str, Any]) -> None:
-    before = (len(cloud.packages()), len(cloud.mails()))
+    before = (len(cloud.packages()), len(cloud.emails()))
     described = cloud.run(accuracy_threshold=0.99, **FEWER)
     output = json.loads(described["output"])
     assert (described["status"], output["outcome"]) == ("SUCCEEDED", "BelowThreshold")
     assert "0.99" in output["message"]
-    assert (len(cloud.packages()), len(cloud.mails())) == before
+    assert (len(cloud.packages()), len(cloud.emails())) == before
 
 
 def test_pending_version_is_deployed_when_someone_approves_it(cloud: Cloud, deployed: dict[str, Any]) -> None:
-    mails = len(cloud.mails())
+    emails = len(cloud.emails())
     output = json.loads(cloud.run(model_approval_status="PendingManualApproval", **FEWER)["output"])
     assert output["outcome"] == "PendingApproval"
-    [mail] = cloud.mails()[mails:]
-    assert mail["Subject"] == "[SageMaker Pipeline] A model waits for approval"
+    [email] = cloud.emails()[emails:]
+    assert email["Subject"] == "[SageMaker Pipeline] A model waits for approval"
     sagemaker = cloud.client("sagemaker")
     time.sleep(5)  # the registry counts what changes within seconds of a registration as part of it
     before = cloud.deployments()
@@ -70,35 +70,35 @@ def test_limit_on_costs_that_cannot_be_kept_fails_before_anything_is_paid(cloud:
     assert "max_cost_usd: a limit cannot be promised" in described["cause"]
 
 
-def failure_mail(cloud: Cloud, before: int) -> tuple[str, str]:
-    [mail] = cloud.mails()[before:]
-    return mail["Subject"], mail.get_payload()
+def failure_email(cloud: Cloud, before: int) -> tuple[str, str]:
+    [email] = cloud.emails()[before:]
+    return email["Subject"], email.get_payload()
 
 
-def test_unknown_feature_group_fails_with_one_mail(cloud: Cloud) -> None:
-    before = (len(cloud.mails()), len(cloud.packages()))
+def test_unknown_feature_group_fails_with_one_email(cloud: Cloud) -> None:
+    before = (len(cloud.emails()), len(cloud.packages()))
     described = cloud.run(feature_group_name="nobody-made-this")
     assert (described["status"], described["error"]) == ("FAILED", "DataSourceFailed")
-    subject, body = failure_mail(cloud, before[0])
+    subject, body = failure_email(cloud, before[0])
     assert subject == "[SageMaker Pipeline Failed] DataSource"
     for part in ("nobody-made-this", "/aws/vendedlogs/states/", described["executionArn"], "feature_group_name"):
         assert part in body
     assert len(cloud.packages()) == before[1]
 
 
-def test_processing_script_that_raises_fails_with_one_mail(cloud: Cloud, deployed: dict[str, Any]) -> None:
+def test_processing_script_that_raises_fails_with_one_email(cloud: Cloud, deployed: dict[str, Any]) -> None:
     s3, bucket = cloud.client("s3"), cloud.deployed.outputs["BucketName"]
     listed = s3.list_objects_v2(Bucket=bucket, Prefix="automl-pipeline/code/")["Contents"]
     [key] = [item["Key"] for item in listed if item["Key"].endswith("preprocess.py")]
     script = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
     s3.put_object(Bucket=bucket, Key=key, Body=b"raise RuntimeError('out of paper')")
-    before = len(cloud.mails())
+    before = len(cloud.emails())
     try:
         described = cloud.run(**FEWER)
     finally:
         s3.put_object(Bucket=bucket, Key=key, Body=script)
     assert (described["status"], described["error"]) == ("FAILED", "PreprocessDataFailed")
-    subject, body = failure_mail(cloud, before)
+    subject, body = failure_email(cloud, before)
     assert subject == "[SageMaker Pipeline Failed] PreprocessData"
     assert "/aws/sagemaker/ProcessingJobs" in body
     run_id = body.split("Run: ", 1)[1].split(",", 1)[0].strip()
@@ -108,11 +108,11 @@ def test_processing_script_that_raises_fails_with_one_mail(cloud: Cloud, deploye
     assert any("out of paper" in event["message"] for event in logs["events"])
 
 
-def test_data_that_cannot_be_trained_on_is_told_in_one_sentence(cloud: Cloud) -> None:
-    before = len(cloud.mails())
+def test_data_that_cannot_be_trained_on_is_refused_in_one_sentence(cloud: Cloud) -> None:
+    before = len(cloud.emails())
     described = cloud.run(customer_id_end=100)
     assert described["error"] == "PreprocessDataFailed"
-    _, body = failure_mail(cloud, before)
+    _, body = failure_email(cloud, before)
     assert "There are 100 rows with a value in target column 'churn' and at least 625 are needed" in body
 
 
@@ -132,10 +132,10 @@ def test_data_that_cannot_be_trained_on_is_told_in_one_sentence(cloud: Cloud) ->
     ],
 )
 def test_bad_input_is_refused_with_all_its_problems(cloud: Cloud, given: dict[str, Any], said: list[str]) -> None:
-    before = len(cloud.mails())
+    before = len(cloud.emails())
     described = cloud.run(**given)
     assert (described["status"], described["error"]) == ("FAILED", "PrepareRunFailed")
-    subject, body = failure_mail(cloud, before)
+    subject, body = failure_email(cloud, before)
     assert subject == "[SageMaker Pipeline Failed] PrepareRun"
     for sentence in said:
         assert sentence in described["cause"]

@@ -70,11 +70,11 @@ def test_machines_are_traced_and_log_execution_data(protected: Protected) -> Non
         assert {"key", "tracing"} <= set(policies)
 
 
-def test_a_failure_still_sends_its_mail(protected: Protected) -> None:
+def test_a_failure_still_sends_its_email(protected: Protected) -> None:
     ended = protected.cloud.run(feature_group_name="no-such-group")
     assert ended["status"] == "FAILED"
-    (mail,) = protected.cloud.mails()
-    assert mail["Subject"] == "[SageMaker Pipeline Failed] DataSource"
+    (email,) = protected.cloud.emails()
+    assert email["Subject"] == "[SageMaker Pipeline Failed] DataSource"
 
 
 @pytest.fixture(scope="module")

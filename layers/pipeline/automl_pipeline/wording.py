@@ -31,7 +31,7 @@ _MEANINGS = {
     "inference_instance_type": "an instance type such as ml.m5.xlarge",
     "role_arn": "a role's ARN (arn:aws:iam::123456789012:role/NAME)",
     "sns_topic_arn": "a topic's ARN (arn:aws:sns:REGION:123456789012:NAME)",
-    "notification_email": "an e-mail address",
+    "notification_email": "an email address",
     "athena_query_results": "an S3 folder (s3://BUCKET/FOLDER/)",
     "region": "a region such as us-west-2",
     "subnet_ids": "1 to 16 subnets with commas between them (subnet-0123abcd,subnet-4567cdef)",
@@ -91,7 +91,7 @@ def unknown_keys(names: Sequence[Any], known: Collection[str]) -> list[str]:
 
 
 def show(value: Any) -> str:
-    """A value as it may stand in a message: short, on one line, nothing that a terminal or a mail would act on."""
+    """A value as it may stand in a message: short, on one line, nothing that a terminal or an email would act on."""
     if isinstance(value, (list, dict)):
         return kind_of(value)
     try:

@@ -1,6 +1,6 @@
-"""SNS e-mail on the local cloud: every mail that AWS would send becomes a file in the outbox.
+"""SNS email on the local cloud: every email that AWS would send becomes a file in the outbox.
 
-MiniStack only logs e-mail deliveries. Nobody can click a confirmation link here, so e-mail subscriptions count as
+MiniStack only logs email deliveries. Nobody can click a confirmation link here, so email subscriptions count as
 confirmed at once; the log says so, because on AWS the owner of the address must confirm first.
 """
 
@@ -30,7 +30,7 @@ _PRINTABLE_ASCII = re.compile(r"[\x21-\x7e][\x20-\x7e]*")
 _PROTOCOLS = ("email", "email-json")
 # One header a line, however long: a person who opens the file reads the subject in one piece.
 _POLICY = SMTP.clone(max_line_length=998)
-# What a mail from SNS ends with.
+# What an email from SNS ends with.
 _FOOTER = """
 
 --
@@ -46,11 +46,11 @@ _announced: set[str] = set()
 
 
 def install(outbox: Path) -> None:
-    """Write e-mail deliveries to `outbox`, and refuse the subjects that SNS refuses."""
+    """Write email deliveries to `outbox`, and refuse the subjects that SNS refuses."""
     outbox.mkdir(parents=True, exist_ok=True)
     fan_out, publish, publish_internal = sns._fanout, sns._publish, sns.publish_internal
 
-    def fan_out_with_mail(
+    def fan_out_with_email(
         topic_arn: str, message_id: str, message: str, subject: str, message_structure: str = "",
         message_attributes: dict[str, Any] | None = None, **fifo: Any,
     ) -> None:  # fmt: skip
@@ -64,8 +64,8 @@ def install(outbox: Path) -> None:
             text = sns._resolve_message_for_protocol(message, message_structure, subscription["protocol"])
             if sns._matches_filter_policy(subscription, message_attributes or {}, text):
                 _announce(subscription)
-                mail = compose(subscription, _sender_name(topic), subject, text, message_id)
-                _write(outbox, mail, message_id)
+                email = compose(subscription, _sender_name(topic), subject, text, message_id)
+                _write(outbox, email, message_id)
 
     def checked_publish(params: dict[str, Any]) -> Any:
         problem = subject_problem(sns._p(params, "Subject"))
@@ -77,7 +77,7 @@ def install(outbox: Path) -> None:
             raise sns.SnsPublishError("InvalidParameter", problem)
         return publish_internal(topic_arn, message, subject, **others)
 
-    sns._fanout = fan_out_with_mail
+    sns._fanout = fan_out_with_email
     sns._publish = checked_publish
     sns.publish_internal = checked_publish_internal
 
@@ -93,17 +93,17 @@ def subject_problem(subject: str) -> str | None:
 
 
 def compose(subscription: dict[str, Any], sender_name: str, subject: str, text: str, message_id: str) -> EmailMessage:
-    """The mail that SNS sends for a notification."""
+    """The email that SNS sends for a notification."""
     region = subscription["topic_arn"].split(":")[3]
-    mail = EmailMessage(policy=_POLICY)
-    mail["From"] = Address(sender_name, SENDER.username, SENDER.domain)
-    mail["To"] = subscription["endpoint"]
-    mail["Subject"] = subject or DEFAULT_SUBJECT
-    mail["Date"] = format_datetime(localtime())
-    mail["Message-ID"] = f"<{message_id}@{ACCOUNT_ID}.sns.amazonaws.com>"
+    email = EmailMessage(policy=_POLICY)
+    email["From"] = Address(sender_name, SENDER.username, SENDER.domain)
+    email["To"] = subscription["endpoint"]
+    email["Subject"] = subject or DEFAULT_SUBJECT
+    email["Date"] = format_datetime(localtime())
+    email["Message-ID"] = f"<{message_id}@{ACCOUNT_ID}.sns.amazonaws.com>"
     footer = _FOOTER.format(region=region, subscription=subscription["arn"], address=subscription["endpoint"])
-    mail.set_content(text + footer, charset="utf-8", cte="8bit")
-    return mail
+    email.set_content(text + footer, charset="utf-8", cte="8bit")
+    return email
 
 
 def _sender_name(topic: dict[str, Any]) -> str:
@@ -112,18 +112,18 @@ def _sender_name(topic: dict[str, Any]) -> str:
     return name if name and name != topic["name"] else SENDER.display_name
 
 
-def _write(outbox: Path, mail: EmailMessage, message_id: str) -> None:
+def _write(outbox: Path, email: EmailMessage, message_id: str) -> None:
     path = outbox / f"{next(_numbers):04d}-{message_id}.eml"
     staging = path.with_suffix(".writing")
-    staging.write_bytes(mail.as_bytes())
-    staging.rename(path)  # whoever waits for a mail sees it whole
-    logger.info("Mail to %s written to %s", mail["To"], path)
+    staging.write_bytes(email.as_bytes())
+    staging.rename(path)  # whoever waits for an email sees it whole
+    logger.info("Email to %s written to %s", email["To"], path)
 
 
 def _announce(subscription: dict[str, Any]) -> None:
     if subscription["arn"] not in _announced:
         _announced.add(subscription["arn"])
         logger.info(
-            "The e-mail subscription of %s counts as confirmed here; on AWS its owner confirms it once by a link",
+            "The email subscription of %s counts as confirmed here; on AWS its owner confirms it once by a link",
             subscription["endpoint"],
         )

@@ -32,7 +32,7 @@ def refusing(code: str, message: str) -> Callable[[], None]:
     return remove
 
 
-def test_what_fails_is_told_and_the_rest_goes_on() -> None:
+def test_failure_is_reported_and_the_rest_is_removed() -> None:
     removed: list[str] = []
     steps = [
         cleanup.Step("model a", refusing("AccessDeniedException", "not authorized")),

@@ -91,7 +91,7 @@ def test_flags_that_do_not_go_together(automl: Automl, arguments: list[str], sai
     refused(automl("demo", *arguments), said)
 
 
-def test_all_problems_are_told_at_once(automl: Automl, tmp_path: Path) -> None:
+def test_all_problems_are_reported_at_once(automl: Automl, tmp_path: Path) -> None:
     (tmp_path / "faults.yaml").write_text("- service: sagemaker\n  job: cooking\n")
     file = table(tmp_path / "t.csv", ["yes"] * 300)
     result = automl(

@@ -249,7 +249,7 @@ def test_key_must_be_enabled_and_let_the_account_and_the_services(
     assert seen(access.keys, target(KEYS.split(maxsplit=1)[0])) == [("Key", status)]
 
 
-def test_role_that_an_organization_limits_is_told_with_the_action(aws: Answers) -> None:
+def test_role_that_an_organization_limits_is_reported_with_the_action(aws: Answers) -> None:
     of = target("ModelApprovalStatus=PendingManualApproval KmsKeyArn= RoleArn=arn:aws:iam::123456789012:role/ours")
     asked: list[dict[str, Any]] = []
 

@@ -69,7 +69,7 @@ def test_what_cannot_be_is_asked_again(account: None) -> None:
     assert answers.parameters["NotificationEmail"] == "me@example.com"
 
 
-def test_group_that_is_not_there_is_told(account: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_group_is_reported(account: None, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:  # moto itself breaks on a name it does not know
         raise ResourceNotFound("Resource Not Found: nobody")
 
@@ -119,7 +119,7 @@ def test_name_too_long_for_the_functions_is_refused_before_anything_is_built(
     assert "may have 49 at most" in capsys.readouterr().err
 
 
-def test_target_that_is_not_there_is_told(account: None) -> None:
+def test_missing_target_is_reported(account: None) -> None:
     _, said = answered(REGION, "customers", "churn", "", "", "", "")
     assert "customers has no feature churn, but: id, event_time, sold." in said
 

@@ -279,7 +279,7 @@ def test_schema_lets_every_key_out_and_no_unknown_one_in() -> None:
     assert set(yaml.safe_load((PROJECT / "config" / "pipeline_config.yaml").read_text())) <= set(schema["properties"])
 
 
-def test_problems_of_a_file_are_told_without_aws(automl: Automl, tmp_path: Path) -> None:
+def test_problems_of_a_file_are_reported_without_aws(automl: Automl, tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text("acuracy_threshold: 1\nmax_runtime_sec: x\n")
     result = automl("config", "check", tmp_path / "bad.yaml")
     assert result.exit_code == 1

@@ -17,12 +17,12 @@ def evaluation(**document: Any) -> Evaluation:
     return Evaluation("r1", "bucket", "runs/r1/evaluation/", FIRST | document, True)
 
 
-def test_evaluation_of_the_first_version_is_told_by_its_threshold() -> None:
+def test_evaluation_of_the_first_version_is_shown_with_its_threshold() -> None:
     assert evaluation().judgement == ["Gate: accuracy 0.7500 is below the threshold 0.8"]
     assert evaluation().beside() == [("accuracy", "0.7500", "", "")]
 
 
-def test_verdict_and_warnings_are_told_in_their_own_words() -> None:
+def test_verdict_and_warnings_are_shown_in_their_own_words() -> None:
     told = evaluation(
         summary="Finds 0 of the 70 rows.",
         verdict="Passes the gate.",

@@ -29,7 +29,7 @@ def no_aws(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("no_aws")
-def test_every_problem_of_a_file_is_told_before_anything_is_called(automl: Automl, tmp_path: Path) -> None:
+def test_every_problem_of_a_file_is_reported_before_anything_is_called(automl: Automl, tmp_path: Path) -> None:
     file = tmp_path / "config.yaml"
     file.write_text(
         "acuracy_threshold: 0.8\nmax_runtime_sec: '60'\ncustomer_id_start: 9\ncustomer_id_end: 3\n"

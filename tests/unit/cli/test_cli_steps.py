@@ -49,7 +49,7 @@ def test_failed_run_ends_with_the_step_that_failed(failed: Any) -> None:
     assert failed.finished().failed_step == "DataSource"
 
 
-def test_step_counts_as_failed_as_soon_as_the_machine_tells_it(failed: Any) -> None:
+def test_step_counts_as_failed_as_soon_as_the_machine_reports_it(failed: Any) -> None:
     telling = next(
         i for i, e in enumerate(failed.events) if e.get("stateEnteredEventDetails", {}).get("name") == "ReportFailure"
     )

@@ -48,7 +48,7 @@ def watch(monkeypatch: pytest.MonkeyPatch, recording: Any, at_once: int) -> tupl
 
 
 @pytest.mark.parametrize("at_once", [1, 7, 1000])
-def test_every_step_is_told_once_however_it_is_polled(
+def test_every_step_is_shown_once_however_it_is_polled(
     monkeypatch: pytest.MonkeyPatch, deployed: Any, at_once: int
 ) -> None:
     finished, text, _ = watch(monkeypatch, deployed, at_once)
@@ -83,7 +83,7 @@ def test_server_that_has_ended_ends_the_watch(deployed: Any) -> None:
         watching.follow(Playback(deployed, 1), "arn", Console(file=io.StringIO()), check=check)
 
 
-def test_result_tells_outcome_metrics_gate_and_places(deployed: Any) -> None:
+def test_result_shows_outcome_metrics_gate_and_places(deployed: Any) -> None:
     shown = io.StringIO()
     results.show(deployed.finished(), Console(file=shown, highlight=False, soft_wrap=True))
     for part in (
@@ -104,7 +104,7 @@ def test_warnings_come_before_the_metrics(deployed: Any) -> None:
     assert warning < next(number for number, line in enumerate(lines) if "metric  accuracy" in line)
 
 
-def test_failure_tells_step_error_and_cause(failed: Any) -> None:
+def test_failure_shows_step_error_and_cause(failed: Any) -> None:
     shown = io.StringIO()
     results.show(failed.finished(), Console(file=shown, highlight=False, soft_wrap=True))
     for part in ("Step:  DataSource", "Error: DataSourceFailed", "can't find a FeatureGroup with name nobody"):

@@ -77,7 +77,7 @@ def test_prefix_without_slash_and_single_object(bucket: Bucket, job: Job) -> Non
     assert job.lines == ["['a.csv']"] * 3
 
 
-def test_failure_tells_exit_code_message_and_output(bucket: Bucket, job: Job) -> None:
+def test_failure_has_exit_code_message_and_output(bucket: Bucket, job: Job) -> None:
     script = (
         "import os, sys\n"
         "open(os.environ['OPT_ML'] + '/output/message', 'w').write('column x is empty')\n"
@@ -162,7 +162,7 @@ def test_any_command_of_the_image_may_be_the_entrypoint(bucket: Bucket, job: Job
     assert (processing.run(given, **job.arguments).failure_reason or "").endswith("exit code: 127")
 
 
-def test_unplayable_image_is_refused(bucket: Bucket, job: Job) -> None:
+def test_unknown_image_is_refused(bucket: Bucket, job: Job) -> None:
     given = request(bucket, "print()")
     given["AppSpecification"]["ImageUri"] = "1.dkr.ecr.us-west-2.amazonaws.com/sagemaker-xgboost:1.7-1"
     outcome = processing.run(given, **job.arguments)

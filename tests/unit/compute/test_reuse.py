@@ -164,7 +164,7 @@ def test_many_at_once_compute_once_and_each_get_a_whole_result(tmp_path: Path, k
     assert [path.suffix for path in kept.iterdir()] == [".tar"]
 
 
-def test_whoever_waits_computes_if_the_other_one_fails(tmp_path: Path, kept: Path) -> None:
+def test_waiting_caller_computes_if_the_first_one_fails(tmp_path: Path, kept: Path) -> None:
     def once(number: int) -> int | str:
         return reuse.run("0" * 64, {"result": tmp_path / "result"}, lambda _: None, lambda _: number)
 

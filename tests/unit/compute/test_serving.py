@@ -134,7 +134,7 @@ def test_a_program_that_loads_too_slowly_fails_and_is_ended(chain: Chain) -> Non
     assert not served.alive
 
 
-def test_the_container_that_fails_first_is_told_without_waiting_for_the_others(chain: Chain) -> None:
+def test_first_container_that_fails_is_reported_without_waiting_for_the_others(chain: Chain) -> None:
     began = time.monotonic()
     with pytest.raises(ContainerFailedError, match="container-2 container did not pass"):
         chain("import time\ntime.sleep(60)", "import nothing_like_this").start()

@@ -76,7 +76,7 @@ def test_what_is_in_use_is_not_lent_again(start: Start) -> None:
 
 
 @pytest.mark.usefixtures("kept")
-def test_lines_go_to_whoever_has_the_containers(pool: WarmContainers, start: Start) -> None:
+def test_lines_go_to_the_current_user_of_the_containers(pool: WarmContainers, start: Start) -> None:
     earlier, later = list[str](), list[str]()
     first = start(log=earlier.append)
     pool.give_back(first)

@@ -331,7 +331,7 @@ UNUSABLE = {
 
 @pytest.mark.filterwarnings("ignore:overflow")
 @pytest.mark.parametrize("case", UNUSABLE)
-def test_answers_that_do_not_fit_are_told_in_one_sentence(evaluate: Evaluate, case: str) -> None:
+def test_answers_that_do_not_fit_are_refused_in_one_sentence(evaluate: Evaluate, case: str) -> None:
     answers, event, said = UNUSABLE[case]
     regression = bool(event)
     truth = ["1", "2", "3", "4"] if regression else ["No", "Yes", "No", "Yes"]

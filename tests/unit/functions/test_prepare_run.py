@@ -84,7 +84,7 @@ def prepare(s3: Any) -> Iterator[Callable[[Any], dict[str, Any]]]:
 
 
 def refused(error: settings.InvalidInputError) -> list[str]:
-    """The problems, checked to be what a mail can show."""
+    """The problems, checked to be what an email can show."""
     lines = str(error).split("\n")
     assert lines == error.problems
     assert lines

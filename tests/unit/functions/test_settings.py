@@ -57,7 +57,7 @@ def test_configuration_file_is_a_valid_input() -> None:
         ({"prefix": "a" * 151}, "150 characters in all"),
         ({"region": "us-west-٢"}, "is not a region"),
         ({"role_arn": "arn:aws:iam::123456789012:role/é"}, "is not a role's ARN"),
-        ({"notification_email": "a@b.c\nBcc: x@y.z"}, "is not an e-mail address"),
+        ({"notification_email": "a@b.c\nBcc: x@y.z"}, "is not an email address"),
         ({"positive_class": True}, "positive_class must be a text in quotes, and is true."),
         ({"positive_class": "yes", "problem_type": "MulticlassClassification"}, "positive_class goes with Binary"),
         ({"column_names": "age"}, "column_names must be a mapping of features to columns of the table"),
@@ -300,7 +300,7 @@ def test_thousands_of_unknown_keys_fit_into_a_message() -> None:
         settings.resolve({f"k{number}": 0 for number in range(5000)}, DEPLOYED)
     assert refused.value.problems[-1] == "4,960 more keys are not settings."
     assert str(refused.value).count("The keys are:") == 1
-    assert len(str(refused.value)) < 4000  # what a mail shows of it
+    assert len(str(refused.value)) < 4000  # what an email shows of it
 
 
 def test_all_problems_at_once() -> None:
@@ -418,7 +418,7 @@ def test_tags_of_the_person_the_stack_and_the_run() -> None:
         ("resource_tags", "project", "1 to 20 tags with commas between them"),
     ],
 )
-def test_network_key_and_tags_that_cannot_be_are_told(key: str, value: str, said: str) -> None:
+def test_impossible_network_key_and_tags_are_reported(key: str, value: str, said: str) -> None:
     with pytest.raises(settings.InvalidInputError) as refused:
         settings.resolve({}, {**DEPLOYED, key: value})
     (problem,) = refused.value.problems

@@ -210,7 +210,7 @@ def test_large_template_goes_through_the_bucket(server: process.Server, tmp_path
     assert deploy.deploy(server.endpoint_url, "large", template=template).changed
 
 
-def test_failing_makefile_tells_what_it_said(tmp_path: Path) -> None:
+def test_output_of_a_failing_makefile_is_reported(tmp_path: Path) -> None:
     (tmp_path / "code").mkdir()
     (tmp_path / "code" / "Makefile").write_text("build-Broken:\n\t@echo no such wheel; exit 1\n")
     resource = {

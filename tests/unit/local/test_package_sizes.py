@@ -45,6 +45,6 @@ def test_over_four_fifths_of_the_limit_is_told_with_the_function(
     assert package_sizes.main(tmp_path) == 1
 
 
-def test_a_missing_part_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_part_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert package_sizes.main(tmp_path) == 1
     assert "make build" in capsys.readouterr().err

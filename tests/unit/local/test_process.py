@@ -49,7 +49,7 @@ def test_foreign_files_are_not_removed(tmp_path: Path) -> None:
     assert precious.read_text() == "mine"
 
 
-def test_a_disk_that_is_nearly_full_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_disk_that_is_nearly_full_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=12_345_678))
     with pytest.raises(StateError, match=r"Only 12 MB free on the disk of .*state; a run needs 1 GB.*--state"):

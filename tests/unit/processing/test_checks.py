@@ -99,7 +99,7 @@ FINDINGS = {
 
 
 @pytest.mark.parametrize("name", FINDINGS)
-def test_finding_is_told_and_with_require_nothing_is_written(name: str, tmp_path: Path) -> None:
+def test_finding_is_reported_and_with_require_nothing_is_written(name: str, tmp_path: Path) -> None:
     change, problem, said = FINDINGS[name]
     frame = change(base())
     warnings = prepared(tmp_path / "warn", frame, problem)["data_note"]["warnings"]

@@ -162,7 +162,7 @@ def test_json_that_python_gives_up_on(body: str) -> None:
         ("1,a,b\n", 1),
     ],
 )
-def test_header_is_told_from_a_row(body: str, rows: int) -> None:
+def test_header_is_distinguished_from_a_row(body: str, rows: int) -> None:
     assert len(served(body, model=ALL_TEXT)) == rows
 
 

@@ -1,4 +1,4 @@
-"""A mail that cannot be sent neither hides a failure nor changes what it is."""
+"""An email that cannot be sent neither hides a failure nor changes what it is."""
 
 from __future__ import annotations
 
@@ -60,10 +60,10 @@ def failed_deployment(cloud: Cloud) -> dict[str, Any]:
 @pytest.mark.parametrize("fail", [failed_run, failed_deployment])
 def test_failure_stays_what_it_is(cloud: Cloud, request: pytest.FixtureRequest, fail: Any, without: str) -> None:
     told = fail(cloud)
-    mails = len(cloud.mails())
+    emails = len(cloud.emails())
     request.getfixturevalue(without)
     untold = fail(cloud)
     assert (untold["status"], untold["error"]) == ("FAILED", told["error"])
     # Behind it a denied call names its request, which is another each time.
     assert untold["cause"].partition("Request ID")[0] == told["cause"].partition("Request ID")[0]
-    assert len(cloud.mails()) == mails
+    assert len(cloud.emails()) == emails
