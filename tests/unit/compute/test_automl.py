@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import psutil
 import pytest
 
 from local.aws.sagemaker.compute import automl, standby
@@ -282,6 +283,13 @@ def test_without_a_standby_process_the_program_is_started_anew(
     monkeypatch.setattr(standby, "AVAILABLE", False)
     outcome = run(job, request(bucket, customers(600), {"CompletionCriteria": {"MaxCandidates": 1}}))
     assert predict(job, outcome, customers(3))
+
+
+def test_threads_that_wait_for_one_another_leave_the_cores_to_others() -> None:
+    if not standby.AVAILABLE:
+        pytest.skip("no standby process on this system")
+    # Read when the libraries are loaded: what a container's own environment says comes too late after the fork.
+    assert psutil.Process(standby._get()._process.pid).environ()["OMP_WAIT_POLICY"] == "PASSIVE"
 
 
 def test_a_standby_process_that_died_is_replaced(bucket: Bucket, job: Job) -> None:

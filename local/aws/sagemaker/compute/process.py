@@ -123,6 +123,7 @@ def base_environment(python: Path, folder: Path) -> dict[str, str]:
         "LANG": "C.UTF-8",
         "PYTHONUNBUFFERED": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
+        **standby.THREADS,
     }
 
 

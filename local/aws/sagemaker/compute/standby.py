@@ -22,6 +22,10 @@ from typing import Any
 AVAILABLE = sys.platform == "linux"
 """Forking a process that has imported numerical libraries is sound on Linux; macOS's own libraries forbid it."""
 
+THREADS = {"OMP_WAIT_POLICY": "PASSIVE"}
+"""For whatever trains: threads of LightGBM, XGBoost and scikit-learn that wait for one another sleep meanwhile. By default they
+spin, and where other processes need the cores, too, those of one training wait for minutes for threads that are not running."""
+
 _PROGRAM = Path(__file__).parent / "containers" / "standby.py"
 _START_SECONDS = 120.0
 
@@ -45,7 +49,7 @@ class _Standby:
 
     def __init__(self) -> None:
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        environment = {"PATH": os.environ.get("PATH", ""), "LANG": "C.UTF-8", "PYTHONWARNINGS": "ignore"}
+        environment = {"PATH": os.environ.get("PATH", ""), "LANG": "C.UTF-8", "PYTHONWARNINGS": "ignore", **THREADS}
         self._process = subprocess.Popen(
             [sys.executable, str(_PROGRAM), str(theirs.fileno())],
             stdin=subprocess.DEVNULL,
