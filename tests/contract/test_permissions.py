@@ -18,11 +18,11 @@ _MISSING_OBJECT = "S3 requires it to answer that an object does not exist; the l
 REVIEWED = {
     ("PrepareRunRole", "WriteOwnLog"): ({"logs:CreateLogStream", "logs:PutLogEvents"}, _LOGS),
     ("EvaluateModelRole", "WriteOwnLog"): ({"logs:CreateLogStream", "logs:PutLogEvents"}, _LOGS),
-    ("DeploymentRole", "SeeWhetherDocumentIsThere"): (
+    ("DeploymentRole", "CheckForDeploymentDocument"): (
         {"s3:ListBucket"},
         _MISSING_OBJECT,
     ),
-    ("PrepareRunRole", "SeeWhetherCodeIsThere"): (
+    ("PrepareRunRole", "CheckForContainerCode"): (
         {"s3:ListBucket"},
         _MISSING_OBJECT,
     ),
@@ -67,8 +67,8 @@ REVIEWED = {
         {"events:PutTargets", "events:PutRule", "events:DescribeRule"},
         _SYNC,
     ),
-    ("TrainingRole", "TellSyncJobsAreDone"): ({"events:PutTargets", "events:PutRule", "events:DescribeRule"}, _SYNC),
-    ("TrainingRole", "NameTheCatalog"): ({"athena:GetDataCatalog"}, _ATHENA),
+    ("TrainingRole", "ReceiveEventsOfJobs"): ({"events:PutTargets", "events:PutRule", "events:DescribeRule"}, _SYNC),
+    ("TrainingRole", "ReadDataCatalog"): ({"athena:GetDataCatalog"}, _ATHENA),
     ("TrainingRole", "FindOfflineTable"): (
         {"glue:GetPartitions", "glue:GetPartition", "glue:BatchGetPartition"},
         _ATHENA,
@@ -92,8 +92,8 @@ REVIEWED = {
         {"cloudwatch:PutMetricAlarm", "cloudwatch:DescribeAlarms", "cloudwatch:DeleteAlarms"},
         _SCALING,
     ),
-    ("DeploymentRole", "ScalingRoleOnce"): ({"iam:CreateServiceLinkedRole"}, _SCALING),
-    ("ScheduleRole", "KeepWhatDidNotStart"): (
+    ("DeploymentRole", "CreateScalingRole"): ({"iam:CreateServiceLinkedRole"}, _SCALING),
+    ("ScheduleRole", "KeepMissedRuns"): (
         {"sqs:SendMessage"},
         "EventBridge Scheduler sends a start there that failed for an hour",
     ),
@@ -121,7 +121,7 @@ def test_the_review_names_only_what_is_granted_and_not_used() -> None:
 
 
 def test_what_executions_used_is_still_granted() -> None:
-    stale = {one for one in permissions.used() if one.sid != "MachinesTell"} - permissions.granted()
+    stale = {one for one in permissions.used() if one.sid != "LetMachinesPublish"} - permissions.granted()
     assert not stale, f"Record anew (python -m tests.contract.record): the template has changed\n{_lines(stale)}"
 
 

@@ -147,7 +147,7 @@ def test_names_of_alarms_are_those_that_the_topic_lets_publish() -> None:
     (source,) = [
         statement["Condition"]["ArnLike"]["aws:SourceArn"]["Fn::Sub"]
         for statement in statements
-        if statement["Sid"] == "AlarmsTell"
+        if statement["Sid"] == "LetAlarmsPublish"
     ]
     prefix = source.rpartition(":alarm:")[2].removesuffix("*")
     names = [

@@ -35,9 +35,7 @@ def test_a_package_counts_with_its_libraries_and_metadata(tmp_path: Path) -> Non
     assert set(found["PrepareRunFunction"]) == {"PrepareRunFunction", "PipelineLayer"}
 
 
-def test_over_four_fifths_of_the_limit_is_told_with_the_function(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_function_over_four_fifths_of_the_limit_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert package_sizes.main(build(tmp_path)) == 0
     monkeypatch.setattr(package_sizes, "LIMIT_BYTES", 115)  # of which four fifths are 92
     (problem,) = package_sizes.too_large(package_sizes.by_function(tmp_path))
