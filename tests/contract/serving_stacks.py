@@ -1,13 +1,14 @@
 """A model's two containers in the web servers that AWS's images serve with, chained as SageMaker chains them.
 
-The first is sagemaker-containers' Flask application under gunicorn, with the scikit-learn image's Python and versions
-(its nginx, which hands requests on, is not here). The second is AWS's sagemaker-inference behind its Java server,
+The first is sagemaker-containers' Flask application under gunicorn, with the scikit-learn image's Python and versions, and
+where nginx is installed, behind it, with the image's own configuration. The second is AWS's sagemaker-inference behind its Java server,
 multi-model-server, as in the deep learning images that Autopilot's candidates run in, with this environment's AutoGluon.
 """
 
 from __future__ import annotations
 
 import contextlib
+import getpass
 import http.client
 import os
 import random
@@ -50,6 +51,15 @@ model_server.psutil.process_iter = lambda: [
 ]
 model_server.start_model_server()
 """
+
+
+# Both processes of the first container end together, as its programs do.
+_BEHIND_NGINX = """
+import os, subprocess, sys
+front = subprocess.Popen(sys.argv[1].split(" "))
+os.execv(sys.executable, [sys.executable, "-m", "gunicorn", *sys.argv[2:]])
+"""
+_NGINX = shutil.which("nginx", path=os.pathsep.join([os.environ["PATH"], "/usr/sbin"]))
 
 
 @dataclass(frozen=True)
@@ -129,8 +139,32 @@ def serving(models: list[Path], environments: list[dict[str, str]]) -> Iterator[
 def _scikit_learn(folder: Path, port: int) -> tuple[list[str], dict[str, str]]:
     (folder / "application.py").write_text(_APPLICATION, encoding="utf-8")
     search = os.pathsep.join([str(folder), str(folder / "model/code")])
-    command = ["-m", "gunicorn", "--timeout", "60", "-w", "1", "-b", f"127.0.0.1:{port}", "application:main"]
-    return [str(IMAGE_PYTHON), *command], {"PYTHONPATH": search}
+    options = ["--timeout", "60", "-w", "1", "application:main", "-b"]
+    if _NGINX is None:
+        return [str(IMAGE_PYTHON), "-m", "gunicorn", *options, f"127.0.0.1:{port}"], {"PYTHONPATH": search}
+    front = f"{_NGINX} -p {folder} -c {_nginx_configuration(folder, port)}"
+    behind = [*options, f"unix:{folder}/gunicorn.sock"]
+    return [str(IMAGE_PYTHON), "-c", _BEHIND_NGINX, front, *behind], {"PYTHONPATH": search}
+
+
+def _nginx_configuration(folder: Path, port: int) -> Path:
+    """The image's, with places in `folder`: it writes to /tmp, and nginx keeps large bodies where only root may write."""
+    template = next(IMAGE_PYTHON.parents[1].glob("lib/*/site-packages/sagemaker_containers/etc/nginx.conf.template"))
+    kept = "".join(
+        f"{kind}_temp_path {folder}/tmp/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    own = {
+        "%NGINX_HTTP_PORT%": str(port),
+        "%NGINX_PROXY_READ_TIMEOUT%": "60",
+        "/tmp/": f"{folder}/",
+        "http {": f"http {{ {kept}",
+    }
+    text = f"user {getpass.getuser()};\n{template.read_text(encoding='utf-8')}"  # as root it would be another one
+    for written, value in own.items():
+        text = text.replace(written, value, 1) if written == "http {" else text.replace(written, value)
+    configuration = folder / "nginx.conf"
+    configuration.write_text(text, encoding="utf-8")
+    return configuration
 
 
 def _deep_learning(folder: Path, port: int) -> tuple[list[str], dict[str, str]]:

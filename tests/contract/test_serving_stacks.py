@@ -224,6 +224,22 @@ def test_a_request_of_6_mb_is_answered_row_by_row(stacks: Stacks, trained: Train
     assert answer.body.count(b"\n") == body.count(b"\n") > 50_000
 
 
+@pytest.mark.exhaustive
+def test_100_mb_of_a_batch_transform_are_answered_row_by_row(stacks: Stacks, trained: Trained) -> None:
+    """In requests of at most 6 MB, as the machine's transform jobs send them."""
+    lines = trained.lines.splitlines(keepends=True)
+    row_size = max(map(len, lines))
+    rows = lines * (100 * 1024 * 1024 // len(trained.lines) + 1)
+    answered = 0
+    for begin in range(0, len(rows), SIX_MB // row_size):
+        body = b"".join(rows[begin : begin + SIX_MB // row_size])
+        assert len(body) <= SIX_MB
+        answer = stacks.invoke(body, "application/jsonlines", "text/csv")
+        assert answer.status == 200, answer.body[-2000:]
+        answered += answer.body.count(b"\n")
+    assert answered == len(rows) > 200_000
+
+
 def test_a_request_that_cannot_be_read_ends_at_the_first_container(stacks: Stacks) -> None:
     answer = stacks.invoke(b"a,b\n1,2\n", "text/csv")
     assert (answer.status, answer.container) == (400, 1)
