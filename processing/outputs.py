@@ -27,13 +27,14 @@ def write_outputs(
     folder: str,
     specification: dict[str, Any],
     features: Sequence[Feature],
+    unused: Sequence[Feature],
     targets: numpy.ndarray,
     labels: list[str],
     parts: Parts,
 ) -> None:
     """Writes everything under `folder`, in the places that preprocess.py names.
 
-    `features` are encoded columns of all usable rows, `targets` theirs (codes of `labels`, or numbers if there are no
+    `features` are encoded columns of all usable rows, `unused` those of the raw test rows alone, `targets` theirs (codes of `labels`, or numbers if there are no
     labels); `parts` are places among those rows.
     """
     target = specification["target"]
@@ -47,7 +48,7 @@ def write_outputs(
 
     def raw_rows() -> None:
         os.makedirs(os.path.join(folder, "evaluation_input"), exist_ok=True)
-        _write_json_lines(os.path.join(folder, "evaluation_input", "test.jsonl"), features, parts.test)
+        _write_json_lines(os.path.join(folder, "evaluation_input", "test.jsonl"), [*features, *unused], parts.test)
         progress("wrote test.jsonl")
 
     with ThreadPoolExecutor(os.cpu_count()) as threads:

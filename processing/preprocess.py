@@ -4,7 +4,8 @@ Reads the CSV files under `processing/input/raw`, writes under `processing/outpu
 
 - `train/train.csv`, `test/test.csv`: encoded features in the model's order, then the target; 80/20, stratified, or
   by time or group, and then with `validation/validation.csv`
-- `evaluation_input/test.jsonl`: the test rows as a client would send them, one JSON object a line
+- `evaluation_input/test.jsonl`: the test rows as a client would send them, one JSON object a line, with all columns but
+  ids and target
 - `preprocessing/preprocessing.json`, `preprocessing/model.tar.gz`: how to encode, and the container that does it
 
 Medians and categories are taken from the training rows alone, so that the test tells about customers never seen.
@@ -60,7 +61,7 @@ def run(
     apart = choices.group_column if choices.split == splitting.GROUP else None
     apart = choices.event_time_column if choices.split == splitting.TIME else apart
     ids = [*STORE_COLUMNS, *ignored, *([choices.event_time_column] if choices.event_time_column else [])]
-    unread = [name for name in [*ids, *choices.exclude_columns] if name not in (target, apart)]
+    unread = [name for name in ids if name not in (target, apart)]
     source = read_source(
         os.path.join(root, "processing/input/raw"), unread, [] if problem_type == REGRESSION else [target]
     )
@@ -75,15 +76,21 @@ def run(
     progress(f"{len(parts.train)} rows to train on, {len(parts.validation)} to validate, {len(parts.test)} to test on")
 
     kept = None if len(rows) == source.rows else rows
+    excluded = [name for name in source.columns if name in choices.exclude_columns and name != apart]
     names = [name for name, column in source.columns.items() if column is not None and name not in (target, apart)]
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        fitted = list(threads.map(lambda name: fit(name, source.columns[name], kept, parts.train), names))
+        read = list(threads.map(lambda name: fit(name, source.columns[name], kept, parts.train), names))
+    # What serves now may use a column that this run leaves out, so the raw test rows have it all the same.
+    unused = [feature for name, feature in zip(names, read) if feature is not None and name in excluded]
+    fitted = [feature for name, feature in zip(names, read) if name not in excluded]
+    names = [name for name in names if name not in excluded]
+    if choices.split == splitting.GROUP and apart is not None:
+        unused += [feature for feature in [fit(apart, source.columns[apart], kept, parts.train)] if feature is not None]
     features = [feature for feature in fitted if feature is not None]
     empty = [name for name, feature in zip(names, fitted) if feature is None]
     check_features(features, parts.train)
     _check_slices(choices.report_slices, [feature.specification["name"] for feature in features], choices)
 
-    excluded = [name for name in source.columns if name in choices.exclude_columns and name != apart]
     apart_names = [name for name, column in source.columns.items() if column is None and name not in excluded]
     left_out = {
         **dict.fromkeys(empty, "holds no value in the training rows"),
@@ -138,7 +145,7 @@ def run(
         },
     }
     Encoder(specification)  # what serving would refuse must not leave this job
-    write_outputs(os.path.join(root, "processing/output"), specification, features, targets, labels, parts)
+    write_outputs(os.path.join(root, "processing/output"), specification, features, unused, targets, labels, parts)
     return specification
 
 

@@ -167,6 +167,28 @@ def test_excluded_columns_are_not_learned_from_and_must_exist(tmp_path: Path) ->
         prepared(tmp_path / "b", base(), exclude_columns=["tenuer"])
 
 
+@pytest.mark.parametrize(
+    "choices",
+    [
+        {"exclude_columns": ["tenure_months", "gender", "customer_id"]},
+        {"split": "group", "split_group_column": "tenure_months", "exclude_columns": ["gender"]},
+    ],
+)
+def test_raw_test_rows_have_the_columns_that_another_model_may_use(tmp_path: Path, choices: dict[str, Any]) -> None:
+    asked = {("group_column" if name == "split_group_column" else name): value for name, value in choices.items()}
+    specification = prepared(tmp_path, base(), **asked)
+    rows = [
+        json.loads(line)
+        for line in (tmp_path / "processing/output/evaluation_input/test.jsonl").read_text().splitlines()
+    ]
+    known = base().drop(columns=["customer_id", "churn"])
+    assert {*rows[0]} == {*known.columns}
+    assert {feature["name"] for feature in specification["features"]} == {*known.columns} - {"tenure_months", "gender"}
+    assert {(row["gender"], row["tenure_months"]) for row in rows} <= {
+        *zip(known.gender, known.tenure_months, strict=True)
+    }
+
+
 @pytest.mark.parametrize("asked", ["tenuer", "customer_id", "churn_reason"])
 def test_report_slices_must_be_features_of_the_model(tmp_path: Path, asked: str) -> None:
     frame = base().assign(churn_reason=None)
