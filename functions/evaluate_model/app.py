@@ -26,6 +26,7 @@ import predictions
 import registry
 import report
 import slices
+from automl_pipeline import measures
 from aws_lambda_powertools import Logger
 from predictions import UnusablePredictionsError
 
@@ -42,7 +43,7 @@ def _sagemaker() -> Any:
     return boto3.client("sagemaker")
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Writes evaluation.json, report.html and deployment.json, and answers with the metrics and what the quality gate looks at.
 
@@ -50,12 +51,15 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     report_uri, deployment_uri (files), deployment (what deployment.json says besides archives and known row),
     model_archives (files, those of the model's containers),
     target_attribute_name, problem_type, objective_metric_name, accuracy_threshold, `settings`: all settings of the run,
-    `champion`: {"version", "model_name", "endpoint_name", and "predictions_uri" (folder) or "error"}, or None, and
-    `automl`: job_name, candidate, explainability_uri and model_insights_uri (S3 prefixes, or None).
+    `champion`: {"version", "model_name", "endpoint_name", and "predictions_uri" (folder) or "error"}, or None,
+    `automl`: job_name, candidate, explainability_uri and model_insights_uri (S3 prefixes, or None), and `began`: when each
+    step began, by its name (ISO 8601).
     Returns {"metrics": numbers by name, "gate_metric", "gate_value", "passed", "verdict": a sentence, "warnings":
     sentences, "champion": how it compares, or None, "positive_class", "registry": texts for the registry entry,
     "registry_metrics": {"explainability": the URI of a report, or None}, "rows", "evaluation_uri"}. Raises UnusablePredictionsError.
     """
+    logger.append_keys(run_id=event["run_id"])
+    stack = context.function_name.removesuffix("-evaluate-model")
     settings, target = event.get("settings", {}), event["target_attribute_name"]
     is_regression = event["problem_type"] == metrics.REGRESSION
     prepared = json.loads(_read(event["preprocessing_uri"] + "preprocessing.json"))
@@ -123,7 +127,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         target=target,
         preprocessing=prepared,
         settings=settings,
-        stack=context.function_name.removesuffix("-evaluate-model"),
+        stack=stack,
         region=os.environ.get("AWS_REGION"),
     )
     _write(event["report_uri"], page.encode(), "text/html; charset=utf-8")
@@ -131,7 +135,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     deployment = {**event["deployment"], "archives": archives, **({"known_row": asked} if asked is not None else {})}
     _write(event["deployment_uri"], json.dumps(deployment).encode(), "application/json")
     numbers = {name: value for name, value in evaluated.items() if isinstance(value, float)}
-    logger.info("Evaluated", run_id=event["run_id"], rows=len(truth), passed=document["passed"], **numbers)
+    measures.publish_evaluation(stack, event["run_id"], document, event.get("began", {}))
+    logger.info("Evaluated", rows=len(truth), passed=document["passed"], **numbers)
     return {
         "metrics": numbers,
         "gate_metric": document["gate_metric"],

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 import boto3
-from automl_pipeline import container_code, costs, prices, settings
+from automl_pipeline import container_code, costs, measures, prices, settings
 from automl_pipeline.run_layout import Execution, describe, fingerprint
 from aws_lambda_powertools import Logger
 from botocore.exceptions import ClientError
@@ -26,7 +26,7 @@ def _s3() -> Any:
     return boto3.client("s3")
 
 
-@logger.inject_lambda_context
+@logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
     """Answers with the run: its names, places and settings (see automl_pipeline.run_layout.describe).
 
@@ -39,6 +39,7 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
         bounded = costs.bounded(chosen, _prices(chosen)) if chosen.max_cost_usd is not None else chosen
     except settings.InvalidInputError as error:
         logger.info("Input refused", problems=error.problems)
+        measures.publish(measures.REFUSED, 1, os.environ["STACK_NAME"])
         raise InvalidInputError(error.problems) from None
     sha256, contents = container_code.read()
     run = describe(

@@ -21,6 +21,7 @@ from ministack.core import lambda_runtime as ministack_runtime
 from ministack.services import lambda_svc
 
 from local.aws.awslambda import environment, interpreter, package_cache
+from local.aws.cloudwatch import embedded
 
 _WORKER_SCRIPT = Path(__file__).with_name("worker.py")
 _INIT_TIMEOUT_SECONDS = 60.0  # on AWS 10 s, then once more under the function's own timeout
@@ -227,6 +228,7 @@ def _execute(function: dict[str, Any], event: Any, request_id: str) -> dict[str,
         )
     finally:
         ministack_runtime.release_worker(worker)
+    embedded.publish(result["log"])
     if result["status"] == "ok":
         return {"body": result.get("result"), "log": result["log"]}
     return {"body": result["error"], "error": True, "function_error": "Unhandled", "log": result["log"]}
