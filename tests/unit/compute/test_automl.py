@@ -126,7 +126,7 @@ def test_candidates_have_the_apis_shape_and_real_scores(bucket: Bucket, job: Job
 def test_an_answer_does_not_depend_on_the_rows_beside_it(bucket: Bucket, job: Job) -> None:
     outcome = run(job, request(bucket, customers(800), {"ProblemType": "BinaryClassification"}, "F1"))
     assert outcome.best_candidate is not None
-    rows = customers(900)[800:]
+    rows = customers(825)[800:]
     together = predict(job, outcome, rows, "predicted_label,probability")
     definition = dict(outcome.best_candidate["InferenceContainers"][0])
     definition["Environment"] = {
