@@ -16,6 +16,7 @@ from tests.evaluations import PREPROCESSING, binary, whole
 
 import evaluation  # isort: skip
 import report  # isort: skip
+import slices  # isort: skip
 from predictions import Answers  # isort: skip
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -67,7 +68,10 @@ def document_of(kind: str) -> dict[str, Any]:
         truth = generator.normal(100, 20, 1000)
         predicted = truth + generator.normal(0, 5, 1000)
         predicted[3] = 1e7
-        return whole(evaluation.of_numbers(truth, predicted), [], 1000)
+        by = slices.of({"name": HOSTILE, "kind": "categorical", "categories": [HOSTILE, "b"]}, numpy.arange(1000) % 3)
+        evaluated = evaluation.of_numbers(truth, predicted, champion=truth + 9, slices=[by])
+        serving = {"version": 4, "model_name": "m", "endpoint_name": "e"}
+        return whole(evaluated, [], 1000, champion=serving)
     labels = [f"{HOSTILE} number {number}" for number in range(8)]
     truth = generator.integers(0, 8, 400)
     probabilities = generator.dirichlet(numpy.ones(8), 400)

@@ -85,14 +85,15 @@ def _regression_headline(document: Document, target: str) -> str:
 
 
 def serving(document: Document) -> dict[str, Any] | None:
-    """What serves now: its name, and how the model compares with it, unless the verdict says that already."""
+    """What serves now: its name, and how the model compares with it, unless verdict, condition or warning says that already."""
     found = document.get("champion")
     if not found:
         return None
     name = f"Version {found['version']}" if found["version"] is not None else f"Model {found['model_name']}"
     said = found["sentence"]
     conditions = [condition["sentence"] for condition in document["gate"]["conditions"]]
-    told = said in document.get("verdict", "") or (len(conditions) > 1 and said in conditions)
+    first = [document["verdict"], *document["warnings"], *(conditions if len(conditions) > 1 else [])]
+    told = any(said[1:] in text for text in first)
     return {"name": name, "sentence": None if told else f"{said[:1].upper()}{said[1:]}."}
 
 
