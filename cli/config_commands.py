@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.terminal import answer, connected, failed, say, typed, with_stack
+from cli.terminal import answer, connected, failed, say, typed, unconnected, with_stack
 
 if TYPE_CHECKING:
     from cli.stack import Stack
@@ -52,6 +52,7 @@ def show() -> None:
 
 
 @app.command()
+@unconnected
 def schema() -> None:
     """Print the JSON Schema of a settings file, for editors.
 

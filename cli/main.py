@@ -13,7 +13,7 @@ import typer
 
 from cli import config_commands, cost_command, doctor_command, features_command, run_commands, stack_commands
 from cli.run_commands import follow, table
-from cli.terminal import answer, connected, console, errors, explaining, failed, say, stopped, with_stack
+from cli.terminal import answer, connected, console, errors, explaining, failed, say, stopped, unconnected, with_stack
 
 if TYPE_CHECKING:
     from cli.stack import Stack
@@ -49,6 +49,7 @@ def _automl(
 
 
 @app.command()
+@unconnected
 def demo(
     csv: Annotated[Path | None, typer.Option(help="Your own table instead of IBM's Telco customers.")] = None,
     target: Annotated[str | None, typer.Option(help="Column of the table to predict.")] = None,
@@ -89,6 +90,7 @@ def demo(
 
 
 @local.command()
+@unconnected
 def up(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to serve on.")] = 4566, faults: Faults = None
 ) -> None:

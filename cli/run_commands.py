@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from botocore.exceptions import ClientError
 
 from cli.terminal import answer, connected, console, errors, failed, json_wanted, say, stopped, typed, with_stack
 
@@ -69,8 +71,6 @@ def show(run: RunReference = None) -> None:
 
     def work(stack: Stack) -> None:
         found = executions.details(stack, run)
-        note = data_note.of(found.finished, client("s3"))
-
         def display() -> None:
             say(
                 f"Run {found.run.run_id} {found.run.status}, {duration(found.run.seconds)}",
@@ -82,8 +82,8 @@ def show(run: RunReference = None) -> None:
                 say(f"  {mark} {step.name:<28} {step.seconds(datetime.now(UTC)):6.1f} s")
             if found.run.status != "RUNNING":
                 results.show(found.finished, console)
-            for line in note:
-                say(line)
+            with suppress(ClientError):  # who may see runs need not be allowed to read their data
+                say(*data_note.of(found.finished, client("s3")))
 
         answer(found.document(), display)
 

@@ -13,7 +13,7 @@ import shlex
 import shutil
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,14 +77,22 @@ _connection = Connection()
 def connected(
     command: Callable[..., None] | None = None, *, as_json: bool = True, explained: bool = True
 ) -> Callable[..., Any]:
-    """Give a command the shared options, without their being named in each.
+    """Give a command that talks to a stack the shared options, without their being named in each.
 
     `as_json`: whether it has a JSON answer. `explained`: whether a few lines of the AWS CLI do the same.
     """
     if command is None:
         return functools.partial(connected, as_json=as_json, explained=explained)
     left_out = {name for name, wanted in (("as_json", as_json), ("explain", explained)) if not wanted}
-    options = {name: kind for name, kind in _OPTIONS.items() if name not in left_out}
+    return _with_options(command, {name: kind for name, kind in _OPTIONS.items() if name not in left_out})
+
+
+def unconnected(command: Callable[..., None]) -> Callable[..., Any]:
+    """Give a command that needs no stack the option --debug; its defects, too, are reported in one line without it."""
+    return _with_options(command, {"debug": Debug})
+
+
+def _with_options(command: Callable[..., None], options: Mapping[str, Any]) -> Callable[..., Any]:
     own = inspect.signature(command, eval_str=True)
 
     @functools.wraps(command)

@@ -11,7 +11,7 @@ import pytest
 import typer
 
 from cli.main import app
-from cli.steps import STEPS
+from cli.steps import STEPS, WAITING, states_of, step_of_states
 from local.aws.stepfunctions import expressions
 from local.server import paths
 from tests.contract import machines
@@ -101,6 +101,17 @@ SITUATIONS = [
     event("churn", "TIMED_OUT"),
     event("churn-deployment", "ABORTED"),
 ]
+
+
+def test_every_state_that_reports_its_failure_is_known_with_its_step() -> None:
+    """A wait for capacity reports the failure of the state that waits."""
+    states = states_of(machines.source("training"))
+    waits = {name for name in states if step_of_states()[name] == WAITING}
+    reporting = {
+        name for name, state in states.items() if waits.union(["ReportFailure"]) & set(machines.targets(state))
+    }
+    steps = {name: step_of_states()[name] for name in reporting - waits}
+    assert {name: known["step"] for name, known in KNOWN_STATES.items()} == steps
 
 
 @pytest.mark.parametrize("given", SITUATIONS, ids=str)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import Cloud
+from .conftest import Cloud, until
 
 # A thousand customers train as the four thousand do, in less time.
 FEWER = {"customer_id_end": 1000}
@@ -75,6 +75,12 @@ def failure_email(cloud: Cloud, before: int) -> tuple[str, str]:
     return email["Subject"], email.get_payload()
 
 
+def _logged(cloud: Cloud, group: str, execution: str, said: str) -> bool:
+    """Whether the log group that the email names holds the reason of this execution's failure."""
+    events = cloud.client("logs").filter_log_events(logGroupName=group)["events"]
+    return any(execution in event["message"] and said in event["message"] for event in events)
+
+
 def test_unknown_feature_group_fails_with_one_email(cloud: Cloud) -> None:
     before = (len(cloud.emails()), len(cloud.packages()))
     described = cloud.run(feature_group_name="nobody-made-this")
@@ -84,6 +90,8 @@ def test_unknown_feature_group_fails_with_one_email(cloud: Cloud) -> None:
     for part in ("nobody-made-this", "/aws/vendedlogs/states/", described["executionArn"], "feature_group_name"):
         assert part in body
     assert len(cloud.packages()) == before[1]
+    group = body.split("CloudWatch log group ", 1)[1].split()[0]
+    assert until(lambda: _logged(cloud, group, described["executionArn"], "nobody-made-this"), 30)
 
 
 def test_processing_script_that_raises_fails_with_one_email(cloud: Cloud, deployed: dict[str, Any]) -> None:

@@ -27,7 +27,7 @@ from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 from moto.stepfunctions.parser.backend.execution_worker_comm import ExecutionWorkerCommunication
 
-from local.aws.stepfunctions import checks, expressions, integrations, parsing, state_faults
+from local.aws.stepfunctions import checks, expressions, integrations, logs, parsing, state_faults
 
 logger = logging.getLogger("local.states")
 _workers: dict[str, ExecutionWorker] = {}
@@ -99,6 +99,10 @@ def _run(execution_arn: str) -> None:
         _refresh_history(execution_arn)
         with _lock:
             _workers.pop(execution_arn, None)
+    try:
+        logs.write(execution, machine)
+    except Exception:  # as on AWS, an execution ends as it does, whether its log is written or not
+        logger.exception("The events of %s were not logged", execution_arn)
     if execution["status"] != "ABORTED":  # told when it was stopped
         ministack_states._emit_execution_status_event(execution)
 

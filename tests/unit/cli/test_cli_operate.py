@@ -323,3 +323,16 @@ def test_printed_command_calls_the_program_where_the_person_is(tmp_path: Path, m
     assert typed("runs", "churn", "eu-central-1") == ".venv/bin/automl runs --stack-name churn --region eu-central-1"
     monkeypatch.setenv("PATH", str(program.parent))
     assert typed("runs") == "automl runs"
+
+
+@pytest.mark.parametrize("arguments", [[], ["--debug"]])
+def test_defect_of_a_command_without_a_stack_is_one_line_unless_debugged(
+    automl: Automl, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    def broken() -> None:
+        raise ValueError("out of paper")
+
+    monkeypatch.setattr(config_import, "schema", broken)
+    shown = automl("config", "schema", *arguments)
+    assert (shown.exit_code, "ValueError: out of paper" in shown.stderr) == (1, True)
+    assert ("Traceback" in shown.stderr) == bool(arguments)
