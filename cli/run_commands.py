@@ -71,6 +71,7 @@ def show(run: RunReference = None) -> None:
 
     def work(stack: Stack) -> None:
         found = executions.details(stack, run)
+
         def display() -> None:
             say(
                 f"Run {found.run.run_id} {found.run.status}, {duration(found.run.seconds)}",
