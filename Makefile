@@ -37,7 +37,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@touch $@
 
 # The very versions of SageMaker's scikit-learn image, where this machine has that image's Python. Elsewhere the local cloud
-# plays the container with the Python it has, and the tests say that they could not use the image's versions.
+# runs the container's code with the Python it has, and the tests say that they could not use the image's versions.
 $(IMAGE)/.installed: processing/image-requirements.txt processing/toolkit-requirements.txt $(VENV)/.installed
 	@mkdir -p $(IMAGE) $(TMPDIR)
 	@for python in python3.9 $$HOME/.pyenv/versions/3.9.*/bin/python3.9; do \
@@ -48,7 +48,7 @@ $(IMAGE)/.installed: processing/image-requirements.txt processing/toolkit-requir
 	    { $(BIN)/uv pip install --quiet --compile-bytecode --no-deps --python $(IMAGE)/bin/python -r $(word 2,$^) || \
 	      echo "No C compiler here: SageMaker's serving toolkit is missing, and what is tested with it is skipped."; }; exit; \
 	  fi; done; \
-	echo "No Python 3.9 here: the local cloud plays SageMaker's scikit-learn image with the Python it has."
+	echo "No Python 3.9 here: the local cloud runs what SageMaker's scikit-learn image would with the Python it has."
 	@touch $@
 
 demo: setup ## the whole pipeline on this machine: make demo ARGS="--csv my.csv --target sold --id-column id"

@@ -53,7 +53,7 @@ class Plan:
 
     def lines(self) -> list[str]:
         """The plan for a person."""
-        removed = [f"  remove  {step.what}" for step in self.steps] or ["Nothing is there to remove."]
+        removed = [f"  remove  {step.what}" for step in self.steps] or ["There is nothing to remove."]
         return [*removed, *(f"  keep    {text}" for text in self.kept)]
 
 

@@ -49,7 +49,7 @@ def doctor(
     found = _examine(name, region)
     if run:
         _show(name, region, found)
-        with_stack(lambda stack: _run(stack, region, found, output, yes), "No longer watched; the run goes on.")
+        with_stack(lambda stack: _run(stack, region, found, output, yes), "No longer watched; the run continues.")
         return
     answer(
         {"stack": name, "region": region, "findings": [one.document() for one in found]},

@@ -29,7 +29,7 @@ def load(
     csv: Annotated[Path, typer.Option(help="The table: CSV with a header, UTF-8.")],
     target: Annotated[str, typer.Option(help="Column to predict.")],
     id_column: Annotated[str, typer.Option(help="Column that identifies a row.")],
-    feature_group: Annotated[str, typer.Option(help="Name of the feature group; it is created if it is not there.")],
+    feature_group: Annotated[str, typer.Option(help="Name of the feature group; it is created if it does not exist.")],
     event_time_column: Annotated[
         str | None, typer.Option(help="Column that says when a row was true (ISO 8601); the present time if left out.")
     ] = None,
@@ -67,7 +67,7 @@ def load(
     except (ClientError, BotoCoreError) as error:
         raise failed(stacks.explained(error)) from error
     except KeyboardInterrupt:
-        raise stopped("Stopped. The same command goes on: of one id the newest record counts.") from None
+        raise stopped("Stopped. Run the same command again to continue: of one id, the newest record counts.") from None
     own = stack is not None and found.place.split("/")[2] == features.readable(stack)
     answer(_document(found), lambda: _show(found, own))
     if not found.complete:

@@ -59,9 +59,9 @@ def demo(
     ] = None,
     objective: Annotated[str | None, typer.Option(help="Metric that Autopilot optimises.")] = None,
     threshold: Annotated[
-        float | None, typer.Option(help="Least accuracy (Regression: least R2) to register and deploy the model.")
+        float | None, typer.Option(help="Minimum accuracy (R² for a regression) to register and deploy the model.")
     ] = None,
-    max_runtime: Annotated[int | None, typer.Option(help="Longest time of one training job, in seconds.")] = None,
+    max_runtime: Annotated[int | None, typer.Option(help="Maximum runtime of one training job, in seconds.")] = None,
     faults: Faults = None,
     summary: Annotated[Path | None, typer.Option(help="Write what came out as JSON.")] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the local cloud; 0 takes a free one.")] = 0,
@@ -190,7 +190,7 @@ def predict(
         bool, typer.Option("--spreadsheet", help="Put ' before cells that a spreadsheet would take for formulas.")
     ] = False,
 ) -> None:
-    """Predict the rows of a CSV file with the endpoint. After a break the same command goes on.
+    """Predict the rows of a CSV file with the endpoint. After an interruption, run the same command again to continue.
 
     Example: automl predict --input-csv customers.csv --output predictions.csv
     """
@@ -318,7 +318,7 @@ def cleanup(
         bool, typer.Option("--runs", help="Folders and models of runs that no version and no endpoint needs.")
     ] = False,
     keep: Annotated[int | None, typer.Option(min=0, help="Leave the newest N runs.")] = None,
-    older_than: Annotated[int | None, typer.Option(min=0, help="Only runs that are older than so many days.")] = None,
+    older_than: Annotated[int | None, typer.Option(min=0, help="Only runs older than this many days.")] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="All of these, and everything else under the stack's prefix.")
     ] = False,
@@ -339,7 +339,7 @@ def cleanup(
         if found.steps and _agreed(yes):
             left = leftovers.carry_out(found, lambda text: console.print(text, markup=False))
             if left:
-                raise failed("\n".join(["Left, call cleanup again when it is mended:", *left]))
+                raise failed("\n".join(["Could not remove these; fix the cause and run cleanup again:", *left]))
 
     with_stack(work)
 

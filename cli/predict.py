@@ -33,7 +33,7 @@ KEEP_EVERY_SECONDS = 2.0
 
 SHOWN_ROWS = 5
 SHOWN_LABELS = 10
-_GO_ON = "The same command goes on from there, also after later rows were fixed."
+_GO_ON = "Run the same command again to continue from there, also after later rows were fixed."
 
 
 class StoppedError(Exception):

@@ -63,7 +63,7 @@ def reject(version: int, stack: Stack, reason: str | None = None) -> list[str]:
     )
     said = [f"Version {version} is rejected."]
     if serving_version(sagemaker, stack) == version:
-        said.append(f"It serves on the endpoint and goes on serving until another is deployed: {typed('deploy')}")
+        said.append(f"It serves, and will until another version is deployed: {typed('deploy')}")
     return said
 
 

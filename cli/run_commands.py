@@ -113,7 +113,7 @@ def logs(
         if not count:
             errors.print("No log lines. Functions and jobs write some; a query and the model registry do not.")
 
-    with_stack(work, "No longer followed; the run goes on.")
+    with_stack(work, "No longer followed; the run continues.")
 
 
 def stop(run: RunReference = None) -> None:
@@ -197,9 +197,9 @@ def follow(execution: str, watch: bool, *, deployment: bool = False) -> None:
         finished = watching.follow(client("stepfunctions"), execution, output, sagemaker=client("sagemaker"))
     except KeyboardInterrupt:
         stop_it = "" if deployment else f"\nTo stop the run: {typed(f'stop {name}')}"
-        raise stopped(f"No longer watched; what was started goes on. To watch it again: {again}{stop_it}") from None
+        raise stopped(f"No longer watched; it continues on its own. To watch it again: {again}{stop_it}") from None
     except watching.NO_ANSWER as error:
-        raise failed(f"{explained(error)}\nWhat was started goes on. To watch it again: {again}") from error
+        raise failed(f"{explained(error)}\nIt continues on its own. To watch it again: {again}") from error
     document = {
         "execution_arn": execution,
         "status": finished.status,

@@ -151,7 +151,7 @@ class _Lines:
 
     def lost(self) -> None:
         """Say that the connection is lost and tried again."""
-        said = "connection lost, trying again; the run goes on"
+        said = "connection lost, retrying; the run continues"
         self._spinner.update(said)
         if not self._lost:
             self._plain(f"  status  {said}")

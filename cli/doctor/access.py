@@ -68,10 +68,10 @@ def _simulated(check: str, target: Target, arn: str | None, role: str, granted: 
         return Finding(
             check,
             "ok",
-            f"may do what it is there for; not checked here, as they have conditions: {unweighed} of its actions",
+            f"has the permissions it needs; {unweighed} of its actions have conditions and were not checked",
         )
     if not denied:
-        return Finding(check, "ok", "may do what it is there for")
+        return Finding(check, "ok", "has the permissions it needs")
     told = "; ".join(f"{reason}: {', '.join(actions)}" for reason, actions in denied.items())
     remedy = (
         "docs/permissions.md says what each is for; ask who owns the policy that denies it, or deploy the stack again"

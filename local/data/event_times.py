@@ -76,6 +76,6 @@ def _problem(value: Any, row: int, name: str) -> str:
     if pd.isna(value) or is_missing(bare(str(value))):
         return f"Column {name!r} has no time in data row {row:,}: every record needs one."
     return (
-        f"Column {name!r} holds {str(value)[:40]!r} in data row {row:,}, which is no time that can be told: write it like "
+        f"Column {name!r} holds {str(value)[:40]!r} in data row {row:,}, which is not a time: write it like "
         "2026-11-23T21:00:00Z or 2026-11-23, or as epoch seconds or milliseconds, or rename the column."
     )

@@ -30,7 +30,7 @@ def test_epoch_seconds_are_seconds() -> None:
 
 def test_us_dates_are_refused_by_row_before_anything_starts() -> None:
     said = Asked(DATA / "event-time-us-dates.csv").refusal()
-    assert said.startswith("Column 'event_time' holds '05/01/2024' in data row 1, which is no time that can be told")
+    assert said.startswith("Column 'event_time' holds '05/01/2024' in data row 1, which is not a time")
     assert "more rows are like that." in said
 
 

@@ -92,7 +92,7 @@ def test_newest_runs_stay_where_they_are_asked_to(cleanup: Cleanup, served: str,
     assert f"  remove  run {min(failed)}: " in shown
     assert f"  keep    run {max(failed)}: one of the newest 1" in shown
     young = cleanup("--runs", "--older-than", 30).stdout
-    assert "Nothing is there to remove." in young
+    assert "There is nothing to remove." in young
     assert f"  keep    run {max(failed)}: not older than 30 days" in young
 
 
@@ -138,7 +138,7 @@ def test_endpoint_goes_with_its_autoscaling_configurations_and_models(
     assert all(not name.startswith(f"{ENDPOINT}-v") for name in names(own, "Models"))
     targets = own.client("application-autoscaling").describe_scalable_targets(ServiceNamespace="sagemaker")
     assert targets["ScalableTargets"] == []
-    assert "Nothing is there to remove." in cleanup("--endpoint", "--yes").stdout
+    assert "There is nothing to remove." in cleanup("--endpoint", "--yes").stdout
 
 
 def test_registered_run_stays_without_an_endpoint(cleanup: Cleanup, served: str) -> None:
@@ -156,4 +156,4 @@ def test_all_leaves_an_empty_bucket_and_says_what_it_left(own: Cloud, cleanup: C
     assert names(own, "Models") == []
     with pytest.raises(ClientError, match="does not exist"):
         own.client("sagemaker").describe_model_package_group(ModelPackageGroupName=GROUP)
-    assert "Nothing is there to remove." in cleanup("--all", "--yes").stdout
+    assert "There is nothing to remove." in cleanup("--all", "--yes").stdout

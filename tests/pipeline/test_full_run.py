@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from html import unescape
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 
 from local.data import telco
+from tests.contract.test_migration import table as migration_table
 
 from .conftest import Cloud
 
@@ -58,6 +60,14 @@ def test_outputs_lie_where_they_were_promised(
     cloud: Cloud, deployed: dict[str, Any], name: str, keys: set[str]
 ) -> None:
     assert keys <= set(json.loads(cloud.object(f"{deployed['run_prefix']}/{name}")))
+
+
+def test_outputs_lie_where_the_migration_guide_says(cloud: Cloud, deployed: dict[str, Any]) -> None:
+    bucket, _, key = deployed["run_prefix"].removeprefix("s3://").partition("/")
+    for _, here in migration_table("Outputs"):
+        for place in re.findall(r"`([\w.]+/[\w./]*)`", here):
+            found = cloud.client("s3").list_objects_v2(Bucket=bucket, Prefix=f"{key}/{place}")
+            assert found["KeyCount"] > 0, place
 
 
 def test_report_is_one_page_with_pictures(cloud: Cloud, deployed: dict[str, Any]) -> None:

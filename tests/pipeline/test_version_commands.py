@@ -119,8 +119,8 @@ def test_deploy_goes_back_to_an_earlier_version(automl: Automl, cloud: Cloud, fi
     assert f"-v{first}-" in serving(cloud)
 
 
-def test_rejecting_what_serves_says_that_it_goes_on(automl: Automl, cloud: Cloud, first: int) -> None:
-    assert "goes on serving" in automl("reject", first).stdout
+def test_rejecting_the_serving_version_says_that_it_keeps_serving(automl: Automl, cloud: Cloud, first: int) -> None:
+    assert "until another version is deployed" in automl("reject", first).stdout
     newest = max(package["ModelPackageVersion"] for package in cloud.packages())
     before = cloud.deployments()
     said = automl("approve", first).stdout

@@ -166,10 +166,10 @@ def test_new_group_without_stack_asks_for_place_and_role_at_once(
         (
             ("2026-01-02T00:00:00+02:00", "someday"),
             ("--event-time-column", "sold at"),
-            "which is no time that can be told",
+            "which is not a time",
         ),
         (("sold at", "event_time"), (), "--event-time-column, or rename it"),
-        (("", ""), ("--event-time-column", "sold"), "which is no time that can be told"),
+        (("", ""), ("--event-time-column", "sold"), "which is not a time"),
         (("", ""), ("--event-time-column", "when"), "is no column"),
         (("Price", "rooms"), (), "more than once"),
     ],
