@@ -80,7 +80,7 @@ def test_a_failure_still_sends_its_email(protected: Protected) -> None:
 @pytest.fixture(scope="module")
 def run(protected: Protected) -> dict[str, Any]:
     """What a run answered, whose model serves."""
-    ended = protected.cloud.run(max_runtime_sec=60)
+    ended = protected.cloud.run()
     assert ended["status"] == "SUCCEEDED", ended
     return json.loads(ended["output"])
 
