@@ -69,8 +69,8 @@ def _show(title: str, bill: Bill, idle: Bill, prices: Prices) -> None:
     _lines(bill)
     say("", f"A month with no run costs {_sum(idle)}")
     _lines(idle)
-    dates = sorted({row.read for row in prices.rows})
-    read = f"read {dates[0]} to {dates[-1]}" if dates else "none are known"
+    dates = sorted({row.read for row in prices.rows if row.read != "undated"})
+    read = f"read {dates[0]} to {dates[-1]}" if dates else "of no known date"
     say("", f"List prices of {prices.region}, {read}; no free tier, storage, traffic or tax in it.")
     if bill.unpriced or idle.unpriced:
         missing = ", ".join(dict.fromkeys([*bill.unpriced, *idle.unpriced]))
@@ -93,7 +93,8 @@ def _lines(bill: Bill) -> None:
 
 
 def _sum(bill: Bill) -> str:
-    return f"{'at least' if bill.unpriced else 'about'} ${bill.usd:.2f}:"
+    digits = 2 if bill.usd >= 1 else 4
+    return f"{'at least' if bill.unpriced else 'about'} ${bill.usd:.{digits}f}:"
 
 
 def _prices(prices: Prices) -> list[dict[str, Any]]:

@@ -217,10 +217,7 @@ def _products(region: str, service: str, filters: Mapping[str, str]) -> Iterable
 
 def _wanted(rows: Iterable[Price | None]) -> list[Price]:
     """Of all that the Price List has, what a run can use, each once."""
-    others = {
-        prices.LAMBDA_SECONDS, prices.LAMBDA_REQUESTS, prices.TRANSITIONS, prices.SCANNED, prices.STORED,
-        prices.ALARMS, prices.METRICS,
-    }  # fmt: skip
+    others = {prices.LAMBDA_SECONDS, prices.LAMBDA_REQUESTS, prices.TRANSITIONS, prices.SCANNED, prices.ALARMS}
     kinds = ("Processing:ml.", "Train:ml.", "Tsform:ml.", "Host:ml.")
     kept: dict[prices.Meter, Price] = {}
     for row in rows:

@@ -70,6 +70,18 @@ def test_outputs_lie_where_the_migration_guide_says(cloud: Cloud, deployed: dict
             assert found["KeyCount"] > 0, place
 
 
+def test_run_published_its_gate_and_how_long_its_steps_took(cloud: Cloud, deployed: dict[str, Any]) -> None:
+    pages = cloud.client("cloudwatch").get_paginator("list_metrics").paginate(Namespace="AutoMLPipeline")
+    found = [
+        (metric["MetricName"], {dimension["Name"]: dimension["Value"] for dimension in metric["Dimensions"]})
+        for page in pages
+        for metric in page["Metrics"]
+    ]
+    assert ("ModelsPassed", {"service": "automl-pipeline"}) in found
+    steps = {dimensions["Step"] for name, dimensions in found if name == "StepSeconds"}
+    assert steps == {"PrepareRun", "DataSource", "PreprocessData", "AutoMLTraining", "CreateModel", "EvaluateModel"}
+
+
 def test_report_is_one_page_with_pictures(cloud: Cloud, deployed: dict[str, Any]) -> None:
     page = cloud.object(f"{deployed['run_prefix']}/evaluation/report.html").decode()
     assert f"{deployed['metrics']['accuracy']:.4f}" in page

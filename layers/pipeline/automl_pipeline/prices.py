@@ -70,16 +70,13 @@ LAMBDA_SECONDS = Meter("AWSLambda", "Lambda-GB-Second-ARM", "Lambda-GB-Second")
 LAMBDA_REQUESTS = Meter("AWSLambda", "Request-ARM", "Requests")
 TRANSITIONS = Meter("AmazonStates", "StateTransition", "StateTransitions")
 SCANNED = Meter("AmazonAthena", "DataScannedInTB", "Terabytes")
-STORED = Meter("AmazonS3", "TimedStorage-ByteHrs", "GB-Mo")
 ALARMS = Meter("AmazonCloudWatch", "CW:AlarmMonitorUsage", "Alarms")
-METRICS = Meter("AmazonCloudWatch", "CW:MetricMonitorUsage", "Metrics")
 
 # What narrows GetProducts down, besides the Region; SageMaker's is the instance type.
 FILTERS: Mapping[str, Mapping[str, str]] = {
     "AWSLambda": {"productFamily": "Serverless"},
     "AmazonStates": {},
     "AmazonAthena": {},
-    "AmazonS3": {"productFamily": "Storage"},
     "AmazonCloudWatch": {},
 }
 

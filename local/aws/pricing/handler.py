@@ -14,7 +14,7 @@ from local.aws.api_model import ApiError
 from local.aws.protocol import Answer, answer_json
 
 SERVICE = "pricing"
-_PRODUCT_FAMILIES = {"AmazonSageMaker": "ML Instance", "AWSLambda": "Serverless", "AmazonS3": "Storage"}
+_PRODUCT_FAMILIES = {"AmazonSageMaker": "ML Instance", "AWSLambda": "Serverless"}
 
 
 def install() -> None:
