@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.terminal import answer, connected, console, errors, failed, json_wanted, say, stack_name, with_stack
+from cli.terminal import answer, connected, console, counted, errors, failed, json_wanted, say, stack_name, with_stack
 
 if TYPE_CHECKING:
     from cli.doctor.finding import Finding
@@ -105,15 +105,11 @@ def _show(name: str, region: str, found: list[Finding]) -> None:
         if one.remedy:
             console.print(f"{'':<16}→ {one.remedy}", markup=False)
     problems, warnings = len(_of(found, "problem")), len(_of(found, "warning"))
-    say(f"Stack {name} in {region}: {_counted(problems, 'problem')}, {_counted(warnings, 'warning')}.")
+    say(f"Stack {name} in {region}: {counted(problems, 'problem')}, {counted(warnings, 'warning')}.")
 
 
 def _of(found: list[Finding], status: str) -> list[Finding]:
     return [one for one in found if one.status == status]
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number or 'no'} {noun}{'' if number == 1 else 's'}"
 
 
 def _overrides(name: str) -> str:

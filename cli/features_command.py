@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.terminal import answer, connected, errors, failed, json_wanted, say, stack_name, stopped, typed
+from cli.terminal import answer, connected, counted, errors, failed, json_wanted, say, stack_name, stopped, typed
 
 if TYPE_CHECKING:
     from cli.features import Loaded
@@ -109,11 +109,6 @@ def _show(found: Loaded, readable: bool) -> None:
         "To train on it:",
         f"  {typed('start')} --watch --input '{json.dumps(found.settings)}'",
     )
-
-
-def counted(number: int, noun: str) -> str:
-    """1 row, 2 rows."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 class _Progress:

@@ -13,7 +13,19 @@ import typer
 
 from cli import config_commands, cost_command, doctor_command, features_command, run_commands, stack_commands
 from cli.run_commands import follow, table
-from cli.terminal import answer, connected, console, errors, explaining, failed, say, stopped, unconnected, with_stack
+from cli.terminal import (
+    answer,
+    connected,
+    console,
+    counted,
+    errors,
+    explaining,
+    failed,
+    say,
+    stopped,
+    unconnected,
+    with_stack,
+)
 
 if TYPE_CHECKING:
     from cli.stack import Stack
@@ -243,8 +255,7 @@ def report(
         files = evaluations.fetch(found, folder) if folder else []
 
         def display() -> None:
-            rows = found.document["rows"]
-            say(f"Run {found.run_id}, {rows:,} held-out row{'' if rows == 1 else 's'}")
+            say(f"Run {found.run_id}, {counted(found.document['rows'], 'held-out row')}")
             say(*found.judgement)
             if console.is_terminal:
                 metrics = found.beside()

@@ -26,7 +26,7 @@ from cli import predict_endpoint as endpoint
 from cli import predict_input, predict_survey
 from cli.predict_output import Identity, Output, Progress
 from cli.stack import RefusedError, Stack, client, explained
-from cli.terminal import typed
+from cli.terminal import counted, typed
 
 KEEP_EVERY_SECONDS = 2.0
 """How much work a break can cost. Each time costs one call of DescribeEndpoint."""
@@ -180,7 +180,11 @@ class _Work:
                     [
                         f"{self.request.table.path} holds values that the model does not take:",
                         *found.problems,
-                        *([f"{more:,} more rows are like that."] if more > 0 else []),
+                        *(
+                            [f"{counted(more, 'more row')} {'is' if more == 1 else 'are'} like that."]
+                            if more > 0
+                            else []
+                        ),
                         "Fix these values or leave them empty, and use the same command.",
                     ]
                 )
@@ -197,7 +201,7 @@ class _Work:
         earlier, differences = output.earlier(identity, self._unchanged)
         if differences and not self.request.start_over:
             raise RefusedError(
-                f"{output.partial} holds {earlier.rows:,} rows of an earlier attempt that cannot be continued: "
+                f"{output.partial} holds {counted(earlier.rows, 'row')} of an earlier attempt that cannot be continued: "
                 f"{'; '.join(differences)}.\n--start-over begins again at the first row."
             )
         if earlier.rows and not differences:
@@ -305,12 +309,14 @@ class _Work:
         if self.request.show_rows:
             self._show_rows()
         now = progress.rows - earlier
-        speed = f"{now:,} rows in {seconds:.1f} s ({now / max(seconds, 1e-3):,.0f} rows/s)"
-        self.console.print(speed if not earlier else f"{progress.rows:,} rows, of which {speed} now", markup=False)
+        speed = f"{counted(now, 'row')} in {seconds:.1f} s ({now / max(seconds, 1e-3):,.0f} rows/s)"
+        self.console.print(
+            speed if not earlier else f"{counted(progress.rows, 'row')}, of which {speed} now", markup=False
+        )
         if self.taken.is_classification:
-            counted = Counter(progress.labels).most_common()
-            parts = [f"{_printable(label)} {count:,}" for label, count in counted[:SHOWN_LABELS]]
-            more = len(counted) - SHOWN_LABELS
+            labels = Counter(progress.labels).most_common()
+            parts = [f"{_printable(label)} {count:,}" for label, count in labels[:SHOWN_LABELS]]
+            more = len(labels) - SHOWN_LABELS
             self.console.print(
                 f"Predicted: {', '.join(parts)}{f' and {more} classes more' if more > 0 else ''}", markup=False
             )

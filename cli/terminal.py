@@ -229,6 +229,11 @@ def say(*sentences: str) -> None:
         console.print(sentence, markup=False)
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: 1 row, 2,000 rows."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def failed(message: str) -> typer.Exit:
     """Report an error; raise what this returns."""
     if _connection.debug:
