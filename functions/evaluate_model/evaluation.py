@@ -193,7 +193,8 @@ def _further(
     make: Callable[[numpy.ndarray], tuple[metrics.Statistic, ...]],
     metric: str,
 ) -> dict[str, Any]:
-    """What a run may be asked for besides."""
+    """What a run may be asked for besides. `metric`: of the slices, if the model has it."""
+    metric = next(one for one in (metric, "accuracy", "r2") if one in result["values"])
     found = {"slices": [one.describe(make, metric) for one in slices]} if slices else {}
     return found | ({"champion": result["champion"]} if result["champion"] else {})
 

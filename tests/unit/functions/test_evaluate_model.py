@@ -67,10 +67,11 @@ def evaluate(s3: Any) -> Iterator[Evaluate]:
         labels: list[str],
         *,
         serving: Sequence[list[Any]] = (),
+        prepared: dict[str, Any] | None = None,
         **event: Any,
     ) -> dict[str, Any]:
         for place, body in (
-            ("preprocessing/preprocessing.json", json.dumps({"labels": labels})),
+            ("preprocessing/preprocessing.json", json.dumps({"labels": labels, **(prepared or {})})),
             ("preprocessing/model.tar.gz", "the archive"),
             ("data/test/test.csv", as_csv([["age", "churn"], *([1, label] for label in truth)])),
             ("evaluation/input/test.jsonl", "".join(f'{{"age": {number}}}\n' for number in range(len(truth)))),
@@ -193,6 +194,18 @@ def test_archives_that_were_evaluated_are_named_for_the_deployment_and_the_regis
     assert document["archives"] == [{"bucket": BUCKET, "key": key, "etag": etag}]
     assert document["autoscaling"] == "switched off"
     assert answer["registry"]["archive_etags"] == etag.strip('"')
+
+
+def test_slices_are_of_the_encoded_columns_that_were_asked_for(evaluate: Evaluate, s3: Any) -> None:
+    truth = ["No", "Yes"] * 50
+    features = [{"name": "age", "kind": "numeric", "median": 1.0}, {"name": "other", "kind": "numeric", "median": 1.0}]
+    evaluate(
+        truth, [[label, 0.9] for label in truth], ["No", "Yes"],
+        settings={"report_slices": ["Age"]}, prepared={"features": features},
+    )  # fmt: skip
+    (found,) = json.loads(written(s3, "evaluation.json"))["slices"]
+    assert (found["column"], found["metric"]) == ("age", "accuracy")
+    assert [(group["name"], group["rows"], group["value"]) for group in found["groups"]] == [("1", 100, 1.0)]
 
 
 def test_known_row_is_the_one_that_the_model_is_surest_of(evaluate: Evaluate, s3: Any) -> None:
