@@ -5,6 +5,7 @@ Amounts are US dollars at list prices (prices.py). What has no price is named an
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,8 @@ LONGEST_TRANSFORM_SECONDS = 9000
 TRIALS = 10
 """Trials of Autopilot in ensembling mode, each a training job, where max_candidates does not say how many.
 docs.aws.amazon.com/sagemaker/latest/dg/autopilot-model-support-validation.html"""
+LONGEST_AUTOML_SECONDS = 30 * 86_400
+"""The most that settings take for automl_max_runtime_sec."""
 LEAST_AUTOML_SECONDS = 300
 """Less time than this for the AutoML job is no time for a model: the run is refused instead."""
 LEAST_SCANNED_BYTES = 10 * 1024**2
@@ -176,12 +179,12 @@ def bounded(settings: Settings, table: Prices) -> Settings:
             [
                 f"max_cost_usd: {limit:g} USD is too little. Processing and batch transform may cost {reserved:.2f} USD, "
                 f"{wanted // 60} minutes of AutoML {a_second * wanted:.2f} USD. Set at least "
-                f"{reserved + a_second * wanted:.2f}, or choose smaller instance types or fewer max_candidates."
+                f"{math.ceil((reserved + a_second * wanted) * 100) / 100:.2f}, or choose smaller instance types or fewer max_candidates."
             ]
         )
     if resumed:
         return settings
-    affordable = int(left / a_second)
+    affordable = min(int(left / a_second), LONGEST_AUTOML_SECONDS)
     whole = min(settings.automl_max_runtime_sec or affordable, affordable)
     return settings.model_copy(
         update={"automl_max_runtime_sec": whole, "max_runtime_sec": min(settings.max_runtime_sec, whole)}

@@ -138,7 +138,7 @@ def test_least_limit_that_a_refusal_names_is_enough() -> None:
     with pytest.raises(settings.InvalidInputError) as refusal:
         costs.bounded(run(max_cost_usd=0.0), IRELAND)
     least = float(refusal.value.problems[0].split("Set at least ")[1].split(",")[0])
-    assert costs.bounded(run(max_cost_usd=least + 0.01), IRELAND).automl_max_runtime_sec
+    assert costs.bounded(run(max_cost_usd=least), IRELAND).automl_max_runtime_sec
 
 
 def test_transforms_may_run_as_long_as_the_limit_reckons_with() -> None:
