@@ -156,13 +156,19 @@ def split(table: pd.DataFrame, target: str, fraction: float, problem: str) -> tu
     return train_test_split(table, test_size=fraction, random_state=SEED, stratify=stratify)  # pyright: ignore
 
 
-def hyperparameters(max_candidates: int | None, seconds_per_model: int | None) -> dict[str, list[dict[str, Any]]]:
-    """AutoGluon's models: all, or as many as leave room for the ensemble among the candidates."""
+def hyperparameters(
+    max_candidates: int | None, seconds_per_model: int | None, stopping_metric: str | None = None
+) -> dict[str, list[dict[str, Any]]]:
+    """AutoGluon's models: all, or as many as leave room for the ensemble among the candidates.
+
+    `stopping_metric`: by which boosting ends, if not by the objective.
+    """
     count = len(MODELS) if max_candidates is None else max(1, min(len(MODELS), max_candidates - 1))
-    limit = {} if seconds_per_model is None else {"ag_args_fit": {"max_time_limit": seconds_per_model}}
+    given = {"max_time_limit": seconds_per_model, "stopping_metric": stopping_metric}
+    limits = {name: value for name, value in given.items() if value is not None}
     chosen: dict[str, list[dict[str, Any]]] = {}
     for kind, options in MODELS[:count]:
-        chosen.setdefault(kind, []).append({**options, **limit})
+        chosen.setdefault(kind, []).append({**options, "ag_args_fit": limits})
     return chosen
 
 
@@ -199,7 +205,11 @@ def train(job: dict[str, Any], started: float) -> dict[str, Any]:
         predictor.fit(
             training,
             tuning_data=validation,  # pyright: ignore[reportArgumentType] - None where rows are bagged
-            hyperparameters=hyperparameters(job["max_candidates"], job["max_runtime_per_job"]),
+            # Shares of few rows that are right go up and down from round to round; probabilities do not, and the engines
+            # compute their loss themselves.
+            hyperparameters=hyperparameters(
+                job["max_candidates"], job["max_runtime_per_job"], None if problem == "Regression" else "log_loss"
+            ),
             time_limit=seconds,  # pyright: ignore[reportArgumentType] - None is no limit
             fit_weighted_ensemble=job["max_candidates"] != 1,
             calibrate_decision_threshold=False,  # `probability` is that of the predicted label: above 0.5 of two
