@@ -236,8 +236,17 @@ def _plan_model(stack: Stack, run: run_folders.Run, found: Plan) -> None:
         found.kept.append(f"model {model}, which run {run.id} names: runs of this stack give no such names")
 
 
+def _plan_card(stack: Stack, run: run_folders.Run, found: Plan) -> None:
+    """The model card that the evaluation created, if the run came so far."""
+    sagemaker, name = client("sagemaker"), f"{stack.outputs['ProjectName']}-{run.id}"
+    listed = sagemaker.list_model_cards(NameContains=name)["ModelCardSummaries"]
+    if any(card["ModelCardName"] == name for card in listed):
+        found.steps.append(Step(f"model card of run {run.id}", lambda: sagemaker.delete_model_card(ModelCardName=name)))
+
+
 def _plan_run(stack: Stack, run: run_folders.Run, found: Plan) -> None:
     _plan_model(stack, run, found)
+    _plan_card(stack, run, found)
     objects, size = run_folders.size(run.bucket, run.key)
     found.steps.append(Step(f"run {run.id}: {_amount(objects, size)}", lambda: run_folders.remove(run.bucket, run.key)))
 
@@ -245,6 +254,7 @@ def _plan_run(stack: Stack, run: run_folders.Run, found: Plan) -> None:
 def _plan_everything(stack: Stack, found: Plan) -> None:
     for run in run_folders.existing(stack):
         _plan_model(stack, run, found)
+        _plan_card(stack, run, found)
     bucket, prefix = stack.outputs["BucketName"], f"{stack.outputs['Prefix']}/"
     objects, size = run_folders.size(bucket, prefix)
     if objects:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
+from botocore.stub import Stubber
 
 from cli import cleanup, run_folders
 from cli.stack import RefusedError, Stack
@@ -67,3 +70,33 @@ def test_only_a_model_with_a_name_of_this_run_is_removed(
     assert ([step.what for step in found.steps], len(found.kept)) == (
         ([f"model {model} of run 20261123-231053-b8653242"], 0) if goes else ([], 1)
     )
+
+
+@pytest.mark.parametrize(
+    ("cards", "goes"),
+    [
+        (["automl-pipeline-20261123-231053-b8653242"], True),
+        (["another-automl-pipeline-20261123-231053-b8653242"], False),
+        ([], False),
+    ],
+)
+def test_the_model_card_of_the_run_is_removed(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, cards: list[str], goes: bool
+) -> None:
+    stack.outputs["ProjectName"] = "automl-pipeline"
+    sagemaker = boto3.client("sagemaker", region_name="us-west-2", aws_access_key_id="x", aws_secret_access_key="x")
+    monkeypatch.setattr(cleanup, "client", lambda _: sagemaker)
+    name, now = "automl-pipeline-20261123-231053-b8653242", datetime.now(UTC)
+    arn = "arn:aws:sagemaker:us-west-2:000000000000:model-card/x"
+    summaries = [
+        {"ModelCardName": card, "ModelCardArn": arn, "ModelCardStatus": "Draft", "CreationTime": now} for card in cards
+    ]
+    found = cleanup.Plan()
+    with Stubber(sagemaker) as stubber:
+        stubber.add_response("list_model_cards", {"ModelCardSummaries": summaries}, {"NameContains": name})
+        cleanup._plan_card(stack, run_folders.Run("20261123-231053-b8653242", "bucket", "runs/x/"), found)
+        assert [step.what for step in found.steps] == ["model card of run 20261123-231053-b8653242"] * goes
+        if goes:
+            stubber.add_response("delete_model_card", {}, {"ModelCardName": name})
+            found.steps[0].remove()
+        stubber.assert_no_pending_responses()
