@@ -48,7 +48,7 @@ def test_what_drives_the_answers_is_on_the_first_screen_and_drawn() -> None:
     page = report.render(given, target="churn", preprocessing=PREPROCESSING | {"renames": {"age": "Age in years"}})
     text = Page(page).text
     assert f"Its answers are driven most by Age in years (60%) and {words.short(HOSTILE)} (40%)." in text
-    assert re.search(r'<span class="bar w12"></span>60\.0%</td><td>0\.0612', page)
+    assert re.search(r'<span class="bar w12"></span>60\.0% <small>0\.0612</small>', page)
     assert "go along with" not in text
 
 
