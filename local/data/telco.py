@@ -50,17 +50,22 @@ _NAMES = {
 }
 
 
+def file() -> Path:
+    """The table as IBM published it: a CSV with its own names (`customerID`, …, `Churn`)."""
+    # The package itself cannot be imported: it asks for libraries of 2021.
+    spec = find_spec(_PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise ModuleNotFoundError(f"The package with the Telco table is missing: make setup installs {_PACKAGE}.")
+    return Path(spec.submodule_search_locations[0]) / _FILE
+
+
 def load() -> pd.DataFrame:
     """The table: `customer_id` CUST_000001 to CUST_007043, 19 features, `churn` (Yes or No) last.
 
     `tenure_months` and `senior_citizen` are whole numbers, `monthly_charges` is a fraction, all else is text.
     `total_charges` is text as well: 11 customers in their first month have a blank there.
     """
-    # The package itself cannot be imported: it asks for libraries of 2021.
-    spec = find_spec(_PACKAGE)
-    if spec is None or not spec.submodule_search_locations:
-        raise ModuleNotFoundError(f"The package with the Telco table is missing: make setup installs {_PACKAGE}.")
-    frame = with_types(read_texts(Path(spec.submodule_search_locations[0]) / _FILE))
+    frame = with_types(read_texts(file()))
     frame = frame[list(_NAMES)].rename(columns=_NAMES)
     frame.insert(0, RECORD_IDENTIFIER, [f"CUST_{number:06d}" for number in range(1, len(frame) + 1)])
     return frame

@@ -59,9 +59,9 @@ class Reader:
 @pytest.fixture
 def reader(cloud: Cloud, tmp_path: Path) -> Reader:
     table = subprocess.run(
-        [sys.executable, paths.PROJECT / "docs/examples/houses.py"], capture_output=True, text=True, check=True
+        [sys.executable, paths.PROJECT / "docs/examples/customers.py"], capture_output=True, text=True, check=True
     )
-    (tmp_path / "houses.csv").write_text(table.stdout, encoding="utf-8")
+    (tmp_path / "customers.csv").write_text(table.stdout, encoding="utf-8")
     return Reader(cloud, tmp_path)
 
 
@@ -87,10 +87,10 @@ def test_table_becomes_an_approved_model_that_answers(
         assert served == [version]
         for line in lines(7):
             reader.types(line)
-        with (tmp_path / "houses.predictions.csv").open(encoding="utf-8") as file:
+        with (tmp_path / "customers.predictions.csv").open(encoding="utf-8") as file:
             predicted = list(csv.DictReader(file))
         assert len(predicted) == 1000
-        assert sum(row["prediction"] == row["sold"] for row in predicted) > 650
+        assert sum(row["prediction"] == row["Churn"] for row in predicted) > 650
     finally:
         first = deployed["model_package_arn"].rsplit("/", 1)[1]
         reader.types(f"automl deploy --version {first} --watch")
