@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.terminal import answer, connected, console, counted, errors, failed, json_wanted, say, stack_name, with_stack
+from cli.terminal import (
+    answer,
+    connected,
+    console,
+    counted,
+    errors,
+    failed,
+    json_wanted,
+    say,
+    stack_name,
+    typed,
+    with_stack,
+)
 
 if TYPE_CHECKING:
     from cli.doctor.finding import Finding
@@ -49,7 +61,8 @@ def doctor(
     found = _examine(name, region)
     if run:
         _show(name, region, found)
-        with_stack(lambda stack: _run(stack, region, found, output, yes), "No longer watched; the run continues.")
+        ctrl_c = f"No longer watched; the run continues. To watch it again: {typed('watch')}"
+        with_stack(lambda stack: _run(stack, region, found, output, yes), ctrl_c)
         return
     answer(
         {"stack": name, "region": region, "findings": [one.document() for one in found]},

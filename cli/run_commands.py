@@ -9,7 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from botocore.exceptions import ClientError
 
-from cli.terminal import answer, connected, console, errors, failed, json_wanted, say, stopped, typed, with_stack
+from cli.terminal import (
+    answer,
+    connected,
+    console,
+    errors,
+    explaining,
+    failed,
+    json_wanted,
+    say,
+    stopped,
+    typed,
+    with_stack,
+)
 
 if TYPE_CHECKING:
     from cli.stack import Stack
@@ -110,7 +122,7 @@ def logs(
                 _json_line({"time": line.at.isoformat(), "step": line.step, "group": line.group, "message": line.text})
             else:
                 say(f"{line.at:%H:%M:%S} {line.step:<15} {line.text}")
-        if not count:
+        if not count and not explaining():
             errors.print("No log lines. Functions and jobs write some; a query and the model registry do not.")
 
     with_stack(work, "No longer followed; the run continues.")
