@@ -186,7 +186,7 @@ class _Settings(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         lines: dict[Any, int] = {}
-        for key, _ in node.value:
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
             line = key.start_mark.line + 1
             if key.value in lines:
                 raise yaml.YAMLError(f"{key.value} is given twice, in lines {lines[key.value]} and {line}")
