@@ -21,7 +21,7 @@ from local.data import telco
 
 from .conftest import Cloud
 
-COPIES = 32
+COPIES = 20
 Automl = Callable[..., "subprocess.Popen[str]"]
 
 

@@ -20,8 +20,7 @@ from .conftest import Bucket, Job, telco, to_csv
 Row = dict[str, str]
 NUMBERS = ("tenure", "monthlycharges", "seniorcitizen")
 HEADER_CSV = "text/csv;header=present"
-QUICK = "AUC"
-"""The engines compute it themselves; for F1 or Accuracy they call scikit-learn after each of hundreds of rounds."""
+ONE = {"ProblemType": "BinaryClassification", "CompletionCriteria": {"MaxCandidates": 1}}
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -126,7 +125,7 @@ def test_candidates_have_the_apis_shape_and_real_scores(bucket: Bucket, job: Job
 
 
 def test_an_answer_does_not_depend_on_the_rows_beside_it(bucket: Bucket, job: Job) -> None:
-    outcome = run(job, request(bucket, customers(800), {"ProblemType": "BinaryClassification"}, QUICK))
+    outcome = run(job, request(bucket, customers(800), {"ProblemType": "BinaryClassification"}, "F1"))
     assert outcome.best_candidate is not None
     rows = customers(825)[800:]
     together = predict(job, outcome, rows, "predicted_label,probability")
@@ -166,8 +165,7 @@ def test_labels_come_back_as_a_reader_that_infers_types_spells_them(
     bucket: Bucket, job: Job, labels: tuple[str, str], answered: set[str]
 ) -> None:
     rows = customers(700, lambda row: labels[row["churn"] == "Yes"])
-    config = {"ProblemType": "BinaryClassification", "CompletionCriteria": {"MaxCandidates": 1}}
-    outcome = run(job, request(bucket, rows, config, QUICK))
+    outcome = run(job, request(bucket, rows, ONE, "F1"))
     assert [candidate["CandidateName"] for candidate in outcome.candidates] == ["LightGBM-BAG-L1-t1"]
     assert {answer[0] for answer in predict(job, outcome, rows)} == answered
 
@@ -283,7 +281,7 @@ def test_without_a_standby_process_the_program_is_started_anew(
 ) -> None:
     """How it works where forking after imports is not sound."""
     monkeypatch.setattr(standby, "AVAILABLE", False)
-    outcome = run(job, request(bucket, customers(600), {"CompletionCriteria": {"MaxCandidates": 1}}))
+    outcome = run(job, request(bucket, customers(600), ONE, "F1"))
     assert predict(job, outcome, customers(3))
 
 
@@ -300,5 +298,5 @@ def test_a_standby_process_that_died_is_replaced(bucket: Bucket, job: Job) -> No
     dead = standby._get()._process
     dead.kill()
     dead.wait()
-    outcome = run(job, request(bucket, customers(600), {"CompletionCriteria": {"MaxCandidates": 1}}))
+    outcome = run(job, request(bucket, customers(600), ONE, "F1"))
     assert outcome.status == "Completed", outcome.failure_reason
