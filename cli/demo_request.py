@@ -153,7 +153,7 @@ def _labels(table: csv_table.CsvTable) -> Any:
 
 
 def _untrainable(table: csv_table.CsvTable, problem_type: str) -> list[str]:
-    """What the processing job would refuse, told before anything is started."""
+    """What the processing job would refuse, reported before anything is started."""
     values = _labels(table)
     target, counts = table.target, values.value_counts()
     problems = []

@@ -57,7 +57,7 @@ class Served:
 
 @dataclass(frozen=True)
 class Features:
-    """What the model takes: feature names in its order; whether it tells classes, which columns are ids, and, of two
+    """What the model takes: feature names in its order; whether it predicts classes, which columns are ids, and, of two
     classes, which one counts as positive (None if the run does not say).
 
     `specifications`: how each feature is encoded, by its name. `known`: the names as a person's table has them.
@@ -150,7 +150,7 @@ def features(served: Served, stack: Stack, run_id: str | None = None) -> Feature
     specification = _read_json(bucket, f"{key}/preprocessing.json") if key else None
     if specification is None:
         raise RefusedError(
-            f"There is no {place}/preprocessing.json, which tells the columns that the model takes."
+            f"There is no {place}/preprocessing.json, which lists the columns that the model takes."
             if run_id
             else f"Endpoint {served.endpoint} serves {served.name}, which is of no run of this pipeline. "
             "--run RUN_ID says whose columns it takes."
@@ -273,7 +273,7 @@ def ask(runtime: Any, endpoint: str, asked: Asked) -> list[Answer]:
 
 
 def _ask_less(runtime: Any, endpoint: str, asked: Asked, error: Any) -> list[Answer]:
-    """After a refusal: tells the row if the model names it, and else asks in halves, down to the row that it is about.
+    """After a refusal: names the row if the model does, and otherwise asks in halves, down to the row that it is about.
 
     A container that was only out of breath answers the smaller request.
     """

@@ -163,7 +163,7 @@ def _served(stack: Stack) -> dict[str, str]:
         if not any(text in str(error) for text in ("Could not find", "does not exist")):
             raise
         raise RefusedError(
-            f"Endpoint {name} serves, and of which run cannot be told any more ({error.response['Error']['Message']}). "
+            f"Endpoint {name} serves, and its run is no longer known ({error.response['Error']['Message']}). "
             f"Deploy another version first ({typed('deploy')}), or remove the endpoint, too (--endpoint)."
         ) from None
     return dict.fromkeys(_runs_in(urls, stack), f"endpoint {name} serves its model")

@@ -65,7 +65,7 @@ def changes(values: dict[str, Any], stack: Stack) -> dict[str, tuple[Any, Any]]:
 
 
 def resolved(values: dict[str, Any], stack: Stack) -> dict[str, Any]:
-    """All settings of a run that is given these, as far as the stack tells. Raises RefusedError."""
+    """All settings of a run that is given these, as far as the stack says. Raises RefusedError."""
     defaults = stack.defaults()
     try:
         return settings.resolve({k: v for k, v in values.items() if _known(k, defaults)}, defaults).model_dump()

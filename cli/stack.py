@@ -51,7 +51,7 @@ class Stack:
     parameters: dict[str, str]
 
     def defaults(self) -> dict[str, Any]:
-        """The settings that were deployed, as far as the stack tells; a run starts from them."""
+        """The settings that were deployed, as far as the stack says; a run starts from them."""
         return settings_of(self.parameters) | {
             "project_name": self.outputs.get("ProjectName") or self.parameters.get("ProjectName"),
             "pipeline_name": self.outputs["TrainingStateMachineArn"].rpartition(":")[2],

@@ -40,7 +40,7 @@ def status() -> None:
             say(
                 f"Stack:    {found['stack']} ({found['region']})",
                 f"Endpoint: {endpoint['name']} "
-                + (f"{endpoint['status']}, {serves}" if endpoint["status"] else "is not there; no model was deployed"),
+                + (f"{endpoint['status']}, {serves}" if endpoint["status"] else "not deployed yet"),
                 f"Last run: {run['run_id']} {run['status']}"
                 f"{', ' + run['outcome'] if run['outcome'] else ''}, {duration(run['seconds'])}"
                 if run

@@ -1,4 +1,4 @@
-"""Which step each state belongs to, read from the machines themselves, and what an execution's history tells."""
+"""Which step each state belongs to, read from the machines themselves, and what an execution's history says."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def steps_in(events: Iterable[Event]) -> list[Step]:
             ends = bad_end or event["type"] == "ExecutionSucceeded" or (name and name != steps[-1].name)
             if ends:
                 steps[-1].ended = event["timestamp"]
-                # The states that tell a failure belong to no step; they come between it and the execution's end.
+                # The states that report a failure belong to no step; they come between it and the execution's end.
                 steps[-1].failed = bad_end or (name is not None and name not in STEPS)
         if name in STEPS and (not steps or steps[-1].name != name or steps[-1].ended is not None):  # ended: a redrive
             steps.append(Step(name, event["timestamp"]))

@@ -15,7 +15,7 @@ from cli.watching import Finished
 def computed(finished: Finished, client: Callable[[str], Any]) -> list[tuple[str, float]]:
     """What was computed in a run and how many seconds it took, in order; only what the run came to.
 
-    The times are those that the services tell of their jobs, so waiting for a job to be noticed does not count.
+    The times are those that the services report of their jobs, so waiting for a job to be noticed does not count.
     """
     names = finished.variables.get("run", {}).get("names", {})
     sagemaker = client("sagemaker")

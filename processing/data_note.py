@@ -18,7 +18,7 @@ TRUTHS = frozenset(["true", "false"])
 MOST_TRUTHS = 6  # spellings
 # Of a text column's values: where as many are numbers, something is wrong with the rest.
 NEAR_NUMERIC = 0.8
-# Distinct values that tell whether a column is nearly one of numbers.
+# Distinct values from which to judge whether a column is nearly one of numbers.
 SAMPLE = 1000
 
 

@@ -25,7 +25,7 @@ RARE = 0.1
 
 
 def unusable(labels: Sequence[str], target: str) -> str:
-    """Why Autopilot could not learn these classes, or not tell them apart; "" if it can."""
+    """Why Autopilot could not learn or distinguish these classes; "" if it can."""
     for label in labels:
         if any(mark in label for mark in ',"\r\n'):
             return (
@@ -48,7 +48,7 @@ def unusable(labels: Sequence[str], target: str) -> str:
     for sense, alike in groups.items():
         if len(alike) > 1:
             return (
-                f"Classes {' and '.join(map(_shown, alike[:5]))} of target column {target!r} cannot be told apart: "
+                f"Classes {' and '.join(map(_shown, alike[:5]))} of target column {target!r} cannot be distinguished: "
                 f"Autopilot reads each of them as {sense}. Use one spelling, or put a letter in front of every class."
             )
     return ""

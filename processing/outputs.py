@@ -116,6 +116,6 @@ def write_model_archive(path: str, specification: bytes, code_folder: str) -> No
 
 def progress(text: str) -> None:
     """One line in the job's log."""
-    # One write a line: several threads tell their progress.
+    # One write a line: several threads report their progress.
     sys.stdout.write(f"{time.strftime('%H:%M:%S', time.gmtime())} {text}\n")
     sys.stdout.flush()

@@ -96,7 +96,7 @@ def run(
         **dict.fromkeys(empty, "holds no value in the training rows"),
         **dict.fromkeys(excluded, "named in exclude_columns"),
         **dict.fromkeys(apart_names, "the record's identifier or time"),
-        **({apart: f"tells the rows apart (split: {choices.split})"} if apart else {}),
+        **({apart: f"divides the rows (split: {choices.split})"} if apart else {}),
     }
     notes, near_numeric = data_note.describe(features, kept, parts.test, left_out)
     distinct = [note["distinct"] for note in notes[: len(features)]]

@@ -21,7 +21,7 @@ import pyarrow.csv
 from encoding import are_numbers, distinct
 from words import MISSING, number
 
-# Sizes in bytes: what is read at once, what tells whether columns hold numbers, how far to look for a row's end at once.
+# Sizes in bytes: what is read at once, what decides whether columns hold numbers, how far to look for a row's end at once.
 PIECE = 1 << 24
 SAMPLE = 1 << 18
 LOOK_AHEAD = 1 << 16

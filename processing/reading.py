@@ -147,7 +147,7 @@ def _rows(path: Path) -> Iterator[Row]:
 
 
 def _not_utf8(path: Path) -> str:
-    """Where the file stops being UTF-8, and what it may be: the reader decodes in blocks and cannot tell."""
+    """Where the file stops being UTF-8, and what it may be: the reader decodes in blocks and does not know."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     line = 1
     with path.open("rb") as file:

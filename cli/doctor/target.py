@@ -48,7 +48,7 @@ class Target:
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        """The settings that a run starts from, as far as parameters tell."""
+        """The settings that a run starts from, as far as the parameters say."""
         return {
             **{name: one.default for name, one in settings.Settings.model_fields.items()},
             **settings_of(self.parameters),

@@ -175,7 +175,7 @@ class Resolver:
 
 
 def context(statements: list[Statement], one: Statement) -> list[dict[str, Any]]:
-    """What IAM's simulator must be told so that conditions hold as they do in a run.
+    """What IAM's simulator needs to know so that conditions hold as they do in a run.
 
     The values that an Allow asks for, and those that keep a Deny with a negated condition from applying.
     """

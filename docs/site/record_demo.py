@@ -17,7 +17,7 @@ from cli.demo_request import Options
 from local.server import paths
 
 FILE = paths.PROJECT / "docs" / "images" / "demo.svg"
-WIDTH = 118
+WIDTH = 126
 
 
 class Terminal(Console):

@@ -10,7 +10,7 @@ then on, and those that are taken out count no more. Each entry is a job that en
       name: my-job              # optional; any job without it
       times: 1                  # optional, 1 if left out
 
-or an operation that is refused, whoever calls it
+or an operation that is refused, regardless of the caller
 
     - service: sagemaker        # also application-autoscaling
       operation: CreateModelPackage
@@ -192,7 +192,7 @@ class Faults:
         try:
             self.read_new_files()
         except (OSError, ValueError) as error:
-            logger.error("Left out: %s", error)  # nobody waits for an answer who could be told
+            logger.error("Left out: %s", error)  # no caller waits for an answer
 
     def read_new_files(self) -> None:
         """Adds what lies in the folder and was not there before, and drops what is not there now. Raises OSError, ValueError."""
@@ -203,7 +203,7 @@ class Faults:
             del self._by_file[gone]
         for name in names:
             if name not in self._by_file:
-                self._by_file[name] = []  # what cannot be read is told once
+                self._by_file[name] = []  # what cannot be read is logged once
                 try:
                     self._by_file[name] = _read(self._folder / name)
                 except ValueError as error:

@@ -240,7 +240,7 @@ def _row_problems(frame: pd.DataFrame, target: str, id_column: str) -> tuple[lis
         of = "" if len(usable) == len(frame) else f" with an id of their own and a value in {target!r}"
         problems.append(f"has {len(usable)} rows{of}; Autopilot needs at least {MIN_ROWS}.")
     if usable.nunique() == 1:
-        problems.append(f"target column {target!r} is {usable.iloc[0]!r} in every row: there is nothing to tell apart.")
+        problems.append(f"target column {target!r} is {usable.iloc[0]!r} in every row: there is nothing to learn.")
     return problems, warnings
 
 

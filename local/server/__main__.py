@@ -49,7 +49,7 @@ class CannotStartError(Exception):
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run a server until it is told to stop. Returns the process's exit code."""
+    """Run a server until it is stopped. Returns the process's exit code."""
     options = _parse(argv)
     try:
         listener = listen(options.port)

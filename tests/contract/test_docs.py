@@ -1,4 +1,4 @@
-"""What the documentation links to exists, and what it tells people to type is understood."""
+"""What the documentation links to exists, and the commands it shows are understood."""
 
 from __future__ import annotations
 

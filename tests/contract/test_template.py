@@ -136,7 +136,7 @@ def test_alarms_notify_of_what_no_state_can_report_and_repeat_no_email() -> None
     topic = {"Fn::If": ["CreateTopic", {"Ref": "FailureTopic"}, {"Ref": "SnsTopicArn"}]}
     for name, resource in RESOURCES.items():
         if resource["Type"] == "AWS::CloudWatch::Alarm":
-            # A failed run tells itself, one that was aborted or timed out is reported by the failure machine.
+            # A failed run reports itself, one that was aborted or timed out is reported by the failure machine.
             watched = [dimension["Value"] for dimension in resource["Properties"]["Dimensions"]]
             told_by_machine = watched[0] in ({"Ref": "TrainingStateMachine"}, {"Ref": "DeploymentStateMachine"})
             assert (json.dumps(topic) in json.dumps(resource["Properties"]["AlarmActions"])) != told_by_machine, name

@@ -101,7 +101,7 @@ def _mail(case: Case, ending: Ending, stage: Stage, how: str, subject: str, text
         yield f"the email's subject does not name the step {step}: {subject}"
     error = re.search(r"^Error: (.*?)$", text, re.MULTILINE)
     if not error:
-        yield f"the email tells no error: {text}"
+        yield f"the email names no error: {text}"
         return
     said = error[1]
     if "{" in said or "Traceback" in said or said.rstrip().endswith(":"):
@@ -112,7 +112,7 @@ def _mail(case: Case, ending: Ending, stage: Stage, how: str, subject: str, text
         and case.kind.entry["outcome"] == "Failed"
         and REASON not in text
     ):
-        yield f"the email does not tell the job's own reason: {said}"
+        yield f"the email lacks the job's own reason: {said}"
     if case.task.machine != "failure":
         group = re.search(r"log group (\S+)", text)
         if not group:
@@ -127,7 +127,7 @@ def _exists(stage: Stage, group: str) -> bool:
 
 
 def _left_running(case: Case, ending: Ending) -> Iterator[str]:
-    # Whoever may not stop a job cannot have stopped it; the email of the failure names the job.
+    # A role that may not stop a job cannot have stopped it; the email of the failure names the job.
     cannot = case.task.operation.name.startswith(("Stop", "List")) and case.kind.recovers is None
     if ending.running and not cannot:
         yield f"jobs still run: {ending.running}"
@@ -160,12 +160,12 @@ def _world(ending: Ending) -> Iterator[str]:
 
 
 def _as_before(before: World, after: World, told: str) -> Iterator[str]:
-    """What a failure has changed all the same must be told."""
+    """What a failure has changed nevertheless must be reported."""
     served = before.endpoint is not None and before.endpoint["EndpointStatus"] == "InService"
     if served and after.endpoint is not None and after.endpoint != before.endpoint and not _SERVES.search(told):
-        yield f"another version serves than before, which nobody is told: {told}"
+        yield f"another version serves than before, which is not reported: {told}"
     if after.endpoint == before.endpoint and after.autoscaling != before.autoscaling and "utoscaling" not in told:
-        yield f"autoscaling was {before.autoscaling} and is {after.autoscaling}, which nobody is told: {told}"
+        yield f"autoscaling was {before.autoscaling} and is {after.autoscaling}, which is not reported: {told}"
 
 
 def _endpoint(before: World, after: World, executions: list[Ending], told: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The Task states of the machines, and the faults that can befall each of them."""
+"""The Task states of the machines, and the faults that can occur in each of them."""
 
 from __future__ import annotations
 
@@ -122,14 +122,14 @@ class Task:
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of fault: what the faults file says of the state, and which states it can befall."""
+    """A kind of fault: what the faults file says of the state, and in which states it can occur."""
 
     name: str
     entry: dict[str, Any] = field(compare=False)
     applies: Callable[[Task], bool] = lambda task: True
     # What the execution must then do whatever the state: go on to a good end, or not.
     recovers: bool | None = None
-    # What is missing may do for the state itself, and be missed by a later step, which then tells it.
+    # What is missing may do for the state itself, and be missed by a later step, which then reports it.
     noticed_later: bool = False
     # Without what the state is to leave behind no execution may end well.
     spoils: bool = False
@@ -157,7 +157,7 @@ KINDS = [
     Kind("malformed answer", {"outcome": "Malformed", "times": ALWAYS}, lambda task: task.reads_answer and not task.waits,
          noticed_later=True),
     Kind("answer lost", {"outcome": "AnswerLost"}, recovers=True),
-    # Whoever only looks is answered the same the second time.
+    # A call that only reads gets the same answer the second time.
     Kind("answer lost, called again", {"outcome": "SentTwice"}, lambda task: not task.only_looks, recovers=True),
 ]  # fmt: skip
 
@@ -190,6 +190,6 @@ def cases() -> Iterator[Case]:
         for kind in KINDS:
             if kind.applies(task):
                 yield Case(task, kind)
-        # Of what a call would start, such an error tells that it is there: the lost answers are those cases.
+        # Of what a call would start, such an error means that it exists: the lost answers are those cases.
         for code in task.caught if not task.starts else ():
             yield Case(task, Kind(code, {"error": code}, recovers=True))

@@ -21,7 +21,7 @@ class Scenario:
     machine: str
     prepare: Callable[[Stage], Any]
     given: Callable[[Stage, Any], dict[str, Any]]
-    # What befalls the machine's first call of an operation.
+    # A fault of the machine's first call of an operation.
     faults: tuple[tuple[str, dict[str, Any]], ...] = field(default=(), compare=False)
 
 

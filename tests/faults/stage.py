@@ -57,7 +57,7 @@ class Ending:
 
     @property
     def failures_reported(self) -> list[tuple[str, str]]:
-        """Subject and text of the emails that tell a failure."""
+        """Subject and text of the emails that report a failure."""
         return [email for email in self.emails if email[0].startswith("[SageMaker Pipeline Failed]")]
 
 

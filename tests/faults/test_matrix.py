@@ -1,4 +1,4 @@
-"""Every fault of every Task state: told once or recovered from, nothing left running, nothing lost.
+"""Every fault of every Task state: reported once or recovered from, nothing left running, nothing lost.
 
 The cases come from the machines' own files: a new Task state joins by itself.
 """

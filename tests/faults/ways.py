@@ -21,7 +21,7 @@ FIRST_TRIED = [kind for kind in KINDS if kind.name in ("answer lost, called agai
 
 
 HINTS = Path(__file__).parent / "ways.json"
-"""Ways that were found, for whoever runs the matrix the first time: a copy of the next one."""
+"""Ways that were found, for the first run of the matrix in a clone: a copy of the next one."""
 OWN = paths.ROOT / "fault-ways.json"
 
 

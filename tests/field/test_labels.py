@@ -44,9 +44,9 @@ def test_other_white_space_inside_a_label(tmp_path: Path, label: str) -> None:
 
 
 ALIKE = {
-    ("8", "007", "7"): "Classes '007' and '7' of target column 'churn' cannot be told apart",
-    ("1.1", "1.10", "2"): "Classes '1.1' and '1.10' of target column 'churn' cannot be told apart",
-    ("TRUE", "False", "True"): "Classes 'TRUE' and 'True' of target column 'churn' cannot be told apart",
+    ("8", "007", "7"): "Classes '007' and '7' of target column 'churn' cannot be distinguished",
+    ("1.1", "1.10", "2"): "Classes '1.1' and '1.10' of target column 'churn' cannot be distinguished",
+    ("TRUE", "False", "True"): "Classes 'TRUE' and 'True' of target column 'churn' cannot be distinguished",
     ("9007199254740993", "5", "6"): "Class '9007199254740993' of target column 'churn' is an integer beyond 2^53",
 }
 

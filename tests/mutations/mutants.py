@@ -120,6 +120,6 @@ def _email_after(states: dict[str, Any], name: str) -> str | None:
 
 
 def _only_ends(states: dict[str, Any], state: dict[str, Any]) -> bool:
-    """Whether each branch of a choice is an email or a Fail state: it only decides who tells."""
+    """Whether each branch of a choice is an email or a Fail state: it only decides which machine reports."""
     branches = [states[_at(state, place)] for place in _transitions(state)]
     return all(sends_email(branch) or branch["Type"] == "Fail" for branch in branches)

@@ -62,7 +62,7 @@ def test_nobody_in_range(cloud: Cloud) -> None:
 
 @pytest.fixture(scope="module")
 def updated(cloud: Cloud) -> dict[str, Any]:
-    """What a run on customers who were changed, deleted and told late answered."""
+    """What a run on customers who were changed, deleted and ingested late answered."""
     frame = customers(1000).assign(
         Churn=lambda table: table.Churn.map({"Yes": "true", "No": "false"}),
         Note=[f"{NASTY} {row % 5}" for row in range(1000)],

@@ -1,4 +1,4 @@
-"""Executions that no state of theirs can tell of: aborted, or out of time."""
+"""Executions whose end no state of theirs can report: aborted, or timed out."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Answer:
     labels: str | None = None
 
     def probabilities(self) -> dict[str, float]:
-        """The probability of each class that the answer tells one of. Raises UnreadableAnswerError."""
+        """The probability of each class for which the answer has one. Raises UnreadableAnswerError."""
         try:
             classes = [self.label] if self.labels is None else list(map(str, ast.literal_eval(self.labels)))
             return dict(zip(classes, map(float, self.numbers), strict=bool(self.labels)))

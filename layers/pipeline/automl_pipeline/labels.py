@@ -11,7 +11,7 @@ class Labels:
     """The classes as the training data spells them.
 
     Autopilot reads its training data with type inference, so it answers `1` for what stands there as `01`, and `True` for
-    `true`. Classes that it could not tell apart are refused before training (processing/fitting.py).
+    `true`. Classes that it could not distinguish are refused before training (processing/fitting.py).
     """
 
     def __init__(self, labels: Sequence[str]) -> None:

@@ -31,7 +31,7 @@ class Execution:
     def digest(self) -> str:
         """SHA-256 over ARN and start time: an execution name may come again after 90 days, its start time does not.
 
-        The time counts in milliseconds since 1970, as EventBridge tells it: failure.asl.yaml derives the same names.
+        The time counts in milliseconds since 1970, as EventBridge reports it: failure.asl.yaml derives the same names.
         """
         milliseconds = (self.started - _EPOCH) // timedelta(milliseconds=1)
         return hashlib.sha256(f"{self.arn} {milliseconds}".encode()).hexdigest()

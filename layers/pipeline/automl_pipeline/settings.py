@@ -1,6 +1,6 @@
 """Settings of a run: the deployed defaults and what an execution's input changes of them.
 
-The vocabulary is that of `config/pipeline_config.yaml`. Everything that is wrong is told at once, each problem in one
+The vocabulary is that of `config/pipeline_config.yaml`. All problems are reported at once, each in one
 line that a person can act on.
 """
 

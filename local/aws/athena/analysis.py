@@ -1,6 +1,6 @@
 """What a query needs and whether its types fit, read off its tree and the catalog before anything is loaded.
 
-Best effort: sqlglot does not know every construct of Trino. Where it cannot tell, every column is needed and the types
+Best effort: sqlglot does not know every construct of Trino. Where it cannot decide, every column is needed and the types
 are left to the engine.
 """
 

@@ -1,4 +1,4 @@
-"""Clients that act for whoever sent a request: Athena reads and writes with its caller's permissions, so does this."""
+"""Clients that act for the sender of a request: Athena reads and writes with its caller's permissions, so does this."""
 
 from __future__ import annotations
 

@@ -130,7 +130,7 @@ def stop(query: Query) -> None:
 
 
 def rows_of(query: Query, caller: Caller) -> pa.Table:
-    """The result as texts, read from where it was written, with the permissions of whoever asks for it."""
+    """The result as texts, read from where it was written, with the caller's permissions."""
     bucket, key = split_uri(query.record["ResultConfiguration"]["OutputLocation"])
     try:
         content = caller.client("s3").get_object(Bucket=bucket, Key=key)["Body"].read()

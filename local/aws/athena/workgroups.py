@@ -44,7 +44,7 @@ def settings_for(request: dict[str, Any]) -> Settings:
     configuration = group.get("Configuration") or {}
     of_group = configuration.get("ResultConfiguration") or {}
     of_request = request.get("ResultConfiguration") or {}
-    # CreateWorkGroup enforces a work group's settings unless told otherwise; the primary work group does not.
+    # CreateWorkGroup enforces a work group's settings by default; the primary work group does not.
     enforced = configuration.get("EnforceWorkGroupConfiguration", name != "primary")
     chosen = of_group if enforced else {**of_group, **of_request}
     output = chosen.get("OutputLocation")

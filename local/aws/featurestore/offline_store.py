@@ -1,6 +1,6 @@
 """A table as a feature group: its definition, its offline table in Glue, its records as the offline store keeps them.
 
-The layout is the Feature Store's own (Glue format), so that what queries it cannot tell the difference:
+The layout is the Feature Store's own (Glue format), so that queries see no difference:
 `s3://<bucket>/<prefix>/<account>/sagemaker/<region>/offline-store/<group>-<creation time>/data/year=…/month=…/day=…/
 hour=…/<latest event>_<random>.parquet`, partitioned by event time in UTC.
 """

@@ -46,7 +46,7 @@ class Plan:
 
 
 def plan(config: dict[str, Any] | None, instances: int, execution_role: str) -> Plan:
-    """The steps that a DeploymentConfig means for a fleet of so many instances; at once without one.
+    """The steps that a DeploymentConfig means for a fleet of this many instances; at once without one.
 
     Raises ApiError for what SageMaker refuses: sizes out of their limits, waits that do not fit into the time limit,
     alarms that do not exist or may not be read.
@@ -109,7 +109,7 @@ def _check_alarms(names: tuple[str, ...], execution_role: str) -> None:
     if missing:
         raise ApiError("ValidationException", f"Could not find the CloudWatch alarm(s) {', '.join(missing)}.")
     # The execution role must be allowed to (deployment-guardrails-configuration.html). Whether SageMaker also asks with
-    # the caller's permissions is not documented; AWS's own examples call with the execution role, which cannot tell.
+    # the caller's permissions is not documented; AWS's own examples call with the execution role, which does not show it.
     caller = iam_evaluator.caller_arn()
     roles = [execution_role]
     if ":assumed-role/" in caller:

@@ -134,7 +134,7 @@ def failure_reason(error: Exception) -> str:
 
 
 def settle(endpoint: Endpoint, status: str, reason: str | None) -> None:
-    """Give the endpoint a status and tell EventBridge."""
+    """Give the endpoint a status and notify EventBridge."""
     with STATE.lock:
         endpoint.status, endpoint.reason, endpoint.modified = status, reason, now()
     tell(endpoint)
@@ -236,7 +236,7 @@ def update_weights(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def tell(endpoint: Endpoint) -> None:
-    """Tell EventBridge what the endpoint is doing."""
+    """Send EventBridge the endpoint's state."""
     described = _describe(endpoint)
     detail = {
         "EndpointName": endpoint.name,
@@ -251,7 +251,7 @@ def tell(endpoint: Endpoint) -> None:
 
 
 def in_background(work: Any, *arguments: Any) -> None:
-    """Do it in a thread, on behalf of whoever made the request."""
+    """Do it in a thread, on behalf of the request's caller."""
     context = contextvars.copy_context()
     threading.Thread(target=context.run, args=(work, *arguments), daemon=True).start()
 

@@ -1,4 +1,4 @@
-"""State changes that SageMaker tells EventBridge."""
+"""State changes that SageMaker sends to EventBridge."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What CloudWatch is told of an endpoint's requests: AWS/SageMaker's invocation metrics.
+"""What CloudWatch gets of an endpoint's requests: AWS/SageMaker's invocation metrics.
 
 docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html. Each metric comes twice, for the endpoint's variant and, with
 the dimension EndpointConfigName, for one fleet of it, so that an alarm can watch a new fleet alone.

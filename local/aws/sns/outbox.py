@@ -116,7 +116,7 @@ def _write(outbox: Path, email: EmailMessage, message_id: str) -> None:
     path = outbox / f"{next(_numbers):04d}-{message_id}.eml"
     staging = path.with_suffix(".writing")
     staging.write_bytes(email.as_bytes())
-    staging.rename(path)  # whoever waits for an email sees it whole
+    staging.rename(path)  # a reader sees the whole email or none
     logger.info("Email to %s written to %s", email["To"], path)
 
 

@@ -103,7 +103,7 @@ def _run(execution_arn: str) -> None:
         logs.write(execution, machine)
     except Exception:  # as on AWS, an execution ends as it does, whether its log is written or not
         logger.exception("The events of %s were not logged", execution_arn)
-    if execution["status"] != "ABORTED":  # told when it was stopped
+    if execution["status"] != "ABORTED":  # reported when it was stopped
         ministack_states._emit_execution_status_event(execution)
 
 

@@ -113,7 +113,7 @@ class Endpoint:
         return name
 
     def told(self) -> list[str]:
-        """The statuses that EventBridge was told of, in turn, since `listen`."""
+        """The statuses that EventBridge received, in turn, since `listen`."""
         found: list[str] = []
         while messages := self.queues.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10).get("Messages"):
             for message in messages:
@@ -122,7 +122,7 @@ class Endpoint:
         return found
 
     def listen(self) -> None:
-        """Have EventBridge keep what it is told of this endpoint."""
+        """Have EventBridge keep the events of this endpoint."""
         self.queues = self.cloud.client("sqs")
         self.queue = self.queues.create_queue(QueueName=self.name)["QueueUrl"]
         target = self.queues.get_queue_attributes(QueueUrl=self.queue, AttributeNames=["QueueArn"])["Attributes"]

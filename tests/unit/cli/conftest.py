@@ -1,4 +1,4 @@
-"""Executions as the local cloud's Step Functions told them, and commands run as a person types them."""
+"""Executions as the local cloud's Step Functions answered, and commands run as a person types them."""
 
 from __future__ import annotations
 

@@ -202,7 +202,7 @@ def test_rows_that_cannot_be_used_do_not_count(write: Write) -> None:
 
 def test_one_class(write: Write) -> None:
     assert problems(write(rows(600, label=lambda _: "no"))) == [
-        "target column 'left' is 'no' in every row: there is nothing to tell apart."
+        "target column 'left' is 'no' in every row: there is nothing to learn."
     ]
 
 

@@ -138,7 +138,7 @@ UNUSABLE = {
     **{
         f"classes {a} and {b}": (
             Case(lambda frame, a=a, b=b, other=other: frame.assign(churn=cycle(a, b, other)), problem=MULTICLASS),
-            f"Classes '{a}' and '{b}' of target column 'churn' cannot be told apart: Autopilot reads each of them as "
+            f"Classes '{a}' and '{b}' of target column 'churn' cannot be distinguished: Autopilot reads each of them as "
             f"{sense}. Use one spelling, or put a letter in front of every class.",
         )
         for a, b, other, sense in (

@@ -22,7 +22,7 @@ def run(request: dict[str, Any], *, s3: Any, workdir: Path, log: Log, stop: thre
     """Runs a processing job to its end.
 
     The container's `/opt/ml` is `<workdir>/opt/ml`: paths in the command, its arguments and its environment are
-    rewritten, and the variable OPT_ML tells a program where it is. A program writes its exit message to
+    rewritten, and the variable OPT_ML has its path. A program writes its exit message to
     `/opt/ml/output/message` (docs.aws.amazon.com/sagemaker/latest/dg/build-your-own-processing-container.html).
     """
     opt_ml = workdir / "opt" / "ml"

@@ -6,7 +6,7 @@ other with the same content. The first computation is always real; change one by
 
 Each entry is a tar file named `<key>-<digest of the file>.tar`: one that was damaged does not fit its name, is thrown
 away and computed anew. It is written beside its place and renamed, so that any number of processes may share a folder.
-Whoever needs what another one computes at that moment waits for it.
+Concurrent callers for the same key wait for the first result.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ def configure(folder: Path | None, most_bytes: int = MOST_BYTES) -> None:
 
 
 def enabled() -> bool:
-    """Whether results are kept at all: whoever reads inputs only to make a key need not then."""
+    """Whether results are kept; if not, inputs need not be read for a key."""
     return _folder is not None
 
 
 def key(kind: str, python: Path, determines: Any, files: Iterable[tuple[str, bytes | Path]] = ()) -> str:
     """The key of a computation of one kind by an interpreter.
 
-    `determines` is everything that it is told, as JSON; `files` are names and contents of what it reads, in its order.
+    `determines` is all of its input, as JSON; `files` are names and contents of what it reads, in its order.
     """
     digest = hashlib.sha256()
     told = {"kind": kind, "programs": _programs(), "interpreter": _interpreter(python), "told": determines}

@@ -83,7 +83,7 @@ class ContainerChain:
             done, _ = wait(starts, return_when=FIRST_EXCEPTION)
             error = next((error for start in starts if start in done and (error := start.exception())), None)
             if error is not None:
-                self.close()  # also those that still load, so that the first failure is told at once
+                self.close()  # also those that still load, so that the first failure is reported at once
                 raise error
 
     def invoke(

@@ -1,4 +1,4 @@
-"""Model containers that stay warm: with `--reuse`, whoever needs the same ones takes those that were given back.
+"""Model containers that stay warm: with `--reuse`, a caller that needs the same ones takes those that were returned.
 
 The same ones are those of the same images, environments and archives, byte for byte (`local.aws.sagemaker.compute.reuse`): they have
 loaded the same model, and answer each request by computing it. Without `--reuse` every fleet starts its own.
@@ -18,7 +18,7 @@ from local.aws.sagemaker.compute.process import Log
 from local.aws.sagemaker.compute.serving import ContainerChain, contents_of
 
 MOST = 8
-"""So many chains wait at most; one holds about 300 MB, most of it shared with the others."""
+"""The most chains that wait; one holds about 300 MB, most of it shared with the others."""
 
 
 class WarmContainers:
@@ -52,7 +52,7 @@ class WarmContainers:
         return chain
 
     def give_back(self, chain: ContainerChain, idle: bool = True) -> None:
-        """Whoever has taken it needs it no more. One that is not `idle`, but still answers, is ended."""
+        """Returns it after use. One that is not `idle`, but still answers, is ended."""
         with self._lock:
             key, folder = self._lent.pop(chain)
             ended = [(chain, folder)]

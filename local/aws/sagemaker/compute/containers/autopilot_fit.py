@@ -1,7 +1,7 @@
 """What an AutoML job runs: AutoGluon, the engine of Autopilot's ensembling mode, on the job's CSV.
 
 Argument: a JSON file (see `local.aws.sagemaker.compute.automl`). Writes `result.json` beside the models; a line that begins with
-`AutoMLJobSecondaryStatus=` tells where the job is. Data that Autopilot would refuse end in a result with `failure`.
+`AutoMLJobSecondaryStatus=` reports the job's progress. Data that Autopilot would refuse end in a result with `failure`.
 """
 
 from __future__ import annotations
@@ -337,7 +337,7 @@ def write_model(predictor: TabularPredictor, features: pd.DataFrame, folder: Pat
 
 
 def status(name: str) -> None:
-    """Tells the job where it is."""
+    """Reports progress to the job."""
     print(f"AutoMLJobSecondaryStatus={name}", flush=True)
 
 

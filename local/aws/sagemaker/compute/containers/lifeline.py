@@ -1,4 +1,4 @@
-"""A container dies with whoever started it: standard input is a pipe from there, and its end is the end of the group.
+"""A container ends with the process that started it: standard input is a pipe from there, and its end is the end of the group.
 
 A pipe is closed by the system however its holder ends. Linux's parent-death signal would not do: it comes when the
 thread that started the process ends, and jobs are started from threads.
