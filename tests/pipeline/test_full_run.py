@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from local.aws.cloudwatch import embedded
 from local.data import telco
 from tests.contract.test_migration import table as migration_table
 
@@ -71,15 +72,16 @@ def test_outputs_lie_where_the_migration_guide_says(cloud: Cloud, deployed: dict
 
 
 def test_run_published_its_gate_and_how_long_its_steps_took(cloud: Cloud, deployed: dict[str, Any]) -> None:
-    pages = cloud.client("cloudwatch").get_paginator("list_metrics").paginate(Namespace="AutoMLPipeline")
+    group = "/aws/lambda/automl-pipeline-evaluate-model"
+    pages = cloud.client("logs").get_paginator("filter_log_events").paginate(logGroupName=group)
+    lines = [event["message"] for page in pages for event in page["events"] if deployed["run_id"] in event["message"]]
     found = [
-        (metric["MetricName"], {dimension["Name"]: dimension["Value"] for dimension in metric["Dimensions"]})
-        for page in pages
-        for metric in page["Metrics"]
+        (datum["MetricName"], {dimension["Name"]: dimension["Value"] for dimension in datum["Dimensions"]})
+        for _, datum in embedded.data("\n".join(lines))
     ]
     assert ("ModelsPassed", {"service": "automl-pipeline"}) in found
-    steps = {dimensions["Step"] for name, dimensions in found if name == "StepSeconds"}
-    assert steps == {"PrepareRun", "DataSource", "PreprocessData", "AutoMLTraining", "CreateModel", "EvaluateModel"}
+    steps = [dimensions["Step"] for name, dimensions in found if name == "StepSeconds"]
+    assert steps == ["PrepareRun", "DataSource", "PreprocessData", "AutoMLTraining", "CreateModel", "EvaluateModel"]
 
 
 def test_report_is_one_page_with_pictures(cloud: Cloud, deployed: dict[str, Any]) -> None:
