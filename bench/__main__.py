@@ -2,48 +2,114 @@
 
 from __future__ import annotations
 
-import sys
+import argparse
+import json
+import os
+import platform
+import statistics
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
 
+import psutil
 from rich.console import Console
 from rich.table import Table
 
-from bench import cold_start, endpoint_load, preprocessing, quality, serving
+from bench import (
+    cold_start,
+    endpoint_load,
+    evaluation,
+    local_cloud_load,
+    orchestration,
+    preprocessing,
+    quality,
+    serving,
+)
+from bench.measuring import Row
 
-Row = tuple[str, str, str, str]
-
-
-def _in_seconds(measured: Iterable[tuple[str, float, str, float]]) -> list[Row]:
-    return [
-        (name, f"{ours:.2f} s", f"{baseline} {seconds:.2f} s", f"{ours / seconds:.2f}")
-        for name, ours, baseline, seconds in measured
-    ]
-
-
-# Each gives rows of the table: what, ours, the baseline's, ours / baseline.
 PARTS: dict[str, Callable[[Console], Iterable[Row]]] = {
-    "cold_start": lambda console: _in_seconds(cold_start.measure(console)),
-    "preprocessing": lambda console: _in_seconds([preprocessing.measure(console)]),
+    "cold_start": cold_start.measure,
+    "preprocessing": preprocessing.measure,
     "serving": serving.measure,
+    "evaluation": evaluation.measure,
+    "orchestration": orchestration.measure,
+    "local_cloud": local_cloud_load.measure,
 }
+GROWTH = "growth"
 # What has a table of its own: a minute of load, which has no baseline, and training for a quarter of an hour, only if asked for.
 REPORTS: dict[str, Callable[[Console], None]] = {"endpoint_load": endpoint_load.report, "quality": quality.report}
+PACKAGES = ("duckdb", "pandas", "pyarrow", "numpy", "scikit-learn")
 
 
 def main() -> None:
+    """Command line."""
+    names = [*PARTS, GROWTH, *REPORTS]
+    parser = argparse.ArgumentParser(prog="make bench ARGS=", description="Measure against named baselines.")
+    parser.add_argument(
+        "parts", nargs="*", metavar="part", help=f"{', '.join(names)}; all but quality if none is named"
+    )
+    parser.add_argument("--json", type=Path, help="add what was measured to this file, or replace it there")
+    parser.add_argument("--most-cells", type=int, default=100_000_000, help="rows times columns of the largest table")
+    asked = parser.parse_args()
+    if unknown := set(asked.parts) - {*names}:
+        parser.error(f"there is no {', '.join(sorted(unknown))}; the parts are: {', '.join(names)}")
     console = Console()
-    wanted = sys.argv[1:] or [name for name in (*PARTS, *REPORTS) if name != "quality"]
-    unknown = set(wanted) - {*PARTS, *REPORTS}
-    if unknown:
-        raise SystemExit(f"There is no {', '.join(sorted(unknown))}; the parts are: {', '.join([*PARTS, *REPORTS])}")
-    table = Table("what", "ours", "baseline", "ours / baseline")
+    wanted = asked.parts or [*PARTS, GROWTH, "endpoint_load"]
+    measured: dict[str, Any] = {}
+    table = Table("what", "ours", "baseline", "ours / baseline", "peak memory")
     for part in [one for one in wanted if one in PARTS]:
-        for row in PARTS[part](console):
-            table.add_row(*row)
+        rows = [*PARTS[part](console)]
+        measured[part] = {"rows": [asdict(row) for row in rows], **_machine()}
+        for row in rows:
+            table.add_row(*cells(row))
     if table.rows:
         console.print(table)
-    for name in [one for one in wanted if one in REPORTS]:
-        REPORTS[name](console)
+    if GROWTH in wanted:
+        measured[GROWTH] = {"sizes": [*preprocessing.growth(console, asked.most_cells)], **_machine()}
+    if asked.json:
+        before = json.loads(asked.json.read_text()) if asked.json.exists() else {}
+        asked.json.write_text(json.dumps({**before, **measured}, indent=1) + "\n")
+    for report in [one for one in wanted if one in REPORTS]:
+        REPORTS[report](console)
+
+
+def cells(row: Row) -> tuple[str, str, str, str, str]:
+    """A row as it is shown: medians, and how far the figures lie apart."""
+    ours = _figures(row.ours, row.unit)
+    theirs = f"{row.baseline} {_figures(row.theirs, row.unit)}" if row.theirs else row.baseline
+    memory = " / ".join(f"{megabytes:,.0f} MB" for megabytes in row.memory)
+    what = f"{row.what} ({row.note})" if row.note else row.what
+    return what, ours, theirs, f"{row.ratio:.2f}" if row.ratio is not None else "", memory
+
+
+def _figures(values: Iterable[float], unit: str) -> str:
+    found = [*values]
+    middle = _number(statistics.median(found))
+    spread = f" ({_number(min(found))} to {_number(max(found))})" if len(found) > 1 else ""
+    return f"{middle} {unit}{spread}"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _machine() -> dict[str, Any]:
+    """Where and when it was measured, and what else the machine did."""
+    return {
+        "measured": datetime.now(UTC).isoformat(timespec="minutes"),
+        "load": [round(load, 1) for load in os.getloadavg()],
+        "machine": {
+            "processors": os.cpu_count(),
+            "memory_gb": round(psutil.virtual_memory().total / 2**30),
+            "system": f"{platform.system()} {platform.machine()}",
+            "python": platform.python_version(),
+            "image": preprocessing.IMAGE.name if preprocessing.IMAGE.exists() else None,
+        },
+        "versions": {name: metadata.version(name) for name in PACKAGES},
+    }
 
 
 if __name__ == "__main__":

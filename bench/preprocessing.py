@@ -1,55 +1,82 @@
-"""The preprocessing job on a million rows: Telco's customers drawn again and again, as Athena writes them."""
+"""The preprocessing job beside pandas + LabelEncoder, and DuckDB as the bound; and how its cost grows."""
 
 from __future__ import annotations
 
-import csv
-import statistics
-import subprocess
 import sys
 import tempfile
-import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
-from local.data import telco
+from bench import measuring, tables
 from local.server import paths
 
 ROWS = 1_000_000
 REPEATS = 3
 IMAGE = paths.PROJECT / ".local" / "images" / "scikit-learn-1.2-1" / "bin" / "python"
+OURS, PANDAS, DUCKDB = "ours", "pandas + LabelEncoder", "DuckDB (bound)"
+# Rows and columns of the tables that show the growth.
+SIZES = [(10_000, 10), (100_000, 10), (1_000_000, 10), (10_000_000, 10), (10_000, 100), (100_000, 100), (1_000_000, 100),
+         (10_000, 1000), (100_000, 1000)]  # fmt: skip
+# Cells that the baseline takes a minute for.
+MOST_BASELINE_CELLS = 10_000_000
 
 
-def measure(console: Console) -> tuple[str, float, str, float]:
-    """Name, our seconds, the baseline's name, its seconds; medians of whole processes run in turns."""
-    python = IMAGE if IMAGE.exists() else Path(sys.executable)
-    if python != IMAGE:
-        console.print("No Python 3.9 here: measured with this Python's pandas and pyarrow, not with the image's.")
+def measure(console: Console) -> list[measuring.Row]:
+    """Whole processes in turns."""
     with tempfile.TemporaryDirectory(dir=paths.PROJECT / ".local") as name:
-        folder = Path(name)
-        raw = folder / "processing/input/raw/rows.csv"
-        raw.parent.mkdir(parents=True)
-        customers = telco.load().assign(event_time="2026-01-01T00:00:00Z").sample(ROWS, replace=True, random_state=0)
-        customers.to_csv(raw, index=False, quoting=csv.QUOTE_ALL)
+        raw = Path(name) / "processing/input/raw/rows.csv"
+        tables.customers(raw, ROWS)
         console.print(f"{ROWS:,} rows, {raw.stat().st_size / 1e6:.0f} MB")
-        job = [str(paths.PROJECT / "processing/preprocess.py"), "--root", name, "--target", "churn"]
-        job += [
-            "--problem-type",
-            "BinaryClassification",
-            "--drop-columns",
-            "customer_id",
-            "--event-time-column",
-            "event_time",
-        ]
-        baseline = [str(Path(__file__).with_name("baseline_pandas.py")), str(raw), name]
-        ours, theirs = [], []
-        for _ in range(REPEATS):
-            ours.append(_seconds([str(python), *job]))
-            theirs.append(_seconds([str(python), *baseline]))
-    return "preprocess 1,000,000 rows", statistics.median(ours), "pandas + LabelEncoder", statistics.median(theirs)
+        commands = _commands(console, Path(name), raw)
+        return measuring.rows(f"preprocess {ROWS:,} rows", measuring.in_turns(commands, REPEATS))
 
 
-def _seconds(command: list[str]) -> float:
-    began = time.monotonic()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return time.monotonic() - began
+def growth(console: Console, most_cells: int) -> Iterator[dict[str, Any]]:
+    """For each size up to `most_cells` once: rows, columns, megabytes of data, and each way's seconds and megabytes."""
+    for rows, columns in SIZES:
+        if rows * columns > most_cells:
+            continue
+        with tempfile.TemporaryDirectory(dir=paths.PROJECT / ".local") as name:
+            raw = Path(name) / "processing/input/raw/rows.csv"
+            tables.wide(raw, rows, columns)
+            commands = _commands(console, Path(name), raw)
+            if rows * columns > MOST_BASELINE_CELLS:
+                commands = {OURS: commands[OURS]}
+            costs = measuring.in_turns(commands, 1)
+            found = {
+                "rows": rows, "columns": columns, "data_megabytes": raw.stat().st_size / measuring.MEGABYTE,
+                "ways": {way: {"seconds": cost.seconds, "processor_seconds": cost.processor, "megabytes": cost.megabytes}
+                         for way, [cost] in costs.items()},
+            }  # fmt: skip
+            console.print(found)
+            yield found
+
+
+def python(console: Console) -> str:
+    """The image's, or this one."""
+    if IMAGE.exists():
+        return str(IMAGE)
+    console.print("No Python 3.9 here: measured with this Python's pandas and pyarrow, not with the image's.")
+    return sys.executable
+
+
+def _commands(console: Console, folder: Path, raw: Path) -> dict[str, list[str]]:
+    image = python(console)
+    job = [image, str(paths.PROJECT / "processing/preprocess.py"), "--root", str(folder), "--target", "churn"]
+    job += [
+        "--problem-type",
+        "BinaryClassification",
+        "--drop-columns",
+        "customer_id",
+        "--event-time-column",
+        "event_time",
+    ]
+    here = Path(__file__).parent
+    return {
+        OURS: job,
+        PANDAS: [image, str(here / "baseline_pandas.py"), str(raw), str(folder)],
+        DUCKDB: [sys.executable, str(here / "baseline_duckdb.py"), str(raw), str(folder)],
+    }

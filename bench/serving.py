@@ -18,6 +18,7 @@ from typing import Any
 
 from rich.console import Console
 
+from bench.measuring import Row
 from bench.preprocessing import IMAGE
 from local.data import telco
 from local.server import paths
@@ -27,8 +28,8 @@ REPEATS = 3
 BASELINE = "pandas + LabelEncoder"
 
 
-def measure(console: Console) -> list[tuple[str, str, str, str]]:
-    """Rows of the table: what, ours, the baseline's, ours / baseline."""
+def measure(console: Console) -> list[Row]:
+    """Processes of both ways in turns."""
     python = IMAGE if IMAGE.exists() else Path(sys.executable)
     if python != IMAGE:
         console.print("No Python 3.9 here: measured with this Python's pandas and pyarrow, not with the image's.")
@@ -44,22 +45,23 @@ def measure(console: Console) -> list[tuple[str, str, str, str]]:
         if _numbers(ours[0]["answer"]) != _numbers(theirs[0]["answer"]):
             raise AssertionError("Ours and the baseline do not give the same numbers: the comparison says nothing.")
         predictor = _predictor_seconds(output, ours[0]["answer"].splitlines(keepends=True)[:200], Path(name))
-    one, batch, thousand = (_medians(ours, theirs, key) for key in ("one", "batch", "thousand"))
+    one = statistics.median(times["one"] for times in ours)
     console.print(
-        f"One row: preprocessing {one[0] * 1e6:.0f} µs, the predictor itself at least {predictor * 1e6:,.0f} µs "
-        f"({one[0] / predictor:.1%} at most on top)."
+        f"One row: preprocessing {one * 1e6:.0f} µs, the predictor itself at least {predictor * 1e6:,.0f} µs "
+        f"({one / predictor:.1%} at most on top)."
     )
     return [
-        ("encode one row, p50", f"{one[0] * 1e6:.0f} µs", f"{BASELINE} {one[1] * 1e6:,.0f} µs", f"{one[0] / one[1]:.3f}"),
-        *(
-            (what, f"{ours:,.0f} rows/s", f"{BASELINE} {theirs:,.0f} rows/s", f"{ours / theirs:.2f}")
-            for what, (ours, theirs) in (("encode requests of 1,000 rows", thousand), ("encode requests of 6 MB", batch))
-        ),
-    ]  # fmt: skip
+        _row("encode one row, p50", "one", ours, theirs, 1e6, "µs"),
+        _row("encode requests of 1,000 rows", "thousand", ours, theirs, 1, "rows/s"),
+        _row("encode requests of 6 MB", "batch", ours, theirs, 1, "rows/s"),
+    ]
 
 
-def _medians(ours: list[dict[str, Any]], theirs: list[dict[str, Any]], key: str) -> tuple[float, float]:
-    return statistics.median(times[key] for times in ours), statistics.median(times[key] for times in theirs)
+def _row(what: str, key: str, ours: list[dict[str, Any]], theirs: list[dict[str, Any]], scale: float, unit: str) -> Row:
+    return Row(
+        what, [times[key] * scale for times in ours], BASELINE, [times[key] * scale for times in theirs], unit,
+        note="more is better" if unit == "rows/s" else "",
+    )  # fmt: skip
 
 
 def _prepared(folder: Path, python: Path) -> Path:

@@ -9,14 +9,14 @@ import os
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Callable, Mapping, Sequence
+from typing import Callable, Iterator, Mapping, Sequence
 
 import numpy
+from columns import in_turn
 from fitting import Feature
 from labels import MOST_COMPARED, RARE, near_twins
 from query_result import cut
-from scipy.stats import rankdata
-from splitting import Parts
+from splitting import TEST, Parts, Roles
 
 # Rows of a class (or of all, for a quantity) that leakage is looked for in.
 SAMPLE = 5000
@@ -30,6 +30,8 @@ LEAST_DUPLICATES = 0.01
 # Fewer rows of a class in the test make its recall uncertain by more than 0.18 (1.96 * sqrt(0.25 / n)).
 LEAST_OF_A_CLASS_IN_TEST = 30
 NAMED = 10
+# Rows that are compared at once.
+BATCH = 1 << 20
 ID_NAME = re.compile(r"(^|[_\W])(id|uuid|guid|key)$", re.IGNORECASE)
 
 
@@ -46,28 +48,28 @@ class Finding:
 
 @dataclass
 class Rows:
-    """What is checked: encoded columns of the usable rows, their targets, and which of them train and test."""
+    """What is checked: the features, the targets of the rows that have one, and which of those rows train and test."""
 
     features: Sequence[Feature]
     targets: numpy.ndarray
     labels: Sequence[str]
     target: str
     parts: Parts
+    roles: Roles
     seed: int
 
 
-def findings(rows: Rows, distinct: Sequence[int], near_numeric: Mapping[str, Finding]) -> list[Finding]:
+def findings(rows: Rows, near_numeric: Mapping[str, Finding]) -> list[Finding]:
     """All findings, the gravest first.
 
-    `distinct`: for each feature how many different values it has, missing aside. `near_numeric`: the findings of columns
-    that are nearly numeric, which are no identifiers for that.
+    `near_numeric`: the findings of columns that are nearly numeric, which are no identifiers for that.
     """
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         leaks = list(threads.map(leak_of(rows), rows.features))
     leaking = [(feature.specification["name"], leak) for feature, leak in zip(rows.features, leaks) if leak]
     found = [Finding(f"Column {name!r} alone {leak}", True, misleads=True) for name, leak in leaking]
     found += duplicates(rows)
-    ids = [f.specification["name"] for f, count in zip(rows.features, distinct) if is_id(f, count)]
+    ids = [feature.specification["name"] for feature in rows.features if is_id(feature)]
     found += near_numeric.values()
     found += [
         Finding(
@@ -78,7 +80,7 @@ def findings(rows: Rows, distinct: Sequence[int], near_numeric: Mapping[str, Fin
         for name in ids
         if name not in near_numeric
     ]
-    constant = [f.specification["name"] for f in rows.features if (f.values == f.values[0]).all()]
+    constant = [feature.specification["name"] for feature in rows.features if feature.constant]
     if constant:
         found.append(Finding(f"Nothing can be learned from {listed(constant)}: one value in every row.", False))
     return _capped(found) + classes(rows)
@@ -102,20 +104,26 @@ def _together(names: Sequence[str]) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
+def _ranks(values: numpy.ndarray) -> numpy.ndarray:
+    """Each value's place in sorted order from 1, the mean of theirs for those that are alike."""
+    _, place, counts = numpy.unique(values, return_inverse=True, return_counts=True)
+    return (numpy.cumsum(counts) - (counts - 1) / 2)[place]
+
+
 def leak_of(rows: Rows) -> Callable[[Feature], str | None]:
     """A function from a feature to the end of the sentence that says how it gives the target away, or None."""
     generator = numpy.random.default_rng(rows.seed)
     order = generator.permutation(rows.parts.train)
     if not rows.labels:
         sample = order[: 2 * SAMPLE]
-        ranks = rankdata(rows.targets[sample])
+        ranks, places = _ranks(rows.targets[sample]), rows.roles.source_rows(sample)
 
         def leaks_quantity(feature: Feature) -> str | None:
-            values = feature.values[sample]
+            values = feature.encode(feature.raw_at(places))
             if (values == values[0]).all():
                 return None
-            correlation = float(numpy.corrcoef(rankdata(values), ranks)[0, 1])
-            if not isinstance(feature.raw, numpy.ndarray) or abs(correlation) < LEAKING_QUANTITY:
+            correlation = float(numpy.corrcoef(_ranks(values), ranks)[0, 1])
+            if not feature.is_number or abs(correlation) < LEAKING_QUANTITY:
                 return None
             return (
                 f"orders the rows as the target does (rank correlation {correlation:.3f}): if it is known only after the "
@@ -132,9 +140,10 @@ def leak_of(rows: Rows) -> Callable[[Feature], str | None]:
     sample, half, count = numpy.concatenate([learned, asked]), len(learned), len(rows.labels)
     truth, to_answer = rows.targets[sample[:half]], rows.targets[sample[half:]]
     sizes, asked_sizes = numpy.bincount(truth, minlength=count).clip(1), numpy.bincount(to_answer, minlength=count)
+    places = rows.roles.source_rows(sample)
 
     def leaks_class(feature: Feature) -> str | None:
-        bins = _bins(feature, sample)
+        bins = _bins(feature, places)
         table = numpy.bincount(bins[:half] * count + truth, minlength=(bins.max() + 1) * count)
         shares = table.reshape(-1, count) / sizes
         answers = numpy.where(shares.any(axis=1), shares.argmax(axis=1), -1)[bins[half:]]
@@ -150,36 +159,77 @@ def leak_of(rows: Rows) -> Callable[[Feature], str | None]:
     return leaks_class
 
 
-def _bins(feature: Feature, sample: numpy.ndarray) -> numpy.ndarray:
-    """The sample's values as whole numbers from 0: few for a quantity, and one of their own for missing ones."""
-    values = feature.values[sample]
-    names, places = numpy.unique(values, return_inverse=True)
-    if isinstance(feature.raw, numpy.ndarray):
+def _bins(feature: Feature, places: numpy.ndarray) -> numpy.ndarray:
+    """The values of these rows as whole numbers from 0: few for a quantity, and one of their own for missing ones."""
+    raw = feature.raw_at(places)
+    values = feature.encode(raw)
+    names, bins = numpy.unique(values, return_inverse=True)
+    if feature.is_number:
         if len(names) > BINS:
             edges = numpy.unique(numpy.quantile(values, numpy.linspace(0, 1, BINS + 1)[1:-1]))
-            places = numpy.searchsorted(edges, values, side="right")
-        places = numpy.where(numpy.isnan(feature.raw[sample]), places.max() + 1, places)
-    return places
+            bins = numpy.searchsorted(edges, values, side="right")
+        bins = numpy.where(numpy.isnan(raw), bins.max() + 1, bins)
+    return bins
+
+
+def _marks(rows: Rows, place: int) -> numpy.ndarray:
+    """A 64-bit mark for each row of a piece that has a target, alike for rows that are alike in all they hold."""
+    used, first = rows.roles.used(place), rows.roles.first_used(place)
+    count = len(rows.roles.of(place)[used])
+    marks = numpy.zeros(count, dtype=numpy.uint64)
+
+    def mix(values: numpy.ndarray) -> None:
+        nonlocal marks
+        bits = (values + 0.0).view(numpy.uint64)  # as doubles, without a negative zero
+        marks = (marks ^ bits) * numpy.uint64(0x9E3779B97F4A7C15)
+        marks ^= marks >> numpy.uint64(29)
+
+    for feature in rows.features:
+        mix(feature.encode(feature.raw(place)[used]))
+    mix(rows.targets[first : first + count])
+    return marks
+
+
+def _twins(rows: Rows) -> int:
+    """How many test rows have the mark of a row that is not tested."""
+    marks = numpy.concatenate([*in_turn(lambda place: _marks(rows, place), range(len(rows.roles.pieces)))])
+    tested, places = numpy.unique(marks[rows.parts.test], return_inverse=True)
+    # Most rows that are not tested share not even these bits of their mark with one that is.
+    bits = numpy.uint64((1 << 22) - 1)
+    possible = numpy.zeros(1 << 22, dtype=bool)
+    possible[tested & bits] = True
+    found = numpy.zeros(len(tested), dtype=bool)
+    for known in (rows.parts.train, rows.parts.validation):
+        for begin in range(0, len(known), BATCH):
+            batch = marks[known[begin : begin + BATCH]]
+            batch = batch[possible[batch & bits]]
+            at = numpy.searchsorted(tested, batch).clip(max=len(tested) - 1)
+            found[at[tested[at] == batch]] = True
+    return int(found[places].sum())
+
+
+def _tested(rows: Rows) -> Iterator[numpy.ndarray]:
+    """The test rows' values of each feature in turn, and their targets."""
+    roles = rows.roles
+    for feature in rows.features:
+        yield numpy.concatenate(
+            [feature.encode(feature.raw(place)[roles.of(place) == TEST]) for place in range(len(roles.pieces))]
+        )
+    yield rows.targets[rows.parts.test]
 
 
 def duplicates(rows: Rows) -> list[Finding]:
     """Whether test rows stand among the training rows, more than tables with few different values have by chance."""
-    marks = numpy.zeros(len(rows.targets), dtype=numpy.uint64)
-    for values in [*(feature.values for feature in rows.features), rows.targets]:
-        bits = (values + 0.0).view(numpy.uint64)  # as doubles, without a negative zero
-        marks = (marks ^ bits) * numpy.uint64(0x9E3779B97F4A7C15)
-        marks ^= marks >> numpy.uint64(29)
-    known = numpy.concatenate([rows.parts.train, rows.parts.validation])
-    twins = int(numpy.isin(marks[rows.parts.test], marks[known]).sum())
+    twins = _twins(rows)
     share = twins / len(rows.parts.test)
     if share < LEAST_DUPLICATES:
         return []
     # What independent columns would give: how likely it is that two rows agree in all of them.
     alike = 1.0
-    for values in [*(feature.values for feature in rows.features), rows.targets]:
-        counts = numpy.unique(values[rows.parts.test], return_counts=True)[1] / len(rows.parts.test)
+    for values in _tested(rows):
+        counts = numpy.unique(values, return_counts=True)[1] / len(rows.parts.test)
         alike *= float((counts**2).sum())
-    if share < 10 * min(1.0, alike * len(known)):
+    if share < 10 * min(1.0, alike * (rows.parts.count - len(rows.parts.test))):
         return []
     return [
         Finding(
@@ -191,16 +241,15 @@ def duplicates(rows: Rows) -> list[Finding]:
     ]
 
 
-def is_id(feature: Feature, distinct: int) -> bool:
+def is_id(feature: Feature) -> bool:
     """Whether a column names its rows: texts that hardly repeat, or a counter."""
-    if isinstance(feature.raw, numpy.ndarray):
-        values = feature.raw[~numpy.isnan(feature.raw)]
-        if distinct < len(values) or distinct < len(feature.raw) * ID_SHARE or (values != numpy.floor(values)).any():
+    if feature.is_number:
+        known = feature.known
+        if feature.distinct < known or feature.distinct < (known + feature.missing) * ID_SHARE or not feature.whole:
             return False
-        dense = values.max() - values.min() < 2 * len(values)
+        dense = feature.high - feature.low < 2 * known
         return bool(dense or ID_NAME.search(feature.specification["name"]))
-    known = int((feature.raw[1] >= 0).sum())
-    return distinct >= max(MOST_COMPARED, ID_SHARE * known)
+    return feature.distinct >= max(MOST_COMPARED, ID_SHARE * feature.known)
 
 
 def classes(rows: Rows) -> list[Finding]:

@@ -7,11 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Mapping, Sequence
 
 import numpy
-import pyarrow
-import pyarrow.compute
 from checks import Finding
 from fitting import Feature
 from query_result import cut
+from splitting import WITHOUT_TARGET, Roles
 from words import is_missing, number
 
 TRUTHS = frozenset(["true", "false"])
@@ -23,16 +22,15 @@ SAMPLE = 1000
 
 
 def describe(
-    features: Sequence[Feature], rows: numpy.ndarray | None, test: numpy.ndarray, left_out: Mapping[str, str]
+    features: Sequence[Feature], roles: Roles, left_out: Mapping[str, str]
 ) -> tuple[list[dict[str, Any]], dict[str, Finding]]:
     """A note on each column in turn, and by their names the findings of columns that are nearly numeric.
 
-    `rows`: the source's rows that are used (None for all). `test`: places among them. `left_out`: columns that are no
-    features, with why. A note: {"name", "kind": number | category | boolean | left out, "missing": rows, "distinct":
-    values, "unseen": test rows with a category that training does not have, "reason"}.
+    `left_out`: columns that are no features, with why. A note: {"name", "kind": number | category | boolean | left out,
+    "missing": rows, "distinct": values, "unseen": test rows with a category that training does not have, "reason"}.
     """
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        described = list(threads.map(lambda feature: _describe(feature, rows, test), features))
+        described = list(threads.map(lambda feature: _describe(feature, roles), features))
     notes = [note for note, _ in described]
     notes += [
         {"name": name, "kind": "left out", "missing": None, "distinct": None, "unseen": None, "reason": why}
@@ -41,33 +39,34 @@ def describe(
     return notes, {note["name"]: finding for note, finding in described if finding}
 
 
-def _describe(
-    feature: Feature, rows: numpy.ndarray | None, test: numpy.ndarray
-) -> tuple[dict[str, Any], Finding | None]:
-    name, raw = feature.specification["name"], feature.raw
-    if isinstance(raw, numpy.ndarray):
-        missing = int(numpy.isnan(raw).sum())
-        distinct = pyarrow.compute.count_distinct(pyarrow.array(raw, from_pandas=True)).as_py()
+def _describe(feature: Feature, roles: Roles) -> tuple[dict[str, Any], Finding | None]:
+    name, missing, distinct, unseen = feature.specification["name"], feature.missing, feature.distinct, feature.unseen
+    if feature.is_number:
         return _note(name, "number", missing, distinct, 0, "every value is a number"), None
-    words, codes = raw
-    counts = numpy.bincount(codes + 1, minlength=len(words) + 1)
-    missing, present = int(counts[0]), counts[1:]
-    distinct = int((present > 0).sum())
-    unseen = int((feature.values[test] >= len(feature.specification["categories"])).sum())
+    words, present = feature.column.words or [], feature.counts
     if distinct <= MOST_TRUTHS and {words[place].casefold() for place in numpy.flatnonzero(present)} <= TRUTHS:
         return _note(name, "boolean", missing, distinct, unseen, "every value is true or false"), None
     odd = _nearly_numeric(words, present)
     if odd is None:
         return _note(name, "category", missing, distinct, unseen, "its values are texts"), None
     word, more, numbers = odd
-    place = int((codes == word).argmax())
-    row = (place if rows is None else int(rows[place])) + 1
-    reason = f"read as text because of {cut(repr(words[word]), 40)} in row {row}"
+    reason = f"read as text because of {cut(repr(words[word]), 40)} in row {_first_row(feature, word, roles) + 1}"
     reason += f" and {more} other values" if more else ""
     reason += f"; {numbers} values are numbers"
     return _note(name, "category", missing, distinct, unseen, reason), Finding(
         f"Column {name!r} is {reason}. Correct it, or leave such values empty, and it is read as numbers.", True
     )
+
+
+def _first_row(feature: Feature, word: int, roles: Roles) -> int:
+    """The first of the source's rows with a target that holds this word."""
+    before = 0
+    for place, rows in enumerate(roles.pieces):
+        found = (feature.column.piece(place) == word) & (roles.of(place) != WITHOUT_TARGET)
+        if found.any():
+            return before + int(found.argmax())
+        before += rows
+    raise AssertionError(f"no row holds word {word}")
 
 
 def _note(name: str, kind: str, missing: int, distinct: int, unseen: int, reason: str) -> dict[str, Any]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Iterator, Sequence
 
 import numpy
-import pyarrow
-from encoding import CATEGORICAL, NUMERIC, are_numbers, distinct, finite, numbers_of
+from columns import Column, count_distinct, median
+from encoding import CATEGORICAL, NUMERIC, finite, numbers_of
 from labels import unusable
 from query_result import Source, UnusableDataError, cut
-from splitting import LEAST_TRAINING_ROWS, TEST_SHARE
+from splitting import LEAST_TRAINING_ROWS, ROLES, TEST, TEST_SHARE, TRAIN, Roles
 from words import UNKNOWN, Codes, categories, is_code, is_missing, is_missing_label, number
 
 BINARY, MULTICLASS, REGRESSION = "BinaryClassification", "MulticlassClassification", "Regression"
@@ -24,15 +24,22 @@ LARGEST_QUANTITY = 1e38
 
 
 def read_target(source: Source, target: str, problem_type: str) -> tuple[numpy.ndarray, numpy.ndarray, list[str]]:
-    """Rows that have a target, their targets (codes of `labels`, or float64 for regression), and the sorted labels.
+    """Which rows have a target (bool), their targets (codes of `labels`, or float64 for regression), the sorted labels.
 
     Raises UnusableDataError.
     """
-    words, codes = distinct(source.columns[target])
-    if all(map(is_missing_label, words)):
+    column = source.columns[target]
+    if column.words is None:
+        values = column.whole()
+        words, codes = ["inf", "-inf"], numpy.where(numpy.isinf(values), (values < 0).astype(numpy.int8), -1)
+        empty = numpy.isnan(values).all()
+    else:
+        words, codes = column.words, column.whole()
+        values, _ = numbers_of(words, codes) if problem_type == REGRESSION else (codes, None)
+        empty = all(map(is_missing_label, words))
+    if empty:
         raise UnusableDataError(f"Target column {target!r} is empty in all {source.rows} rows; choose another target.")
     if problem_type == REGRESSION:
-        values, _ = numbers_of(words, codes)
         unfit = [not is_missing(word) and not _is_quantity(word) for word in words]
         bad = numpy.flatnonzero(numpy.array([*unfit, False])[codes])
         if len(bad):
@@ -40,13 +47,13 @@ def read_target(source: Source, target: str, problem_type: str) -> tuple[numpy.n
                 f"Target column {target!r} must be numeric for Regression, and holds {_shown(words[codes[bad[0]]])} in row "
                 f"{bad[0] + 1} of data/raw/; set problem_type to a classification or fix the data."
             )
-        rows = numpy.flatnonzero(~numpy.isnan(values))
-        return rows, values[rows], []
+        usable = ~numpy.isnan(values)
+        return usable, values[usable], []
     labels = sorted(word for word in words if not is_missing_label(word))
     place = {label: code for code, label in enumerate(labels)}
-    meant = numpy.array([*(place.get(word, -1) for word in words), -1])[codes]
-    rows = numpy.flatnonzero(meant >= 0)
-    return rows, meant[rows], labels
+    meant = numpy.array([*(place.get(word, -1) for word in words), -1], dtype=numpy.int32)[codes]
+    usable = meant >= 0
+    return usable, meant[usable], labels
 
 
 def _is_quantity(text: str) -> bool:
@@ -122,14 +129,14 @@ def _check_classes(targets: numpy.ndarray, labels: list[str], target: str, probl
         raise UnusableDataError(problem)
 
 
-def check_features(features: Sequence[Feature], train: numpy.ndarray) -> None:
-    """Raises UnusableDataError if no feature has two values among the training rows (places `train`)."""
+def check_features(features: Sequence[Feature]) -> None:
+    """Raises UnusableDataError if no feature has two values among the training rows."""
     if not features:
         raise UnusableDataError(
             "No column besides ids, metadata and the target holds any value; there is nothing to learn from. "
             "Add features to the feature group."
         )
-    if all((feature.values[train] == feature.values[train[0]]).all() for feature in features):
+    if not any(feature.varies for feature in features):
         names = ", ".join(repr(feature.specification["name"]) for feature in features)
         raise UnusableDataError(
             f"The features ({cut(names, 400)}) have the same value in every row; there is nothing to learn from. "
@@ -148,46 +155,118 @@ def _shown(value: str) -> str:
 
 @dataclass
 class Feature:
-    """One encoded column, float64 or int64, with how it was encoded and its raw values as a client would send them.
+    """One column with how it is encoded, and what all rows with a target hold there.
 
-    `raw` is float64 with nan for missing, or distinct texts and each row's place among them (-1 for missing).
+    `known` and `missing`: rows with and without a value. `distinct`: different values. `varies`: whether the training rows differ, once encoded.
+    `constant`: whether all rows are alike, once encoded. `counts` are rows for each of the column's words and `unseen` test
+    rows with a category that training does not have (texts); `low` and `high` the least and the largest, `whole` whether
+    all are integers (numbers).
     """
 
     specification: dict[str, Any]
-    values: numpy.ndarray
-    raw: numpy.ndarray | tuple[list[str], numpy.ndarray]
+    column: Column
+    known: int
+    missing: int
+    distinct: int
+    varies: bool
+    constant: bool
+    table: numpy.ndarray = field(default_factory=lambda: numpy.empty(0))
+    counts: numpy.ndarray = field(default_factory=lambda: numpy.empty(0))
+    unseen: int = 0
+    low: float = math.nan
+    high: float = math.nan
+    whole: bool = False
+
+    @property
+    def is_number(self) -> bool:
+        """Whether the column is one of numbers."""
+        return self.column.words is None
+
+    def raw(self, place: int) -> numpy.ndarray:
+        """A piece's raw values: float64 with nan for missing, or places among the column's words with -1."""
+        return finite(self.column.piece(place)) if self.is_number else self.column.piece(place)
+
+    def raw_at(self, rows: numpy.ndarray) -> numpy.ndarray:
+        """The raw values of some of the source's rows."""
+        return finite(self.column.at(rows)) if self.is_number else self.column.at(rows)
+
+    def encode(self, raw: numpy.ndarray) -> numpy.ndarray:
+        """Raw values as the model sees them: float64 or int64."""
+        return numpy.where(numpy.isnan(raw), self.specification["median"], raw) if self.is_number else self.table[raw]
 
 
-def fit(name: str, column: Any, rows: numpy.ndarray | None, train: numpy.ndarray) -> Feature | None:
-    """Learns a column from its training rows and encodes all; None if those have no value at all.
+def fit(name: str, column: Column, roles: Roles) -> Feature | None:
+    """Learns a column from its training rows; None if those have no value at all."""
+    return _fit_numbers(name, column, roles) if column.words is None else _fit_texts(name, column, roles)
 
-    `rows` are the source's rows to use (None for all), `train` places among them.
-    """
-    words, codes, values = [], numpy.empty(0), None
-    if pyarrow.types.is_floating(column.type):
-        values = finite(column.to_numpy())
-    else:
-        words, codes = distinct(column)
-        # Whether a column is numeric is a question of all its values, which is not learning from the test rows.
-        if are_numbers(words):
-            values, _ = numbers_of(words, codes)
-    if values is not None:
-        values = values if rows is None else values[rows]
-        known = values[train]
-        known = known[~numpy.isnan(known)]
-        if len(known) == 0:
-            return None
-        # Halved first: the mean of the two in the middle must not leave the range of a double.
-        median = 2 * float(numpy.median(known / 2))
-        specification = {"name": name, "kind": NUMERIC, "median": median}
-        return Feature(specification, numpy.where(numpy.isnan(values), median, values), values)
-    codes = codes if rows is None else codes[rows]
-    seen = numpy.bincount(codes[train] + 1, minlength=len(words) + 1) > 0
+
+def _fit_numbers(name: str, column: Column, roles: Roles) -> Feature | None:
+    missing, known, low, high, whole = 0, 0, math.inf, -math.inf, True
+    trained, trained_missing, trained_low, trained_high = 0, 0, math.inf, -math.inf
+    for place in range(len(roles.pieces)):
+        values = finite(column.piece(place))
+        used = values[roles.used(place)]
+        there = used[~numpy.isnan(used)]
+        missing, known = missing + len(used) - len(there), known + len(there)
+        low, high = min(low, there.min(initial=math.inf)), max(high, there.max(initial=-math.inf))
+        whole = whole and bool((there == numpy.floor(there)).all())
+        training = values[roles.of(place) == TRAIN]
+        there = training[~numpy.isnan(training)]
+        trained, trained_missing = trained + len(there), trained_missing + len(training) - len(there)
+        trained_low = min(trained_low, there.min(initial=math.inf))
+        trained_high = max(trained_high, there.max(initial=-math.inf))
+    if trained == 0:
+        return None
+
+    def pieces(role: int | None) -> Iterator[numpy.ndarray]:
+        for place in range(len(roles.pieces)):
+            values = finite(column.piece(place))
+            chosen = values[roles.used(place) if role is None else roles.of(place) == role]
+            yield chosen[~numpy.isnan(chosen)]
+
+    middle = median(lambda: pieces(TRAIN), trained)
+    return Feature(
+        {"name": name, "kind": NUMERIC, "median": middle},
+        column,
+        known,
+        missing,
+        count_distinct(lambda: pieces(None), known),
+        varies=trained_low != trained_high or bool(trained_missing and middle != trained_low),
+        constant=low == high and not (missing and middle != low),
+        low=float(low),
+        high=float(high),
+        whole=whole,
+    )
+
+
+def _fit_texts(name: str, column: Column, roles: Roles) -> Feature | None:
+    words = column.words or []
+    width = len(words) + 1
+    counts = numpy.zeros(ROLES * width, numpy.int64)
+    for place in range(len(roles.pieces)):
+        used = roles.used(place)
+        codes, of = column.piece(place)[used], roles.of(place)[used].astype(numpy.int64)
+        counts += numpy.bincount(of * width + codes + 1, minlength=ROLES * width)
+    by_role = counts.reshape(ROLES, width)
+    seen = by_role[TRAIN] > 0
     found = {word for word, there in zip(words, seen[1:]) if there}
     if not found:
         return None
     known = categories(found | {UNKNOWN} if seen[0] else found)
-    place = Codes(known)
+    place_of = Codes(known)
     # One entry a distinct value, and at the end (where -1 points) the one for missing.
-    table = numpy.array([*map(place.of, words), place.missing], dtype=numpy.int64)
-    return Feature({"name": name, "kind": CATEGORICAL, "categories": known}, table[codes], (words, codes))
+    table = numpy.array([*map(place_of.of, words), place_of.missing], dtype=numpy.int64)
+    encoded = numpy.append(table[-1], table[:-1])  # in the order of the counts
+    all_rows = by_role.sum(axis=0)
+    return Feature(
+        {"name": name, "kind": CATEGORICAL, "categories": known},
+        column,
+        int(all_rows[1:].sum()),
+        int(all_rows[0]),
+        int((all_rows[1:] > 0).sum()),
+        varies=len(numpy.unique(encoded[seen])) > 1,
+        constant=len(numpy.unique(encoded[all_rows > 0])) == 1,
+        table=table,
+        counts=all_rows[1:],
+        unseen=int(by_role[TEST][encoded >= len(known)].sum()),
+    )

@@ -9,56 +9,73 @@ import os
 import sys
 import tarfile
 import time
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Sequence
+from contextlib import ExitStack
+from typing import Any, BinaryIO, Sequence
 
 import encoding
 import numpy
 import pyarrow
 import pyarrow.compute
 import pyarrow.csv
+from columns import in_turn
 from fitting import Feature
-from splitting import Parts
+from splitting import TEST, TRAIN, VALIDATION, Roles
 
 CONTAINER_FILES = ("encoding.py", "inference.py", "names.py", "reading.py", "words.py")
 
 
-def write_outputs(
+def write_tables(
     folder: str,
-    specification: dict[str, Any],
     features: Sequence[Feature],
     unused: Sequence[Feature],
+    target: str,
     targets: numpy.ndarray,
     labels: list[str],
-    parts: Parts,
+    roles: Roles,
 ) -> None:
-    """Writes everything under `folder`, in the places that preprocess.py names.
+    """Writes the encoded tables and the raw test rows under `folder`, in the places that preprocess.py names.
 
-    `features` are encoded columns of all usable rows, `unused` those of the raw test rows alone, `targets` theirs (codes of `labels`, or numbers if there are no
-    labels); `parts` are places among those rows.
+    `unused` are columns of the raw test rows alone. `targets` are those of all rows that have one: codes of `labels`, or
+    numbers if there are no labels.
     """
-    target = specification["target"]
+    names = [*(feature.specification["name"] for feature in features), target]
+    tables = {TRAIN: "train", TEST: "test", **({VALIDATION: "validation"} if roles.validating else {})}
+    classes = pyarrow.array(labels, pyarrow.string())
+    writer = _JsonLines([*features, *unused])
 
-    def table(name: str, rows: numpy.ndarray) -> None:
-        os.makedirs(os.path.join(folder, name), exist_ok=True)
-        chosen = targets[rows]
-        column = pyarrow.array(labels).take(pyarrow.array(chosen)) if labels else pyarrow.array(chosen)
-        _write_csv(os.path.join(folder, name, f"{name}.csv"), features, rows, target, column)
-        progress(f"wrote {name}.csv")
+    def piece(place: int) -> tuple[dict[int, memoryview], bytes]:
+        """What a piece adds to each table, and to the raw test rows."""
+        of, first = roles.of(place), roles.first_used(place)
+        used = roles.used(place)
+        roles_used = of[used]
+        goals = targets[first : first + len(roles_used)]
+        raw = [feature.raw(place) for feature in features]
+        texts = {}
+        for role in tables:
+            rows, places = numpy.flatnonzero(of == role), numpy.flatnonzero(roles_used == role)
+            columns = [feature.encode(values[rows]) for feature, values in zip(features, raw)]
+            texts[role] = _csv(columns, goals[places], classes if labels else None, names, header=place == 0)
+        tested = of == TEST
+        raw += [feature.raw(place) for feature in unused]
+        return texts, writer.lines([values[tested] for values in raw])
 
-    def raw_rows() -> None:
-        os.makedirs(os.path.join(folder, "evaluation_input"), exist_ok=True)
-        _write_json_lines(os.path.join(folder, "evaluation_input", "test.jsonl"), [*features, *unused], parts.test)
-        progress("wrote test.jsonl")
+    with ExitStack() as files:
 
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        for written in [
-            threads.submit(table, "train", parts.train),
-            threads.submit(raw_rows),
-            threads.submit(table, "test", parts.test),
-            *([threads.submit(table, "validation", parts.validation)] if len(parts.validation) else []),
-        ]:
-            written.result()
+        def opened(name: str, file: str) -> BinaryIO:
+            os.makedirs(os.path.join(folder, name), exist_ok=True)
+            return files.enter_context(open(os.path.join(folder, name, file), "wb"))
+
+        out = {role: opened(name, f"{name}.csv") for role, name in tables.items()}
+        lines_out = opened("evaluation_input", "test.jsonl")
+        for texts, lines in in_turn(piece, range(len(roles.pieces))):
+            for role, text in texts.items():
+                out[role].write(text)
+            lines_out.write(lines)
+    progress(f"wrote {', '.join(f'{name}.csv' for name in tables.values())} and test.jsonl")
+
+
+def write_artifacts(folder: str, specification: dict[str, Any]) -> None:
+    """Writes preprocessing.json and the preprocess container under `folder`."""
     artifacts = os.path.join(folder, "preprocessing")
     os.makedirs(artifacts, exist_ok=True)
     content = json.dumps(specification, indent=1, ensure_ascii=False).encode()
@@ -69,32 +86,44 @@ def write_outputs(
     progress("wrote the preprocess container")
 
 
-def _write_csv(path: str, features: Sequence[Feature], rows: numpy.ndarray, target: str, targets: Any) -> None:
-    """Features in their order, then the target; `targets` is a pyarrow array, one value for each of `rows`."""
-    columns = [pyarrow.array(feature.values[rows]) for feature in features]
-    table = pyarrow.table([*columns, targets], names=[*(f.specification["name"] for f in features), target])
-    pyarrow.csv.write_csv(table, path)
+def _csv(
+    columns: Sequence[numpy.ndarray], targets: numpy.ndarray, classes: Any, names: Sequence[str], header: bool
+) -> memoryview:
+    """Features in their order, then the target, as CSV; `targets` are codes of `classes`, or numbers if that is None."""
+    goal = pyarrow.array(targets) if classes is None else classes.take(pyarrow.array(targets))
+    table = pyarrow.table([*map(pyarrow.array, columns), goal], names=names)
+    out = pyarrow.BufferOutputStream()
+    pyarrow.csv.write_csv(table, out, pyarrow.csv.WriteOptions(include_header=header))
+    return memoryview(out.getvalue())
 
 
-def _raw_json(feature: Feature, rows: numpy.ndarray) -> pyarrow.Array:
-    """A feature's raw values in these rows, each as JSON text."""
-    if isinstance(feature.raw, numpy.ndarray):
-        values = feature.raw[rows]
-        return pyarrow.array(values, mask=numpy.isnan(values)).cast(pyarrow.string()).fill_null("null")
-    words, codes = feature.raw
-    texts = [json.dumps(word, ensure_ascii=False) for word in words]
-    return pyarrow.array([*texts, "null"], pyarrow.string()).take(pyarrow.array(codes[rows] % (len(words) + 1)))
+def _json_numbers(values: numpy.ndarray) -> pyarrow.Array:
+    return pyarrow.array(values, mask=numpy.isnan(values)).cast(pyarrow.string()).fill_null("null")
 
 
-def _write_json_lines(path: str, features: Sequence[Feature], rows: numpy.ndarray) -> None:
-    parts: list[Any] = []
-    for feature in features:
-        name = json.dumps(feature.specification["name"], ensure_ascii=False)
-        parts += [("{" if not parts else ", ") + name + ": ", _raw_json(feature, rows)]
-    lines = pyarrow.compute.binary_join_element_wise(*parts, "}\n", "")
-    with open(path, "wb") as file:
-        for chunk in lines.chunks if isinstance(lines, pyarrow.ChunkedArray) else [lines]:
-            file.write(chunk.buffers()[2])  # the texts lie there one after the other
+class _JsonLines:
+    """Raw rows as a client would send them: one JSON object a line."""
+
+    def __init__(self, features: Sequence[Feature]):
+        self._features = features
+        self._names = [json.dumps(feature.specification["name"], ensure_ascii=False) for feature in features]
+        self._words = [
+            None
+            if feature.column.words is None
+            else pyarrow.array(
+                [*(json.dumps(word, ensure_ascii=False) for word in feature.column.words), "null"], pyarrow.string()
+            )
+            for feature in features
+        ]
+
+    def lines(self, columns: Sequence[numpy.ndarray]) -> bytes:
+        """`columns`: each feature's raw values in the same rows."""
+        parts: list[Any] = []
+        for name, words, values in zip(self._names, self._words, columns):
+            texts = _json_numbers(values) if words is None else words.take(pyarrow.array(values % len(words)))
+            parts += [("{" if not parts else ", ") + name + ": ", texts]
+        joined = pyarrow.compute.binary_join_element_wise(*parts, "}\n", "")
+        return joined.buffers()[2].to_pybytes() if len(joined) else b""  # the texts lie there one after the other
 
 
 def write_model_archive(path: str, specification: bytes, code_folder: str) -> None:

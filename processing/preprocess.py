@@ -19,19 +19,20 @@ import argparse
 import json
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Mapping, Sequence
 
 import checks
 import data_note
+import limits
 import numpy
 import splitting
+from columns import Spill, in_turn
 from encoding import FORMAT, Encoder
 from fitting import BINARY, MULTICLASS, REGRESSION, check_features, check_trainable, fit, read_target
-from outputs import progress, write_outputs
+from outputs import progress, write_artifacts, write_tables
 from positive_class import positive_class
-from query_result import Source, UnusableDataError, cut, read_source
+from query_result import Source, UnusableDataError, cut, path_of, read_source
 
 # SageMaker mounts everything under /opt/ml; another root is for running the job elsewhere.
 ROOT = os.environ.get("OPT_ML", "/opt/ml")
@@ -58,37 +59,47 @@ def run(
     root: str, target: str, problem_type: str, ignored: Sequence[str], seed: int, choices: Choices = Choices()
 ) -> dict[str, Any]:
     """The whole job. Returns preprocessing.json's content. Raises UnusableDataError before anything is written."""
+    os.makedirs(os.path.join(root, "processing"), exist_ok=True)
+    spill = Spill(os.path.join(root, "processing"))
     apart = choices.group_column if choices.split == splitting.GROUP else None
     apart = choices.event_time_column if choices.split == splitting.TIME else apart
     ids = [*STORE_COLUMNS, *ignored, *([choices.event_time_column] if choices.event_time_column else [])]
     unread = [name for name in ids if name not in (target, apart)]
+    raw = os.path.join(root, "processing/input/raw")
+    limits.check_space(path_of(raw), os.path.join(root, "processing"), unread)
     source = read_source(
-        os.path.join(root, "processing/input/raw"), unread, [] if problem_type == REGRESSION else [target]
+        raw,
+        unread,
+        spill,
+        unused=choices.exclude_columns,
+        classes=None if problem_type == REGRESSION else target,
+        key=apart if apart != target else None,
+        keys=splitting.time_keys(apart or "") if choices.split == splitting.TIME else splitting.group_keys,
     )
     _check_columns(source, target, apart, choices)
     progress(f"{source.rows} rows with {len(source.columns)} columns")
-    rows, targets, labels = read_target(source, target, problem_type)
+    usable, targets, labels = read_target(source, target, problem_type)
     check_trainable(targets, labels, source.rows, target, problem_type)
     counts = numpy.bincount(targets) if labels else numpy.empty(0)
     positive = positive_class(labels, counts, choices.positive_class, target) if problem_type == BINARY else None
-    parts = _split(source, rows, targets, apart, problem_type, seed, choices)
+    parts = _split(source, usable, targets, apart, problem_type, seed, choices)
     splitting.check_parts(parts, targets, labels, target, choices.split)
+    limits.check_evaluation(len(parts.test), len(labels))
+    roles = splitting.Roles(source.pieces, usable, parts)
     progress(f"{len(parts.train)} rows to train on, {len(parts.validation)} to validate, {len(parts.test)} to test on")
 
-    kept = None if len(rows) == source.rows else rows
     excluded = [name for name in source.columns if name in choices.exclude_columns and name != apart]
     names = [name for name, column in source.columns.items() if column is not None and name not in (target, apart)]
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        read = list(threads.map(lambda name: fit(name, source.columns[name], kept, parts.train), names))
+    read = list(in_turn(lambda name: fit(name, source.columns[name], roles), names))
     # What serves now may use a column that this run leaves out, so the raw test rows have it all the same.
     unused = [feature for name, feature in zip(names, read) if feature is not None and name in excluded]
     fitted = [feature for name, feature in zip(names, read) if name not in excluded]
     names = [name for name in names if name not in excluded]
-    if choices.split == splitting.GROUP and apart is not None:
-        unused += [feature for feature in [fit(apart, source.columns[apart], kept, parts.train)] if feature is not None]
+    if choices.split == splitting.GROUP and apart is not None and source.groups is not None:
+        unused += [feature for feature in [fit(apart, source.groups, roles)] if feature is not None]
     features = [feature for feature in fitted if feature is not None]
     empty = [name for name, feature in zip(names, fitted) if feature is None]
-    check_features(features, parts.train)
+    check_features(features)
     _check_slices(choices.report_slices, [feature.specification["name"] for feature in features], choices)
 
     apart_names = [name for name, column in source.columns.items() if column is None and name not in excluded]
@@ -98,10 +109,8 @@ def run(
         **dict.fromkeys(apart_names, "the record's identifier or time"),
         **({apart: f"divides the rows (split: {choices.split})"} if apart else {}),
     }
-    notes, near_numeric = data_note.describe(features, kept, parts.test, left_out)
-    distinct = [note["distinct"] for note in notes[: len(features)]]
-    checked = checks.Rows(features, targets, labels, target, parts, seed)
-    found = checks.findings(checked, distinct, near_numeric)
+    notes, near_numeric = data_note.describe(features, roles, left_out)
+    found = checks.findings(checks.Rows(features, targets, labels, target, parts, roles, seed), near_numeric)
     for finding in found:
         progress("WARNING: " + finding.text)
     grave = [finding.text for finding in found if finding.stops]
@@ -110,7 +119,7 @@ def run(
 
     counted = {
         "source": source.rows,
-        "without_target": source.rows - len(rows),
+        "without_target": source.rows - len(targets),
         "train": len(parts.train),
         "validation": len(parts.validation),
         "test": len(parts.test),
@@ -145,7 +154,12 @@ def run(
         },
     }
     Encoder(specification)  # what serving would refuse must not leave this job
-    write_outputs(os.path.join(root, "processing/output"), specification, features, unused, targets, labels, parts)
+    output = os.path.join(root, "processing/output")
+    write_tables(output, features, unused, target, targets, labels, roles)
+    for warning in limits.check_channels(output):
+        progress("WARNING: " + warning)
+        specification["data_note"]["warnings"].append(warning)
+    write_artifacts(output, specification)
     return specification
 
 
@@ -192,7 +206,7 @@ def _check_slices(asked: Sequence[str], used: Sequence[str], choices: Choices) -
 
 def _split(
     source: Source,
-    rows: numpy.ndarray,
+    usable: numpy.ndarray,
     targets: numpy.ndarray,
     apart: str | None,
     problem_type: str,
@@ -202,8 +216,8 @@ def _split(
     if apart is None:
         return splitting.stratified(targets, problem_type == REGRESSION, seed)
     if choices.split == splitting.TIME:
-        return splitting.by_time(splitting.times_of(source.columns[apart], apart)[rows])
-    return splitting.by_group(splitting.groups_of(source.columns[apart])[rows], seed)
+        return splitting.by_time(splitting.times_of(source.columns[apart], apart)[usable])
+    return splitting.by_group(splitting.groups_of(source.columns[apart])[usable], seed)
 
 
 def _refusal(grave: Sequence[str]) -> str:

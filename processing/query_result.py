@@ -6,30 +6,37 @@ line breaks (docs.aws.amazon.com/athena/latest/ug/querying-finding-output-files.
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import hashlib
 import io
+import itertools
+import math
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO, Callable, Iterator, Sequence
 
 import numpy
 import pyarrow
+import pyarrow.compute
 import pyarrow.csv
-from encoding import are_numbers, distinct
-from words import MISSING, number
+from columns import NO_KEY, Column, Spill, in_turn
+from encoding import are_numbers, distinct, texts_of
+from words import CODE, MISSING, is_code, is_missing, number
 
 # Sizes in bytes: what is read at once, what decides whether columns hold numbers, how far to look for a row's end at once.
 PIECE = 1 << 24
 SAMPLE = 1 << 18
 LOOK_AHEAD = 1 << 16
+# Of what is looked through at once, so that what comes of it stays in the processor's cache.
+CACHED = 1 << 18
+# More different texts in a column are no categories, and would be held by every container that serves the model.
+MOST_TEXTS = 1_000_000
 QUOTE, LINE_BREAK, ZERO, NINE = map(ord, '"\n09')
 TEXT = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
 # The last columns of the query (statemachine/training.asl.yaml, ExtractFeatures), the same in every row.
 RECORD_COUNTS = ("automl_records", "automl_identifiers")
-# As Athena and pandas spell them; a column of numbers with another spelling is read as texts first, and just as well.
+# As Athena and pandas spell them; in a column of numbers, a piece with another spelling is read as texts first.
 MISSING_SPELLINGS = sorted(
     {spelled for word in MISSING for spelled in (word, word.upper(), word.title())} | {"NaN", "NaT"}
 )
@@ -54,25 +61,92 @@ class Records:
 
 @dataclass
 class Source:
-    """The raw rows: one pyarrow column of texts (dictionary-coded) or float64 a name, in the source's order.
+    """The raw rows: a column a name, in the source's order; None for those that are not read.
 
-    Where nothing stands a text is empty, and a number null.
+    `pieces`: how many rows each piece of every column has. `groups`: the column of keys as texts or numbers, None if it
+    has more different texts than a feature may have.
     """
 
-    columns: dict[str, Any]
-    rows: int
+    columns: dict[str, Column | None]
+    pieces: list[int]
     fingerprint: str
     records: Records | None = None
+    groups: Column | None = None
+
+    @property
+    def rows(self) -> int:
+        """How many there are."""
+        return sum(self.pieces)
 
 
-def read_source(folder: str, ignored: Sequence[str], texts: Sequence[str] = ()) -> Source:
+@dataclass
+class Wanted:
+    """Which columns are read, and how: `texts` stay texts whatever they hold, and `numeric` are numbers so far.
+
+    `padded`: numbers that pyarrow's reader of CSV does not take for such: with white space around, or as only Python reads
+    them. `key`: the column whose texts `keys` turns into one int64 each, as there may be as many as rows.
+    """
+
+    names: Sequence[str]
+    unused: Sequence[str]
+    texts: Sequence[str | None]
+    target: str | None
+    key: str | None
+    keys: Callable[[list[str]], numpy.ndarray] | None
+    numeric: set[str] = field(default_factory=set)
+    padded: set[str] = field(default_factory=set)
+
+
+def read_source(
+    folder: str,
+    ignored: Sequence[str],
+    spill: Spill,
+    unused: Sequence[str] = (),
+    classes: str | None = None,
+    key: str | None = None,
+    keys: Callable[[list[str]], numpy.ndarray] | None = None,
+) -> Source:
     """The CSV file of `folder`, without the columns in `ignored` (their names stay known as keys with value None).
 
     The query ends each row with the same two counts (see Records), which are no columns of the data and no part of its
     fingerprint: loading the same records again does not change it.
 
-    Columns in `texts` stay texts whatever they hold: a class `01` is not the number 1. Raises UnusableDataError.
+    A column in `unused` with more different texts than a feature may have is None, too, and is refused elsewhere.
+
+    Column `classes` stays one of texts whatever it holds: a class `01` is not the number 1. `key`: a column that is no
+    feature, whose texts `keys` turns into one int64 each (it may raise UnusableDataError, which is kept as the column's
+    problem). Raises UnusableDataError.
     """
+    path = path_of(folder)
+    with open(path, "rb", buffering=0) as file, ThreadPoolExecutor(1) as hashing:
+        rows = _Rows(file)
+        header = bytes(rows.take(0))
+        names = _header(header)
+        records = _records(rows.first()) if names[-2:] == [*RECORD_COUNTS] else None
+        digest = _Digest(hashing, records)
+        digest.begin(header)
+        kept = [name for name in names if name not in RECORD_COUNTS]
+        wanted = Wanted([name for name in kept if name not in ignored], unused, [classes], classes, key, keys)
+        try:
+            read, pieces = _read_columns(rows, digest, names, wanted, spill)
+            turned = [name for name, one in read.items() if one.turned]
+            if turned:  # columns that begin with numbers and go on with something else
+                rows.rewind()
+                rows.take(0)
+                again = Wanted(turned, unused, turned, classes, key, keys)
+                read.update(_read_columns(rows, None, names, again, spill)[0])
+        except pyarrow.ArrowInvalid as error:
+            raise UnusableDataError(
+                "The query's result cannot be read as CSV: a row has another number of values than there are columns, or "
+                "is not UTF-8. Look at the file under data/raw/."
+            ) from error
+        columns = {name: read[name].keys or read[name].column if name in read else None for name in kept}
+        groups = read[key].column if key in read else None
+        return Source(columns, pieces, digest.hexdigest(), records, groups)
+
+
+def path_of(folder: str) -> str:
+    """The one CSV file of `folder`. Raises UnusableDataError."""
     paths = sorted(os.path.join(folder, name) for name in os.listdir(folder) if name.endswith(".csv"))
     if not paths:
         raise UnusableDataError("The query left no CSV file: check that the DataSource step wrote to data/raw/.")
@@ -80,39 +154,27 @@ def read_source(folder: str, ignored: Sequence[str], texts: Sequence[str] = ()) 
         raise UnusableDataError(f"data/raw/ holds {len(paths)} CSV files and should hold the run's own alone.")
     if not os.path.getsize(paths[0]):
         raise UnusableDataError("The feature group returned nothing, not even column names.")
-    with pyarrow.memory_map(paths[0]) as file, ThreadPoolExecutor(1) as threads:
-        body = file.read_buffer()
-        begin = row_end(numpy.frombuffer(body, numpy.uint8))
-        names = _header(body.slice(0, begin))
-        records = _records(body, begin) if names[-2:] == [*RECORD_COUNTS] else None
-        fingerprint = threads.submit(_fingerprint, body, begin, records)  # while the columns are read
-        kept = [name for name in names if name not in RECORD_COUNTS]
-        wanted = [name for name in kept if name not in ignored]
-        table = _read_columns(body.slice(begin), names, wanted, texts)
-        columns = {name: table.column(name) if name in wanted else None for name in kept}
-        return Source(columns, table.num_rows, fingerprint.result(), records)
+    return paths[0]
 
 
-def _records(body: pyarrow.Buffer, begin: int) -> Records | None:
+def first_rows(path: str) -> tuple[list[str], int, int]:
+    """The names of the columns, and how many rows there are in how many bytes at the file's beginning."""
+    with open(path, "rb", buffering=0) as file:
+        rows = _Rows(file)
+        names, count, length = _header(bytes(rows.take(0))), 0, 0
+        while length < SAMPLE and (row := rows.take(0)):
+            count, length = count + 1, length + len(row)
+    return names, count, length
+
+
+def _records(row: bytes) -> Records | None:
     """The counts at the end of the first row; None if there is no row."""
-    row = body.slice(begin, row_end(numpy.frombuffer(body, numpy.uint8), begin) - begin).to_pybytes()
     total, identifiers = next(csv.reader(io.StringIO(row.decode(errors="replace"), newline="")), ["0", "0"])[-2:]
     return Records(int(total), int(identifiers)) if row else None
 
 
-def _fingerprint(body: pyarrow.Buffer, begin: int, records: Records | None) -> str:
-    if records is None:
-        return hashlib.sha256(body).hexdigest()
-    names = ",".join(f'"{name}"' for name in RECORD_COUNTS).encode()
-    counts = f',"{records.total}","{records.identifiers}"\n'.encode()
-    digest = hashlib.sha256(body.slice(0, begin).to_pybytes().replace(b"," + names, b""))
-    for rows in _pieces(body.slice(begin)):
-        digest.update(rows.to_pybytes().replace(counts, b"\n"))
-    return digest.hexdigest()
-
-
-def _header(line: pyarrow.Buffer) -> list[str]:
-    names = next(csv.reader(io.StringIO(line.to_pybytes().decode("utf-8-sig"), newline="")))
+def _header(line: bytes) -> list[str]:
+    names = next(csv.reader(io.StringIO(line.decode("utf-8-sig"), newline="")))
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise UnusableDataError(f"Column names are there twice: {cut(', '.join(twice), 600)}. Names must differ.")
@@ -125,7 +187,10 @@ def row_end(characters: numpy.ndarray, begin: int = 0, least: int = 0) -> int:
     `characters` are the bytes of a CSV (uint8). A row ends with a line break that no quotes enclose, or with the file.
     """
     place = begin + least
-    quotes_before = numpy.count_nonzero(characters[begin:place] == QUOTE)
+    quotes_before = sum(
+        numpy.count_nonzero(characters[part : min(part + CACHED, place)] == QUOTE)
+        for part in range(begin, place, CACHED)
+    )
     while place < len(characters):
         window = characters[place : place + LOOK_AHEAD]
         quotes, breaks = numpy.flatnonzero(window == QUOTE), numpy.flatnonzero(window == LINE_BREAK)
@@ -136,79 +201,261 @@ def row_end(characters: numpy.ndarray, begin: int = 0, least: int = 0) -> int:
     return len(characters)
 
 
-def _pieces(body: pyarrow.Buffer) -> Iterator[pyarrow.Buffer]:
-    """The rows in pieces of whole rows.
+class _Rows:
+    """A file's rows, some at a time.
 
     pyarrow would cut by itself, but 14.0.1 takes a line break inside quotes for a row's end there, and loses rows
     without a word if what is left of both happens to have the right number of commas.
     """
-    characters, begin = numpy.frombuffer(body, numpy.uint8), 0
-    while begin < len(characters):
-        end = row_end(characters, begin, PIECE)
-        yield body.slice(begin, end - begin)
-        begin = end
+
+    def __init__(self, file: BinaryIO):
+        self._file, self._rest = file, b""
+
+    def rewind(self) -> None:
+        """To the file's beginning."""
+        self._file.seek(0)
+        self._rest = b""
+
+    def take(self, least: int) -> memoryview:
+        """The next whole rows, `least` bytes or more; empty at the file's end."""
+        more = least + LOOK_AHEAD
+        while True:
+            held = bytearray(len(self._rest) + more)
+            held[: len(self._rest)] = self._rest
+            read = self._file.readinto(memoryview(held)[len(self._rest) :])
+            filled = memoryview(held)[: len(self._rest) + read]
+            end = row_end(numpy.frombuffer(filled, numpy.uint8), least=least)
+            if end < len(filled) or not read:
+                self._rest = bytes(filled[end:])
+                return filled[:end]
+            self._rest, more = bytes(filled), len(filled)
+
+    def first(self) -> bytes:
+        """The next row, which stays the next; empty at the file's end."""
+        row = bytes(self.take(0))
+        self._rest = row + self._rest
+        return row
+
+    def pieces(self) -> Iterator[memoryview]:
+        """What is left, in pieces."""
+        while rows := self.take(PIECE):
+            yield rows
+
+
+class _Digest:
+    """SHA-256 of what is added in turn, without the query's counts, computed in a thread beside the reading."""
+
+    def __init__(self, thread: ThreadPoolExecutor, records: Records | None):
+        self._thread, self._hash = thread, hashlib.sha256()
+        self._last = thread.submit(bool)
+        self._counts = f',"{records.total}","{records.identifiers}"\n'.encode() if records else None
+
+    def begin(self, header: bytes) -> None:
+        """The names."""
+        names = ",".join(f'"{name}"' for name in RECORD_COUNTS).encode()
+        self._hash.update(header.replace(b"," + names, b"") if self._counts else header)
+
+    def add(self, rows: memoryview) -> None:
+        """The next rows. Returns when those before are done, so that no more than two wait."""
+        self._last.result()
+        self._last = self._thread.submit(self._add, rows)
+
+    def _add(self, rows: memoryview) -> None:
+        self._hash.update(bytes(rows).replace(self._counts, b"\n") if self._counts else rows)
+
+    def hexdigest(self) -> str:
+        """Of all that was added."""
+        self._last.result()
+        return self._hash.hexdigest()
 
 
 def _read_columns(
-    body: pyarrow.Buffer, names: Sequence[str], wanted: Sequence[str], texts: Sequence[str]
-) -> pyarrow.Table:
-    """The wanted of the columns `names`: float64 where the first rows promise numbers, the rest texts, dictionary-coded."""
+    rows: _Rows, digest: _Digest | None, names: Sequence[str], wanted: Wanted, spill: Spill
+) -> tuple[dict[str, _Merged], list[int]]:
+    """The wanted columns of what is left of `rows`, and each piece's count of rows. Raises ArrowInvalid."""
+    sample = rows.take(SAMPLE)
+    if sample:
+        begun = _read(sample, names, dict.fromkeys(wanted.names, TEXT))
+        wanted.numeric = {
+            name for name in wanted.names if name not in wanted.texts and are_numbers(distinct(begun.column(name))[0])
+        }
+    merged = {name: _Merged(name, wanted, spill) for name in wanted.names}
 
-    def read(rows: pyarrow.Buffer, types: dict[str, pyarrow.DataType]) -> pyarrow.Table:
-        return pyarrow.csv.read_csv(
-            pyarrow.BufferReader(rows),
-            read_options=pyarrow.csv.ReadOptions(column_names=list(names), block_size=rows.size + 1, use_threads=False),
-            parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
-            convert_options=pyarrow.csv.ConvertOptions(
-                include_columns=list(wanted),
-                column_types=types,
-                null_values=MISSING_SPELLINGS,  # of numbers
-                quoted_strings_can_be_null=True,
-            ),
+    def all_pieces() -> Iterator[memoryview]:
+        for piece in itertools.chain([sample] if sample else [], rows.pieces()):
+            if digest:
+                digest.add(piece)
+            yield piece
+
+    counts = []
+    for count, piece in in_turn(lambda piece: _read_piece(piece, names, wanted), all_pieces()):
+        counts.append(count)
+        for name, values in piece.items():
+            merged[name].append(values)
+            if merged[name].turned:
+                wanted.numeric.discard(name)
+    return merged, counts
+
+
+class _Merged:
+    """A column that grows by a piece at a time.
+
+    `turned`: it began as numbers and holds texts further on. `column` is None where there are too many of them, `keys` the
+    column of keys, where they are asked for.
+    """
+
+    def __init__(self, name: str, wanted: Wanted, spill: Spill):
+        self.name, self.turned, self._is_target = name, False, name == wanted.target
+        self._may_be_dropped = name in wanted.unused or name == wanted.key
+        self._places: dict[str, int] = {}
+        self.column: Column | None = Column(spill, numpy.int32, words=[])
+        self.keys: Column | None = None
+        if name in wanted.numeric:
+            self.column = Column(spill, numpy.float64)
+        elif name == wanted.key:
+            self.keys, self._key = Column(spill, numpy.int64), wanted.keys
+
+    def append(self, values: numpy.ndarray | tuple[list[str], numpy.ndarray] | None) -> None:
+        """Numbers, or distinct texts with each row's place among them; None for texts where numbers were promised."""
+        self.turned = self.turned or values is None
+        if self.turned:
+            return
+        if isinstance(values, numpy.ndarray):
+            self.column.append(values)
+            return
+        words, codes = values
+        if self.keys:
+            self._append_keys(words, codes)
+        if self.column is None:
+            return
+        known, places = self.column.words, self._places
+        table = numpy.empty(len(words) + 1, numpy.int32)
+        table[-1] = -1  # where the code of a missing value points
+        for code, word in enumerate(words):
+            place = places.get(word)
+            if place is None:
+                place = places[word] = len(known)
+                known.append(word)
+            table[code] = place
+        if len(known) <= MOST_TEXTS:
+            self.column.append(table[codes])
+        elif self._may_be_dropped:
+            self.column, self._places = None, {}
+        else:
+            raise UnusableDataError(_too_many(self.name, known, self._is_target))
+
+    def _append_keys(self, words: list[str], codes: numpy.ndarray) -> None:
+        keys = numpy.full(len(words) + 1, NO_KEY)
+        if self.keys.problem is None:
+            try:
+                keys[:-1] = self._key(words)
+            except UnusableDataError as problem:
+                self.keys.problem = str(problem)
+        self.keys.append(keys[codes])
+
+
+def _too_many(name: str, words: Sequence[str], is_target: bool) -> str:
+    lead = f"{'Target column' if is_target else 'Column'} {name!r} holds more than {MOST_TEXTS:,} different"
+    if is_target:
+        return (
+            f"{lead} values, which is a quantity or an identifier rather than classes; set problem_type to Regression and "
+            "objective_metric_name to RMSE, or choose another target."
         )
+    odd = [word for word in words if not is_missing(word) and (number(word) is None or is_code(word))]
+    if len(odd) < len(words) / 2:
+        return (
+            f"{lead} values and is read as text because of {cut(repr(odd[0]), 40)}, while most are numbers. Correct it, or "
+            "leave such values empty, and it is read as numbers."
+        )
+    return (
+        f"{lead} texts, as an identifier or free text does: a model learns nothing from those. Leave it out with "
+        "exclude_columns."
+    )
 
-    def read_all(types: dict[str, pyarrow.DataType]) -> pyarrow.Table:
-        with ThreadPoolExecutor(os.cpu_count()) as threads:
-            return pyarrow.concat_tables(threads.map(lambda rows: read(rows, types), _pieces(body)))
 
-    all_texts = dict.fromkeys(wanted, TEXT)
-    if not body.size:
-        return pyarrow.table({name: pyarrow.array([], TEXT) for name in wanted})
+def _read(rows: memoryview, names: Sequence[str], types: dict[str, pyarrow.DataType]) -> pyarrow.Table:
+    return pyarrow.csv.read_csv(
+        pyarrow.BufferReader(pyarrow.py_buffer(rows)),
+        read_options=pyarrow.csv.ReadOptions(column_names=list(names), block_size=len(rows) + 1, use_threads=False),
+        parse_options=pyarrow.csv.ParseOptions(newlines_in_values=True),
+        convert_options=pyarrow.csv.ConvertOptions(
+            include_columns=list(types),
+            column_types=types,
+            null_values=MISSING_SPELLINGS,  # of numbers
+            quoted_strings_can_be_null=True,
+        ),
+    )
+
+
+def _read_piece(rows: memoryview, names: Sequence[str], wanted: Wanted) -> tuple[int, dict[str, Any]]:
+    """How many rows there are, and for each column what `_Merged.append` takes. Raises ArrowInvalid."""
+    numeric = set(wanted.numeric)
+    plain = numeric - wanted.padded
+
+    def read() -> pyarrow.Table:
+        types = {name: pyarrow.string() if name in numeric else TEXT for name in wanted.names}
+        return _read(rows, names, {**types, **dict.fromkeys(plain, pyarrow.float64())})
+
     try:
-        # Numbers are read faster as such; a column that begins with numbers and goes on with something else cannot be.
-        with contextlib.suppress(pyarrow.ArrowInvalid):
-            sample = read(body.slice(0, row_end(numpy.frombuffer(body, numpy.uint8), least=SAMPLE)), all_texts)
-            numeric = [name for name in wanted if name not in texts and _all_numbers(sample.column(name))]
-            table = read_all({name: pyarrow.float64() if name in numeric else TEXT for name in wanted})
-            whole = [name for name in numeric if _are_whole(table.column(name))]
-            if not whole or not _may_hold_codes(body):
-                return table
-        return read_all(all_texts)
-    except pyarrow.ArrowInvalid as error:
-        raise UnusableDataError(
-            "The query's result cannot be read as CSV: a row has another number of values than there are columns, or is not "
-            "UTF-8. Look at the file under data/raw/."
-        ) from error
+        table = read()
+    except pyarrow.ArrowInvalid:
+        if not plain:
+            raise
+        padded, plain = plain, set()
+        table = read()
+        # Slower ever after: those that a reader of numbers cannot read.
+        wanted.padded.update(name for name in padded if not _is_plain(table.column(name)))
+    # Numbers are read faster as such, but codes among them lose their leading zeros.
+    given = {name: table.column(name).to_numpy() for name in plain}
+    whole = [name for name, values in given.items() if _are_whole(values)]
+    if whole and _may_hold_codes(rows):
+        as_texts = _read(rows, names, dict.fromkeys(whole, pyarrow.string()))
+        given.update((name, None) for name in whole if _hold_code(texts_of(as_texts.column(name))))
+    given.update((name, _numbers(table.column(name))) for name in numeric - plain)
+    return table.num_rows, {
+        name: given[name] if name in given else distinct(table.column(name)) for name in wanted.names
+    }
 
 
-def _all_numbers(column: Any) -> bool:
-    words, _ = distinct(column)
-    return any(number(word) is not None for word in words) and are_numbers(words)
+def _is_plain(column: Any) -> bool:
+    """Whether every text is a number or a word for a missing value as it stands, without white space."""
+    missing = pyarrow.compute.is_in(column, value_set=pyarrow.array(MISSING_SPELLINGS))
+    try:
+        pyarrow.compute.if_else(missing, pyarrow.scalar(None, pyarrow.string()), column).cast(pyarrow.float64())
+    except pyarrow.ArrowInvalid:
+        return False
+    return True
 
 
-def _are_whole(column: Any) -> bool:
+def _numbers(column: Any) -> numpy.ndarray | None:
+    """The numbers of a column of texts, infinities included; None if it is not one of numbers (see `are_numbers`)."""
+    texts = texts_of(column)
+    try:
+        values = texts.cast(pyarrow.float64()).to_numpy(zero_copy_only=False)
+    except pyarrow.ArrowInvalid:  # words for missing values, numbers as only Python reads them (+1), or texts
+        words, codes = distinct(column)
+        if not are_numbers(words):
+            return None
+        return numpy.array([*(math.nan if is_missing(word) else number(word) for word in words), math.nan])[codes]
+    return None if _hold_code(texts) else values
+
+
+def _hold_code(texts: pyarrow.Array) -> bool:
+    """Whether any text (see `encoding.texts_of`) is digits behind a leading zero."""
+    return bool(pyarrow.compute.any(pyarrow.compute.match_substring_regex(texts, f"^{CODE.pattern}$")).as_py())
+
+
+def _are_whole(values: numpy.ndarray) -> bool:
     """Whether all numbers of a column could be codes that have lost their leading zeros."""
-    values = column.to_numpy()
     return bool((numpy.isnan(values) | ((values >= 0) & (values == numpy.floor(values)))).all())
 
 
-def _may_hold_codes(body: pyarrow.Buffer) -> bool:
+def _may_hold_codes(rows: memoryview) -> bool:
     """Whether any quoted value starts with a zero and more digits: read as numbers, such codes lose their zeros."""
-
-    def found(rows: pyarrow.Buffer) -> bool:
-        characters = numpy.frombuffer(rows, numpy.uint8)
-        zeros = numpy.flatnonzero((characters[:-2] == QUOTE) & (characters[1:-1] == ZERO)) + 2
-        return bool(((characters[zeros] >= ZERO) & (characters[zeros] <= NINE)).any())
-
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        return any(threads.map(found, _pieces(body)))
+    characters = numpy.frombuffer(rows, numpy.uint8)
+    for begin in range(0, len(characters), CACHED):
+        part = characters[begin : begin + CACHED + 2]
+        zeros = numpy.flatnonzero((part[:-2] == QUOTE) & (part[1:-1] == ZERO)) + 2
+        if ((part[zeros] >= ZERO) & (part[zeros] <= NINE)).any():
+            return True
+    return False

@@ -6,14 +6,14 @@ random all the same, so that it gets them as a channel of their own: the newest 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Callable, Sequence
 
 import numpy
 import pyarrow
-from encoding import distinct, numbers_of
+from columns import NO_KEY, Column
 from query_result import UnusableDataError, cut
-from sklearn.model_selection import train_test_split
 
 STRATIFIED, TIME, GROUP = "stratified", "time", "group"
 TEST_SHARE = 0.2
@@ -23,6 +23,9 @@ VALIDATION_SHARE = 0.2
 LEAST_TRAINING_ROWS = 500
 # Rows of one time or one group stay together, so that a share can only be reached about.
 LEAST_SHARE, MOST_SHARE = 0.1, 0.3
+TRAIN, VALIDATION, TEST = range(3)
+ROLES = 3
+WITHOUT_TARGET = -1
 
 
 @dataclass
@@ -33,16 +36,86 @@ class Parts:
     validation: numpy.ndarray
     test: numpy.ndarray
 
+    @property
+    def count(self) -> int:
+        """Rows of all parts."""
+        return len(self.train) + len(self.validation) + len(self.test)
+
+
+class Roles:
+    """What each of the source's rows is for, in the pieces in which columns lie on disk."""
+
+    def __init__(self, pieces: Sequence[int], usable: numpy.ndarray, parts: Parts):
+        """`pieces`: the rows of each. `usable`: which of them all have a target. `parts`: places among those."""
+        self.pieces = pieces
+        self.validating = len(parts.validation) > 0
+        self._ends = numpy.cumsum(pieces, dtype=numpy.int64)
+        roles = numpy.empty(parts.count, numpy.int8)
+        for role, places in ((TRAIN, parts.train), (VALIDATION, parts.validation), (TEST, parts.test)):
+            roles[places] = role
+        self._usable = None if usable.all() else usable
+        self._roles = roles
+        if self._usable is not None:
+            self._roles = numpy.full(len(usable), WITHOUT_TARGET, numpy.int8)
+            self._roles[usable] = roles
+
+    def of(self, place: int) -> numpy.ndarray:
+        """The role of each row of a piece (int8)."""
+        return self._roles[self._ends[place] - self.pieces[place] : self._ends[place]]
+
+    def used(self, place: int) -> slice | numpy.ndarray:
+        """Those rows of a piece that have a target, as an index."""
+        return slice(None) if self._usable is None else self.of(place) != WITHOUT_TARGET
+
+    def first_used(self, place: int) -> int:
+        """How many rows before a piece have a target."""
+        begin = int(self._ends[place]) - self.pieces[place]
+        return begin if self._usable is None else int(numpy.count_nonzero(self._usable[:begin]))
+
+    def source_rows(self, places: numpy.ndarray) -> numpy.ndarray:
+        """The source's rows of these places among those that have a target."""
+        return places if self._usable is None else numpy.flatnonzero(self._usable)[places]
+
 
 def stratified(targets: numpy.ndarray, is_regression: bool, seed: int) -> Parts:
-    """At random, with each class in its proportion."""
-    train, test = train_test_split(
-        numpy.arange(len(targets)),
-        test_size=TEST_SHARE,
-        random_state=seed,
-        stratify=None if is_regression else targets,
-    )
-    return Parts(numpy.sort(train), numpy.empty(0, dtype=numpy.int64), numpy.sort(test))
+    """At random, with each class in its proportion.
+
+    The same rows as scikit-learn's train_test_split chooses, without its import, which takes longer than the split of a
+    million rows, and with a fifth of its memory.
+    """
+    generator = numpy.random.RandomState(seed)
+    tested = numpy.zeros(len(targets), dtype=bool)
+    test = math.ceil(TEST_SHARE * len(targets))
+    if is_regression:
+        tested[generator.permutation(len(targets))[:test]] = True
+    else:
+        counts = numpy.bincount(targets)
+        training = _shared_out(counts, len(targets) - test, generator)
+        testing = _shared_out(counts - training, test, generator)
+        for code, count in enumerate(counts):
+            order = generator.permutation(count)[training[code] : training[code] + testing[code]]
+            tested[numpy.flatnonzero(targets == code)[order]] = True
+    return Parts(_places(~tested), numpy.empty(0, dtype=numpy.int32), _places(tested))
+
+
+def _places(chosen: numpy.ndarray) -> numpy.ndarray:
+    return numpy.flatnonzero(chosen).astype(numpy.int32)
+
+
+def _shared_out(counts: numpy.ndarray, total: int, generator: numpy.random.RandomState) -> numpy.ndarray:
+    """`total` draws shared among classes in proportion to their counts, as scikit-learn's _approximate_mode does."""
+    exact = counts / counts.sum() * total
+    shares = numpy.floor(exact)
+    left = int(total - shares.sum())
+    remainders = exact - shares
+    for remainder in numpy.unique(remainders)[::-1]:
+        if left <= 0:
+            break
+        alike = numpy.flatnonzero(remainders == remainder)
+        chosen = generator.choice(alike, size=min(len(alike), left), replace=False)
+        shares[chosen] += 1
+        left -= len(chosen)
+    return shares.astype(int)
 
 
 def by_time(times: numpy.ndarray) -> Parts:
@@ -125,38 +198,60 @@ def check_parts(parts: Parts, targets: numpy.ndarray, labels: Sequence[str], tar
             )
 
 
-def times_of(column: Any, name: str) -> numpy.ndarray:
+def times_of(column: Column, name: str) -> numpy.ndarray:
     """Event times as numbers. Raises UnusableDataError.
 
-    `column`: float64, or texts as the Feature Store takes them (ISO 8601); dates alone and times without a zone count as
-    UTC (docs.aws.amazon.com/sagemaker/latest/dg/feature-store-quotas.html: data types of event time).
+    `column`: float64, or keys from `time_keys`.
     """
-    if pyarrow.types.is_floating(column.type):
-        return column.to_numpy()  # an event time is never missing
-    words, codes = distinct(column)
-    if (codes < 0).any():
-        raise UnusableDataError(f"split: time needs {name!r} in every row, and {int((codes < 0).sum())} have none.")
-    values, odd = numbers_of(words, codes)
-    if odd is None:
-        return values
-    for kind in (pyarrow.timestamp("ns", "UTC"), pyarrow.timestamp("ns")):
-        try:
-            moments = pyarrow.array(words, pyarrow.string()).cast(kind).cast(pyarrow.int64())
-        except pyarrow.ArrowInvalid:
-            continue
-        return moments.to_numpy()[codes]
-    raise UnusableDataError(
-        f"split: time needs times in {name!r}, all written like 2026-11-23T21:00:00Z, and it holds {cut(repr(words[0]), 40)}, "
-        "among others. Correct the records, or set split to stratified."
-    )
+    if column.problem:
+        raise UnusableDataError(column.problem)
+    times = column.whole()
+    missing = numpy.isnan(times) if column.dtype == numpy.float64 else times == NO_KEY
+    if missing.any():
+        raise UnusableDataError(f"split: time needs {name!r} in every row, and {int(missing.sum())} have none.")
+    return times
 
 
-def groups_of(column: Any) -> numpy.ndarray:
-    """A whole number a row, alike for alike values, -1 where there is none."""
-    if pyarrow.types.is_floating(column.type):
-        values = column.to_numpy()
-        known = ~numpy.isnan(values)
-        groups = numpy.full(len(values), -1, dtype=numpy.int64)
-        groups[known] = numpy.unique(values[known], return_inverse=True)[1]
-        return groups
-    return distinct(column)[1]
+def time_keys(name: str) -> Callable[[list[str]], numpy.ndarray]:
+    """A function from texts of column `name` to nanoseconds. It raises UnusableDataError.
+
+    Texts are as the Feature Store takes them (ISO 8601); dates alone and times without a zone count as UTC
+    (docs.aws.amazon.com/sagemaker/latest/dg/feature-store-quotas.html: data types of event time).
+    """
+    kinds: list[Any] = []
+
+    def keys(texts: list[str]) -> numpy.ndarray:
+        for kind in kinds or (pyarrow.timestamp("ns", "UTC"), pyarrow.timestamp("ns")):
+            try:
+                moments = pyarrow.array(texts, pyarrow.string()).cast(kind).cast(pyarrow.int64())
+            except pyarrow.ArrowInvalid:
+                continue
+            kinds[:] = [kind] if texts else kinds  # alike in all rows
+            return moments.to_numpy()
+        raise UnusableDataError(
+            f"split: time needs times in {name!r}, all written like 2026-11-23T21:00:00Z, and it holds "
+            f"{cut(repr(texts[0]), 40)}, among others. Correct the records, or set split to stratified."
+        )
+
+    return keys
+
+
+def groups_of(column: Column) -> numpy.ndarray:
+    """A whole number a row, alike for alike values, -1 where there is none. `column`: float64, or keys from `group_keys`."""
+    values = column.whole()
+    known = ~numpy.isnan(values) if column.dtype == numpy.float64 else values != NO_KEY
+    groups = numpy.full(len(values), -1, dtype=numpy.int64)
+    _, first, place = numpy.unique(values[known], return_index=True, return_inverse=True)
+    if column.dtype != numpy.float64:  # keys have no order of their own: the one in which they come
+        rank = numpy.empty(len(first), numpy.int64)
+        rank[numpy.argsort(first)] = numpy.arange(len(first))
+        place = rank[place]
+    groups[known] = place
+    return groups
+
+
+def group_keys(texts: list[str]) -> numpy.ndarray:
+    """A 64-bit hash for each text: of ten million, two share one with a chance of 3 in a million."""
+    from pandas.util import hash_array  # half a second that other runs need not wait
+
+    return hash_array(numpy.array(texts, dtype=object), categorize=False).view(numpy.int64)

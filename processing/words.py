@@ -25,7 +25,7 @@ WHITE_SPACE = "".join(map(chr, [*range(9, 14), *range(28, 33), 0x85, 0xA0, 0x168
 BOOLEANS = ("false", "true")
 UNKNOWN = "Unknown"
 
-_CODE = re.compile(r"0[0-9]+")
+CODE = re.compile(r"0[0-9]+")
 _WHOLE_AS_FRACTION = re.compile(r"-?(0|[1-9][0-9]*)\.0")
 
 
@@ -57,7 +57,7 @@ def number(text: str) -> float | None:
 
 def is_code(text: str) -> bool:
     """Whether `text` (see `bare`) is digits behind a leading zero, which are a code and not a number."""
-    return _CODE.fullmatch(text) is not None
+    return CODE.fullmatch(text) is not None
 
 
 def sense(text: str) -> str:

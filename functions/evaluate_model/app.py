@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 import os
@@ -179,7 +178,7 @@ def _of_autopilot(automl: dict[str, Any] | None) -> dict[str, Any]:
 
 def _truth(uri: str, target: str, labels: list[str]) -> numpy.ndarray:
     """The test rows' targets: indices into `labels`, or numbers if there are no labels."""
-    column = pandas.read_csv(io.BytesIO(_read(uri)), usecols=[target], dtype=str, keep_default_na=False)[target]
+    column = pandas.read_csv(_body(uri), usecols=[target], dtype=str, keep_default_na=False)[target]
     if not labels:
         return column.to_numpy(dtype=float)
     return pandas.Categorical(column, categories=labels).codes.astype(numpy.int64)

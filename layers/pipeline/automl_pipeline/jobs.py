@@ -88,7 +88,7 @@ def _processing(settings: Settings, uris: Mapping[str, str], role: str, image: s
             "ClusterConfig": {
                 "InstanceCount": 1,
                 "InstanceType": settings.processing_instance_type,
-                "VolumeSizeInGB": 30,
+                "VolumeSizeInGB": settings.processing_volume_gb,
                 **deployment.key(settings, "VolumeKmsKeyId", settings.processing_instance_type),
             }
         },

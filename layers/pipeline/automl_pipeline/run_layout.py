@@ -44,7 +44,10 @@ class Execution:
 
 # Settings that say how a run goes about its work, or what it may cost, not what comes out.
 _WITHOUT_EFFECT = frozenset(
-    ["capacity_patience_minutes", "resume_from", "max_cost_usd", "automl_instance_type", "skip_if_unchanged"]
+    [
+        *("capacity_patience_minutes", "resume_from", "max_cost_usd", "automl_instance_type", "skip_if_unchanged"),
+        "processing_volume_gb",
+    ]
 )
 
 

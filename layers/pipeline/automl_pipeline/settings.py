@@ -128,6 +128,8 @@ class Settings(BaseModel):
     ) = None
 
     processing_instance_type: InstanceType = "ml.m5.xlarge"
+    # CreateProcessingJob takes 1 to 16,384 (ProcessingClusterConfig in its API reference).
+    processing_volume_gb: Annotated[Whole, Field(ge=10, le=16_384)] = 30
     transform_instance_type: InstanceType = "ml.m5.xlarge"
 
     endpoint_name: Annotated[str, StringConstraints(strict=True, pattern=_NAME % 43)] = "automl-classification-endpoint"

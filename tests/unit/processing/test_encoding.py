@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,11 @@ import pyarrow
 import pytest
 import query_result
 import splitting
+from columns import Spill
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import LabelEncoder
 
 from local.data import telco
@@ -54,6 +57,21 @@ def test_split_is_80_20_and_stratified(customers: Path) -> None:
     assert (len(train), len(test)) == (800, 200)
     assert abs((train.churn == "Yes").mean() - (test.churn == "Yes").mean()) < 0.01
     assert "customer_id" not in train
+
+
+@pytest.mark.parametrize("classes", [[1, 2], [5, 5, 990], [333, 333, 334], [7, 13, 19, 61, 911], [5001, 4999]])
+@pytest.mark.parametrize("seed", [0, 42])
+def test_split_is_the_one_of_train_test_split(classes: list[int], seed: int) -> None:
+    targets = numpy.random.default_rng(1).permutation(
+        numpy.repeat(numpy.arange(len(classes)), numpy.array(classes) * 5)
+    )
+    places = numpy.arange(len(targets))
+    for is_regression in (False, True):
+        expected = train_test_split(
+            places, test_size=0.2, random_state=seed, stratify=None if is_regression else targets
+        )  # fmt: skip
+        parts = splitting.stratified(targets, is_regression, seed)
+        assert (parts.train.tolist(), parts.test.tolist()) == (sorted(expected[0]), sorted(expected[1]))
 
 
 def test_categories_are_coded_as_label_encoder_does(customers: Path) -> None:
@@ -112,11 +130,19 @@ VALUES = st.one_of(
 @given(st.lists(st.lists(VALUES, min_size=3, max_size=3), min_size=1, max_size=12))
 def test_training_and_serving_agree_for_any_table(rows: list[list[str | None]]) -> None:
     columns = [pyarrow.array([row[place] for row in rows], pyarrow.string()) for place in range(3)]
-    train = numpy.arange(len(rows))
-    fitted = [fitting.fit(f"f{place}", column.dictionary_encode(), None, train) for place, column in enumerate(columns)]
+    body = io.StringIO()
+    csv.writer(body, quoting=csv.QUOTE_ALL).writerows([["f0", "f1", "f2", "row"], *([*row, 1] for row in rows)])
+    nobody = numpy.empty(0, dtype=numpy.int64)
+    parts = splitting.Parts(numpy.arange(len(rows)), nobody, nobody)
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "rows.csv").write_text(body.getvalue(), encoding="utf-8", newline="")
+        source = query_result.read_source(folder, ["row"], Spill(folder))
+        roles = splitting.Roles(source.pieces, numpy.ones(len(rows), dtype=bool), parts)
+        fitted = [fitting.fit(name, column, roles) for name, column in source.columns.items() if column is not None]
+        encoded = [None if one is None else one.encode(one.raw(0)) for one in fitted]
     kept = [(place, feature) for place, feature in enumerate(fitted) if feature is not None]
     encoder = encoding.Encoder({"format": 1, "features": [feature.specification for _, feature in kept], "columns": []})
-    expected = [[float(feature.values[number]) for _, feature in kept] for number in range(len(rows))]
+    expected = [[float(encoded[place][number]) for place, _ in kept] for number in range(len(rows))]
     singly = (
         [[float(cell) for cell in encoder.row([row[place] for place, _ in kept]).split(",")] for row in rows]
         if kept

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
+import columns
+import numpy
 import pytest
 import query_result
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from words import bare
 
 from tests.examples import examples
 
@@ -20,6 +24,16 @@ NAMES = st.lists(st.text('",\n\r abc', min_size=1, max_size=4), min_size=2, max_
 
 def athena(row: list[str | None]) -> str:
     return ",".join("" if cell is None else '"' + cell.replace('"', '""') + '"' for cell in row) + "\n"
+
+
+def source_of(folder: Path | str, ignored: list[str]) -> query_result.Source:
+    return query_result.read_source(str(folder), ignored, columns.Spill(str(folder)))
+
+
+def values(column: Any) -> list[Any]:
+    """A column's texts, None where nothing stands, or its numbers."""
+    read = column.whole().tolist()
+    return read if column.words is None else [column.words[code] if code >= 0 else None for code in read]
 
 
 @pytest.fixture
@@ -36,10 +50,14 @@ def read_back(data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as folder:
         content = athena([*names]) + "".join(map(athena, rows))
         (Path(folder) / "rows.csv").write_text(content, encoding="utf-8", newline="")
-        source = query_result.read_source(folder, [])
+        source = source_of(folder, [])
     assert (list(source.columns), source.rows) == (names, len(rows))
     for place, name in enumerate(names):
-        assert [text or None for text in source.columns[name].to_pylist()] == [row[place] or None for row in rows]
+        if source.columns[name].words is None:
+            assert numpy.isnan(values(source.columns[name])).all()  # nothing in any row
+            assert not any(bare(row[place] or "") for row in rows)
+        else:
+            assert values(source.columns[name]) == [bare(row[place] or "") or None for row in rows]
 
 
 def test_any_table_is_read_back_whatever_stands_where_pieces_end(small_pieces: None) -> None:
@@ -53,15 +71,15 @@ def test_whole_file_in_one_piece_is_read_back() -> None:
 def test_value_of_megabytes_with_line_breaks(tmp_path: Path) -> None:
     long = 'a "word", and\n' * 200_000
     (tmp_path / "rows.csv").write_text(athena(["id", "note"]) + athena(["1", long]) * 3 + athena(["2", None]))
-    source = query_result.read_source(str(tmp_path), ["id"])
-    assert source.columns["note"].to_pylist() == [long, long, long, ""]
+    source = source_of(tmp_path, ["id"])
+    assert values(source.columns["note"]) == [long.strip()] * 3 + [None]
 
 
 def test_numbers_that_stop_after_the_first_rows(tmp_path: Path) -> None:
     rows = [["1", str(number)] for number in range(60_000)] + [["1", "n.a."]]
     (tmp_path / "rows.csv").write_text(athena(["id", "x"]) + "".join(map(athena, rows)))
-    source = query_result.read_source(str(tmp_path), ["id"])
-    assert source.columns["x"].to_pylist() == [row[1] for row in rows]
+    source = source_of(tmp_path, ["id"])
+    assert values(source.columns["x"]) == [row[1] for row in rows]
 
 
 @pytest.mark.parametrize(
@@ -78,7 +96,7 @@ def test_file_that_is_not_athenas_is_refused(tmp_path: Path, files: dict[str, st
     for name, content in files.items():
         (tmp_path / name).write_text(content)
     with pytest.raises(query_result.UnusableDataError) as refused:
-        query_result.read_source(str(tmp_path), [])
+        source_of(tmp_path, [])
     assert str(refused.value).startswith(said)
 
 
@@ -86,7 +104,7 @@ def test_file_that_is_not_athenas_is_refused(tmp_path: Path, files: dict[str, st
 def test_codes_that_come_after_numbers_keep_their_zeros(tmp_path: Path, late: str) -> None:
     rows = [["1", str(number)] for number in range(60_000)] + [["1", late]]
     (tmp_path / "rows.csv").write_text(athena(["id", "x"]) + "".join(map(athena, rows)))
-    assert query_result.read_source(str(tmp_path), ["id"]).columns["x"].to_pylist()[-1] == late
+    assert values(source_of(tmp_path, ["id"]).columns["x"])[-1] == late
 
 
 def test_words_for_missing_do_not_keep_a_column_from_being_numbers(tmp_path: Path) -> None:
@@ -94,8 +112,32 @@ def test_words_for_missing_do_not_keep_a_column_from_being_numbers(tmp_path: Pat
         ["1", word] for word in ("NA", "null", "-", "N/A", "NaN")
     ]
     (tmp_path / "rows.csv").write_text(athena(["id", "x"]) + "".join(map(athena, rows)))
-    column = query_result.read_source(str(tmp_path), ["id"]).columns["x"]
-    assert (str(column.type), column.null_count) == ("double", 5)
+    column = source_of(tmp_path, ["id"]).columns["x"]
+    assert (column.words, int(numpy.isnan(column.whole()).sum())) == (None, 5)
+
+
+def test_numbers_with_white_space_or_a_plus_are_numbers_in_whatever_piece(small_pieces: None, tmp_path: Path) -> None:
+    rows = [["1", text] for text in ["1.5"] * 50 + [" 2.5"] * 50 + ["+3.5", "NA", " ", "inf"] + ["4.5"] * 50]
+    (tmp_path / "rows.csv").write_text(athena(["id", "x"]) + "".join(map(athena, rows)))
+    read = values(source_of(tmp_path, ["id"]).columns["x"])
+    assert read[:101] == [1.5] * 50 + [2.5] * 50 + [3.5]
+    assert numpy.isnan(read[101:103]).all()
+    assert read[103:] == [numpy.inf] + [4.5] * 50
+
+
+def test_more_texts_than_any_model_can_serve_are_refused(
+    small_pieces: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(query_result, "MOST_TEXTS", 100)
+    rows = [["1", f"{number}{'' if number % 5 else 'x'}", f"t{number}"] for number in range(200)]
+    (tmp_path / "rows.csv").write_text(athena(["id", "x", "mail"]) + "".join(map(athena, rows)))
+    for left_out, said in (
+        ("x", "Column 'mail' holds more than 100 different texts, as an identifier or free text does: a model learns"),
+        ("mail", "Column 'x' holds more than 100 different values and is read as text because of '0x', while most are"),
+    ):
+        with pytest.raises(query_result.UnusableDataError) as refused:
+            source_of(tmp_path, ["id", left_out])
+        assert str(refused.value).startswith(said)
 
 
 COUNTS = ["automl_records", "automl_identifiers"]
@@ -105,14 +147,14 @@ def read_counted(folder: Path, rows: list[list[str | None]], counts: list[str] |
     content = [["id", "plan", *(COUNTS if counts else [])], *([*row, *(counts or [])] for row in rows)]
     folder.mkdir()
     (folder / "rows.csv").write_text("".join(map(athena, content)), encoding="utf-8", newline="")
-    return query_result.read_source(str(folder), [])
+    return source_of(folder, [])
 
 
 def test_counts_of_records_are_read_and_are_no_columns(tmp_path: Path) -> None:
     source = read_counted(tmp_path / "a", [["1", "basic"], ["2", 'a "b",\nc']], ["17", "5"])
     assert source.records == query_result.Records(17, 5)
     assert list(source.columns) == ["id", "plan"]
-    assert source.columns["plan"].to_pylist() == ["basic", 'a "b",\nc']
+    assert values(source.columns["plan"]) == ["basic", 'a "b",\nc']
 
 
 def test_fingerprint_is_that_of_the_rows_however_many_records_there_were(tmp_path: Path, small_pieces: None) -> None:

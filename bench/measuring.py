@@ -1,0 +1,80 @@
+"""Whole processes, measured side by side: they take turns, so that what else the machine does meets all of them alike."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+MEGABYTE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one process with its children: seconds by the clock, seconds of processors, megabytes of the largest at its peak."""
+
+    seconds: float
+    processor: float
+    megabytes: float
+
+
+@dataclass
+class Row:
+    """A row of the table: what was measured, in which unit, our figures and the baseline's, each time."""
+
+    what: str
+    ours: Sequence[float]
+    baseline: str = ""
+    theirs: Sequence[float] = ()
+    unit: str = "s"
+    note: str = ""
+    memory: Sequence[float] = field(default_factory=list)
+    """Peak megabytes: ours, the baseline's."""
+
+    @property
+    def ratio(self) -> float | None:
+        """Ours to the baseline's, of the medians."""
+        return statistics.median(self.ours) / statistics.median(self.theirs) if self.theirs else None
+
+
+def once(command: Sequence[str], environment: Mapping[str, str] | None = None, log: int = subprocess.DEVNULL) -> Cost:
+    """Runs a command. Raises CalledProcessError."""
+    began = time.monotonic()
+    process = subprocess.Popen([*command], stdout=log, env={**os.environ, **(environment or {})})
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, [*command])
+    return Cost(time.monotonic() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / MEGABYTE)
+
+
+def in_turns(commands: Mapping[str, Sequence[str]], repeats: int) -> dict[str, list[Cost]]:
+    """Each command's costs."""
+    costs: dict[str, list[Cost]] = {name: [] for name in commands}
+    for _ in range(repeats):
+        for name, command in commands.items():
+            costs[name].append(once(command))
+    return costs
+
+
+def rows(what: str, costs: Mapping[str, Sequence[Cost]]) -> list[Row]:
+    """Two rows for each baseline, which are the commands behind the first: by the clock, and of processors."""
+    (_, ours), *baselines = costs.items()
+    found = []
+    for name, theirs in baselines:
+        memory = [max(cost.megabytes for cost in way) for way in (ours, theirs)]
+        for measured, unit in (("seconds", "s"), ("processor", "s of processors")):
+            found.append(
+                Row(
+                    what,
+                    [getattr(cost, measured) for cost in ours],
+                    name,
+                    [getattr(cost, measured) for cost in theirs],
+                    unit,
+                    memory=memory,
+                )
+            )
+    return found

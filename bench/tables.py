@@ -1,0 +1,40 @@
+"""Tables of any size as Athena writes them, made without holding them."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy
+import pandas
+
+from local.data import telco
+
+AT_ONCE = 1 << 22  # cells
+
+
+def customers(path: Path, rows: int) -> None:
+    """Telco's customers, drawn again and again."""
+    path.parent.mkdir(parents=True)
+    table = telco.load().assign(event_time="2026-01-01T00:00:00Z")
+    at_once = 200_000
+    for begin in range(0, rows, at_once):
+        part = table.sample(min(at_once, rows - begin), replace=True, random_state=begin)
+        part.to_csv(path, index=False, header=begin == 0, mode="a", quoting=csv.QUOTE_ALL)
+
+
+def wide(path: Path, rows: int, columns: int) -> None:
+    """A table with `columns` features, half numbers with four digits, half texts of ten values, 3 % of them missing."""
+    path.parent.mkdir(parents=True)
+    generator = numpy.random.default_rng(0)
+    texts = numpy.array([f"value {letter}" for letter in "abcdefghij"], dtype=object)
+    at_once = max(1, AT_ONCE // columns)
+    for begin in range(0, rows, at_once):
+        count = min(at_once, rows - begin)
+        part = {"customer_id": numpy.arange(begin, begin + count), "event_time": "2026-01-01T00:00:00Z"}
+        for place in range(columns):
+            values = generator.integers(0, 10_000, count)
+            column = pandas.Series(values / 10 if place % 2 else texts[values % 10])
+            part[f"feature_{place}"] = column.mask(generator.random(count) < 0.03)
+        part["churn"] = numpy.where(generator.random(count) < 0.27, "Yes", "No")
+        pandas.DataFrame(part).to_csv(path, index=False, header=begin == 0, mode="a", quoting=csv.QUOTE_ALL)

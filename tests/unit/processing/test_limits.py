@@ -1,0 +1,98 @@
+"""What later steps could not take is refused in one sentence before AutoML costs money."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import limits
+import preprocess
+import pytest
+import query_result
+
+from local.data import telco
+
+from .athena import write
+
+JOB = ("churn", "BinaryClassification", ["customer_id"], 42)
+
+
+def test_volume_that_is_too_small_is_named_with_the_size_that_would_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, telco.load().head(1000))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(used=25 << 30, free=100 << 20))
+    with pytest.raises(query_result.UnusableDataError) as refused:
+        preprocess.run(str(tmp_path), *JOB)
+    assert str(refused.value) == (
+        "The volume has 0.1 GB left, and the job needs about 1.1 GB beside the 0.0 GB of data. "
+        "Set processing_volume_gb to 27 or more."
+    )
+    assert not (tmp_path / "processing/output").exists()
+
+
+def test_space_asked_for_is_enough_for_what_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, telco.load())
+    asked = []
+
+    def usage(_: str) -> SimpleNamespace:
+        return SimpleNamespace(used=0, free=asked[-1])
+
+    monkeypatch.setattr(shutil, "disk_usage", usage)
+    monkeypatch.setattr(limits, "SPARE_BYTES", 0)
+    path = query_result.path_of(str(tmp_path / "processing/input/raw"))
+    least, most = 0, 1 << 30
+    while least + 1 < most:  # the free bytes at which the job is let through
+        asked.append((least + most) // 2)
+        try:
+            limits.check_space(path, str(tmp_path), ["customer_id"])
+            most = asked[-1]
+        except query_result.UnusableDataError:
+            least = asked[-1]
+    asked.append(most)
+    preprocess.run(str(tmp_path), *JOB)
+    written = sum(file.stat().st_size for file in (tmp_path / "processing/output").rglob("*") if file.is_file())
+    columns = 8 * 20 * len(telco.load())
+    assert written + columns / 2 < most < 2 * (written + columns)
+
+
+@pytest.mark.parametrize(
+    ("rows", "classes", "said"),
+    [
+        (2_000_001, 2, "There are 2,000,001 test rows, and the evaluation takes at most 2,000,000. Narrow the range"),
+        (600_001, 10, "There are 600,001 test rows, and the evaluation takes at most 600,000 with 10 classes. Narrow"),
+    ],
+)
+def test_more_test_rows_than_the_evaluation_holds_are_refused(rows: int, classes: int, said: str) -> None:
+    with pytest.raises(query_result.UnusableDataError) as refused:
+        limits.check_evaluation(rows, classes)
+    assert str(refused.value).startswith(said)
+    limits.check_evaluation(rows - 1, classes)
+
+
+def test_warns_where_autopilot_would_train_on_a_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, telco.load())
+    size = 200_000
+    monkeypatch.setattr(limits, "SAMPLED_BYTES", size)
+    [warning] = [text for text in preprocess.run(str(tmp_path), *JOB)["data_note"]["warnings"] if "a sample" in text]
+    assert warning.startswith(
+        "train.csv has 0.0 GB, and Autopilot trains on a sample of about 0.0 GB that it draws itself"
+    )
+    written = json.loads((tmp_path / "processing/output/preprocessing/preprocessing.json").read_text())
+    assert warning in written["data_note"]["warnings"]
+
+
+@pytest.mark.parametrize("name", ["TRAINING", "VALIDATION"])
+def test_more_bytes_than_autopilot_takes_are_refused_and_not_left_behind(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, telco.load().assign(event_time=range(7043)))
+    monkeypatch.setattr(limits, f"MOST_{name}_BYTES", 10_000)
+    choices = preprocess.Choices(split="time", event_time_column="event_time")
+    with pytest.raises(
+        query_result.UnusableDataError, match=f"and Autopilot takes less than .* of {name.lower()} data"
+    ):
+        preprocess.run(str(tmp_path), *JOB, choices)
+    assert not (tmp_path / "processing/output").exists()
