@@ -15,6 +15,8 @@ export UV_NO_PROGRESS := 1
 export UV_CACHE_DIR := $(CURDIR)/.local/uv-cache
 export PIP_NO_CACHE_DIR := 1
 export TMPDIR := $(CURDIR)/.local/tmp
+# As in the local cloud's containers (local/aws/sagemaker/compute/standby.py): threads that wait do not spin.
+export OMP_WAIT_POLICY := PASSIVE
 # Three processes, each with local clouds of its own, which wait for a good part of their time. ARGS="-n 0" for one.
 PYTEST := $(BIN)/python -m pytest -q -n 3 --dist loadgroup --no-loadscope-reorder
 CONCURRENCY := tests/pipeline/test_concurrency.py

@@ -9,17 +9,19 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict
 
+from tests.contract import machines
 from tests.faults import kinds
 from tests.faults.kinds import Case, Task
 
 # Each fails the call for good: the state's Catch, and the email that it leads to.
 REFUSALS = ("access denied", "throttled for good", "invalid request", "service error", "task timeout")
 # Each is met by the Retry rule for the service's own errors.
-PASSING = ("throttled twice", "answer lost, called again", "service error twice", "answer lost")
+PASSING = ("throttled twice", "service error twice", "answer lost")
 # Where a state has more than one Retry rule, throttling and the quota have one of their own, broken connections another.
 OF_SEVERAL_RULES = ("throttled twice", "answer lost")
-# A second call that creates something must not create it twice, whatever the Retry rule.
-CREATING = "answer lost, called again"
+# A second call of what makes or changes something must not do so twice. Where it does not, no rule is met.
+TWICE = "answer lost, called again"
+MAKING = ("Create", "Start", "Register", "Update")
 
 
 def cases() -> list[Case]:
@@ -34,13 +36,14 @@ def cases() -> list[Case]:
 def _chosen(task: Task, cases_of_it: list[Case], turn: int) -> list[Case]:
     own = {case.kind.name for case in cases_of_it}
     # How jobs end, what they leave, quotas, malformed answers, errors that the state catches by name: all of them.
-    chosen = own.difference(REFUSALS, PASSING)
+    chosen = own.difference(REFUSALS, PASSING, {TWICE})
     chosen.add(REFUSALS[turn % len(REFUSALS)])
+    if any("States.Timeout" in rule["ErrorEquals"] for rule in machines.catch(task.machine, task.name)):
+        chosen.add("task timeout")
     if len(task.state["Retry"]) > 1:
         chosen.update(OF_SEVERAL_RULES)
     else:
-        passing = [name for name in PASSING if name in own]
-        chosen.add(passing[turn % len(passing)])
-    if task.operation.name.startswith("Create"):
-        chosen.add(CREATING)
+        chosen.add(PASSING[turn % len(PASSING)])
+    if task.operation.name.startswith(MAKING):
+        chosen.add(TWICE)
     return [case for case in cases_of_it if case.kind.name in chosen]

@@ -41,9 +41,9 @@ def _end(case: Case, way: Way, ending: Ending, how: str) -> Iterator[str]:
         yield f"it ended as {ending.status}"
     if case.kind.recovers and how != "recovered":
         yield f"it should end as it does without the fault ({good.status} {good.error}), but: {ending.status} {ending.error}: {ending.cause[:300]}"
-    if case.kind.spoils and task.must_fail and ending.status != "FAILED":
+    if case.kind.spoils and task.may_fail and ending.status != "FAILED":
         yield "it ended well without what the state was to leave behind"
-    if case.kind.spoils and not task.must_fail and how == "failed":
+    if case.kind.spoils and not task.may_fail and how == "failed":
         yield "it failed without what it can do without"
     if good.status == "FAILED" and task.follows_failure:
         # What is done about a failure, the email included, must not change what the execution ends with.
@@ -200,4 +200,5 @@ def row(case: Case, how: str, ending: Ending) -> dict[str, Any]:
         "ends": how,
         "error": ending.error,
         "emails": len(ending.failures_reported),
+        "rules": sorted(ending.rules),
     }

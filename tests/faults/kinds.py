@@ -70,7 +70,15 @@ class Task:
     @property
     def caught(self) -> list[str]:
         """The errors of its API that it catches by name and goes on from, as they come over the wire."""
-        rules = [rule for rule in machines.catch(self.machine, self.name) if not self._always_fails(rule["Next"])]
+        return self._named(False)
+
+    @property
+    def explained(self) -> list[str]:
+        """The errors of its API that it catches by name and fails with, likewise."""
+        return self._named(True)
+
+    def _named(self, fails: bool) -> list[str]:
+        rules = [rule for rule in machines.catch(self.machine, self.name) if self._always_fails(rule["Next"]) == fails]
         named = {name.partition(".")[2] for rule in rules for name in rule["ErrorEquals"]}
         codes = [shape.name for shape in self.operation.error_shapes]
         return [code for code in codes if f"{code.removesuffix('Exception')}Exception" in named]
@@ -99,6 +107,21 @@ class Task:
         """Whether no way from its Catch of States.ALL leads to a good end."""
         rule = next(rule for rule in machines.catch(self.machine, self.name) if "States.ALL" in rule["ErrorEquals"])
         return self._always_fails(rule["Next"])
+
+    @property
+    def may_fail(self) -> bool:
+        """Whether a way from its Catch of States.ALL leads to the failure before any other call, one that waits for capacity included."""
+        rule = next(rule for rule in machines.catch(self.machine, self.name) if "States.ALL" in rule["ErrorEquals"])
+        states, seen, ahead = machines.states(self.machine), set[str](), [rule["Next"]]
+        while ahead:
+            here = ahead.pop()
+            state = states[here]
+            if state["Type"] == "Fail" or (state["Type"] == "Task" and Task(self.machine, here).reports_failure):
+                return True
+            if here not in seen and state["Type"] != "Task":
+                seen.add(here)
+                ahead += machines.targets(state)
+        return False
 
     @property
     def follows_failure(self) -> bool:
@@ -193,3 +216,5 @@ def cases() -> Iterator[Case]:
         # Of what a call would start, such an error means that it exists: the lost answers are those cases.
         for code in task.caught if not task.starts else ():
             yield Case(task, Kind(code, {"error": code}, recovers=True))
+        for code in task.explained:
+            yield Case(task, Kind(code, {"error": code, "times": ALWAYS}))

@@ -20,6 +20,7 @@ from local.build import deploy, packaging
 from local.server import paths
 from local.server.process import Server
 from tests.contract import machines
+from tests.faults import rules
 
 FEWER = {"customer_id_end": 1000}
 BUSY = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
@@ -53,6 +54,7 @@ class Ending:
     after: World
     run_id: str
     running: list[str]
+    rules: set[str]
     children: list[Ending] = field(default_factory=list)
 
     @property
@@ -218,6 +220,7 @@ class Stage:
             after=self.world(),
             run_id=run_id,
             running=self._jobs_running(run_id),
+            rules=rules.met(machine, history),
             children=children,
         )  # fmt: skip
 

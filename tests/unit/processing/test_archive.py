@@ -9,6 +9,8 @@ import sys
 import tarfile
 import time
 import warnings
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -36,17 +38,25 @@ def prepared(folder: Path, python: Path, seed: str) -> Path:
     return folder / "processing/output"
 
 
+@pytest.fixture(scope="module")
+def prepared_by(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
+    """What a job under a Python left, run once for the module."""
+    return cache(lambda python: prepared(tmp_path_factory.mktemp("prepared"), python, "1"))
+
+
 def members(archive: Path) -> dict[str, bytes]:
     with tarfile.open(archive) as packed:
         return {member.name: packed.extractfile(member).read() for member in packed}  # pyright: ignore[reportOptionalMemberAccess]
 
 
 @pytest.mark.parametrize("python", [IMAGE_PYTHON, Path(sys.executable)], ids=["image", "this Python"])
-def test_two_runs_in_different_places_and_times_write_the_same_bytes(python: Path, tmp_path: Path) -> None:
+def test_two_runs_in_different_places_and_times_write_the_same_bytes(
+    python: Path, prepared_by: Callable[[Path], Path], tmp_path: Path
+) -> None:
     if not python.exists():
         warnings.warn("There is no Python 3.9 here: the image's own versions were NOT tested.", stacklevel=1)
         pytest.skip("no Python 3.9")
-    first = prepared(tmp_path / "here", python, "1")
+    first = prepared_by(python)
     second = prepared(tmp_path / "there/and further", python, "12")
     names = sorted(path.relative_to(first) for path in first.rglob("*") if path.is_file())
     assert Path("preprocessing/model.tar.gz") in names
@@ -58,11 +68,9 @@ def test_two_runs_in_different_places_and_times_write_the_same_bytes(python: Pat
 @pytest.mark.skipif(
     not IMAGE_PYTHON.exists(), reason="no Python 3.9: the versions of SageMaker's image were NOT tested"
 )
-def test_archive_of_the_image_holds_what_this_python_writes(tmp_path: Path) -> None:
-    archives = [
-        prepared(tmp_path / name, python, "1") / "preprocessing/model.tar.gz"
-        for name, python in (("image", IMAGE_PYTHON), ("this", Path(sys.executable)))
-    ]
+def test_archive_of_the_image_holds_what_this_python_writes(prepared_by: Callable[[Path], Path]) -> None:
+    pythons = (IMAGE_PYTHON, Path(sys.executable))
+    archives = [prepared_by(python) / "preprocessing/model.tar.gz" for python in pythons]
     assert members(archives[0]) == members(archives[1])
     code = {f"code/{name}.py" for name in ("encoding", "inference", "names", "reading", "words")}
     assert set(members(archives[0])) == {"preprocessing.json", *code}
