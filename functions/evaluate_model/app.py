@@ -161,8 +161,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 def _archive(uri: str) -> dict[str, str]:
     """Which object it was that was evaluated: a deployment refuses another one in its place."""
     place = urlparse(uri)
-    found = {"bucket": place.netloc, "key": place.path.lstrip("/")}
-    return {**found, "etag": _s3().head_object(Bucket=found["bucket"], Key=found["key"])["ETag"]}
+    head = _s3().head_object(Bucket=place.netloc, Key=place.path.lstrip("/"))
+    return {"bucket": place.netloc, "key": place.path.lstrip("/"), "etag": head["ETag"]}
 
 
 def _of_autopilot(automl: dict[str, Any] | None) -> dict[str, Any]:

@@ -211,7 +211,11 @@ def _deployment_document() -> Shape:
         kms_key_arn="arn:aws:kms:us-west-2:000000000000:key/0123abcd", data_capture_percentage=50,
     )  # fmt: skip
     document = deployment.document(settings, [{"Key": "automl:stack", "Value": "automl"}])
-    return seen([{**document, "known_row": {"row": {"tenure": 1}, "answer": "No", "value": 1.5}}])
+    added = {
+        "known_row": {"row": {"tenure": 1}, "answer": "No", "value": 1.5},
+        "archives": [{"bucket": "bucket", "key": "model.tar.gz", "etag": '"0123abcd"'}],
+    }
+    return seen([{**document, **added}])
 
 
 @cache

@@ -74,7 +74,9 @@ GIVEN_TO_TASKS = {
     "StopTransformJob": {"jobs": ["one"]},
     "RegisterScalableTarget": {"failure": None},
     "PutScalingPolicy": {"failure": {"error": "EndpointFailed", "cause": "no container answers."}},
+    "StopChampion": {"champion_job": "one"},
     "CheckArchive": {"archives": [{"bucket": "bucket", "key": "one", "etag": "two"}]},
+    "RemoveEndpoint": {"failure": {"error": "EndpointFailed", "cause": "no container answers."}},
     "DeleteOldConfig": {"old": ["one", "two"]},
     "DeleteOldModel": {"old": ["one", "two"]},
 }
@@ -116,7 +118,6 @@ BEGINNINGS = [
         Beginning("training", "ChampionAnswered", {"problem": {"Error": "States.TaskFailed", "Cause": cause}})
         for cause in (json.dumps(CAUSES["transform"]), "")
     ),
-    Beginning("training", "StopChampion", {"champion_job": "one"}),
     Beginning(
         "training",
         "CheckCapacity",
