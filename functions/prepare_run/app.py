@@ -39,7 +39,7 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
         bounded = costs.bounded(chosen, _prices(chosen)) if chosen.max_cost_usd is not None else chosen
     except settings.InvalidInputError as error:
         logger.info("Input refused", problems=error.problems)
-        measures.publish(measures.REFUSED, 1, os.environ["STACK_NAME"])
+        measures.emit(measures.REFUSED, 1, os.environ["STACK_NAME"])
         raise InvalidInputError(error.problems) from None
     sha256, contents = container_code.read()
     run = describe(

@@ -34,7 +34,7 @@ STEP_SECONDS = Measure("StepSeconds", MetricUnit.Seconds, "Step")
 ALL = (REFUSED, PASSED, NOT_PASSED, GATE_VALUE, TEST_ROWS, STEP_SECONDS)
 
 
-def publish(measure: Measure, value: float, stack: str, of: str | None = None, run_id: str | None = None) -> None:
+def emit(measure: Measure, value: float, stack: str, of: str | None = None, run_id: str | None = None) -> None:
     """Publish a value. `of`: the value of the measure's own dimension; `run_id` is kept beside it in the log."""
     with single_metric(
         name=measure.name,
@@ -57,11 +57,11 @@ def publish_evaluation(
     `began`: when each step began, as Step Functions writes times.
     """
     passed = PASSED if document["passed"] else NOT_PASSED
-    publish(passed, 1, stack, run_id=run_id)
-    publish(GATE_VALUE, document[document["gate_metric"]], stack, document["gate_metric"], run_id)
-    publish(TEST_ROWS, document["rows"], stack, run_id=run_id)
+    emit(passed, 1, stack, run_id=run_id)
+    emit(GATE_VALUE, document[document["gate_metric"]], stack, document["gate_metric"], run_id)
+    emit(TEST_ROWS, document["rows"], stack, run_id=run_id)
     for step, seconds in durations(began, now or datetime.now(UTC)).items():
-        publish(STEP_SECONDS, seconds, stack, step, run_id)
+        emit(STEP_SECONDS, seconds, stack, step, run_id)
 
 
 def durations(began: Mapping[str, str], now: datetime) -> dict[str, float]:
