@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import statistics
 import subprocess
-import time
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -40,15 +41,29 @@ class Row:
         return statistics.median(self.ours) / statistics.median(self.theirs) if self.theirs else None
 
 
+# A process's peak includes that of the one it was forked from, so that a small one stands between.
+_BETWEEN = """
+import json, os, sys, time
+began = time.monotonic()
+_, status, usage = os.wait4(os.spawnvp(os.P_NOWAIT, sys.argv[2], sys.argv[2:]), 0)
+told = [time.monotonic() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss, os.waitstatus_to_exitcode(status)]
+os.write(int(sys.argv[1]), json.dumps(told).encode())
+"""
+
+
 def once(command: Sequence[str], environment: Mapping[str, str] | None = None, log: int = subprocess.DEVNULL) -> Cost:
     """Runs a command. Raises CalledProcessError."""
-    began = time.monotonic()
-    process = subprocess.Popen([*command], stdout=log, env={**os.environ, **(environment or {})})
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, [*command])
-    return Cost(time.monotonic() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / MEGABYTE)
+    read, write = os.pipe()
+    with os.fdopen(read) as told:
+        try:
+            between = [sys.executable, "-S", "-c", _BETWEEN, str(write), *command]
+            subprocess.run(between, stdout=log, env={**os.environ, **(environment or {})}, pass_fds=[write], check=True)
+        finally:
+            os.close(write)
+        seconds, processor, kilobytes, status = json.loads(told.read())
+    if status:
+        raise subprocess.CalledProcessError(status, [*command])
+    return Cost(seconds, processor, kilobytes * 1024 / MEGABYTE)
 
 
 def in_turns(commands: Mapping[str, Sequence[str]], repeats: int) -> dict[str, list[Cost]]:
