@@ -219,6 +219,7 @@ def _autogluon(rows: Rows, seed: int) -> Answers:
     train, test = _with_categories(rows)
     predictor = TabularPredictor(
         rows.target,
+        problem_type=autopilot_fit.PROBLEMS[rows.kind][0],
         eval_metric="root_mean_squared_error" if rows.kind == _NUMBER else "accuracy",
         path=str(rows.train_file.parents[1] / "autogluon"),
         verbosity=0,
