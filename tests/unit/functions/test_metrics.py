@@ -232,7 +232,12 @@ def test_registry_is_given_the_rates_of_the_positive_class(positive: int) -> Non
 
 
 def test_what_the_registry_takes_of_a_class_are_its_letters() -> None:
-    event = {"problem_type": "BinaryClassification", "objective_metric_name": "AUC", "target_attribute_name": "churn"}
+    event = {
+        "problem_type": "BinaryClassification",
+        "objective_metric_name": "AUC",
+        "target_attribute_name": "churn",
+        "deployment": {},
+    }
     document = {"positive_class": 'Yes, "I do" <3' + "x" * 300, "rows": 100, "warnings": ["one"]}
     found = registry.customer_metadata(event, document, {"data_sha256": "a" * 64})
     assert found["positive_class"].startswith("Yes_ _I do_ _3xx")
