@@ -161,10 +161,11 @@ def first_rows(path: str) -> tuple[list[str], int, int]:
     """The names of the columns, and how many rows there are in how many bytes at the file's beginning."""
     with open(path, "rb", buffering=0) as file:
         rows = _Rows(file)
-        names, count, length = _header(bytes(rows.take(0))), 0, 0
-        while length < SAMPLE and (row := rows.take(0)):
-            count, length = count + 1, length + len(row)
-    return names, count, length
+        names, sample = _header(bytes(rows.take(0))), rows.take(SAMPLE)
+    characters = numpy.frombuffer(sample, numpy.uint8)
+    outside = numpy.cumsum(characters == QUOTE) % 2 == 0
+    count = numpy.count_nonzero((characters == LINE_BREAK) & outside)
+    return names, max(int(count), min(len(sample), 1)), len(sample)
 
 
 def _records(row: bytes) -> Records | None:
@@ -218,7 +219,7 @@ class _Rows:
 
     def take(self, least: int) -> memoryview:
         """The next whole rows, `least` bytes or more; empty at the file's end."""
-        more = least + LOOK_AHEAD
+        more = max(LOOK_AHEAD, least + LOOK_AHEAD - len(self._rest))
         while True:
             held = bytearray(len(self._rest) + more)
             held[: len(self._rest)] = self._rest
