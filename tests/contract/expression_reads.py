@@ -190,7 +190,7 @@ class Reader:
 def _merged(shape: Shape) -> Shape:
     parts = shape.of if isinstance(shape, Either) else [shape]
     if not all(isinstance(part, Made) for part in parts):
-        return ANYTHING
+        return shape  # of objects that AWS describes, what any of them has
     names = {name for part in parts for name in part.members}
     return Made({name: shape.member(name) or ANYTHING for name in names})
 
