@@ -230,7 +230,7 @@ def _plan_model(stack: Stack, run: run_folders.Run, found: Plan) -> None:
     model = run_folders.model_of(run)
     if model is None:
         return
-    if re.fullmatch(rf"{re.escape(stack.outputs['ProjectName'])}-[0-9]+-{run.id[-8:]}", model):
+    if re.fullmatch(rf"{re.escape(stack.outputs['ProjectName'])}-[0-9]+-{run.id[-8:]}-[0-9]+", model):
         found.steps.append(Step(f"model {model} of run {run.id}", _delete_model(client("sagemaker"), model)))
     else:
         found.kept.append(f"model {model}, which run {run.id} names: runs of this stack give no such names")

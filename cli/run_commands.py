@@ -221,7 +221,7 @@ def follow(execution: str, watch: bool, *, deployment: bool = False) -> None:
         "cause": finished.cause,
     }
     answer(document, lambda: results.show(finished, console))
-    if finished.status != "SUCCEEDED":
+    if finished.status != "SUCCEEDED" and not explaining():
         raise typer.Exit(1)
 
 

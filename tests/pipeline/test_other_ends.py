@@ -50,15 +50,14 @@ def test_resumed_run_goes_on_from_the_earlier_automl_job(cloud: Cloud, deployed:
     assert entered.isdisjoint({"ExtractFeatures", "PreprocessData", "StartAutoMLJob"})
 
 
-def test_unchanged_rows_and_settings_start_no_paid_job(cloud: Cloud, deployed: dict[str, Any]) -> None:
-    latest = json.loads(cloud.object(f"{deployed['run_prefix'].partition('/runs/')[0]}/latest.json"))
-    registered = json.loads(cloud.object(f"{latest['run_prefix']}/registration/registration.json"))
-    states = cloud.client("stepfunctions")
-    given = json.loads(states.describe_execution(executionArn=registered["execution_arn"])["input"])
+def test_unchanged_rows_and_settings_start_no_paid_job(cloud: Cloud) -> None:
+    states, given = cloud.client("stepfunctions"), {"model_approval_status": "PendingManualApproval"}
+    first = json.loads(cloud.run(**given)["output"])
+    assert first["outcome"] == "PendingApproval"
     execution = cloud.start(**given, skip_if_unchanged=True)
     output = json.loads(cloud.ended(execution)["output"])
     assert output["outcome"] == "Unchanged"
-    assert latest["run_id"] in output["message"]
+    assert first["run_id"] in output["message"]
     history = states.get_execution_history(executionArn=execution, maxResults=1000)["events"]
     entered = {event["stateEnteredEventDetails"]["name"] for event in history if "stateEnteredEventDetails" in event}
     assert entered.isdisjoint({"PreprocessData", "StartAutoMLJob", "TransformTestData"})

@@ -52,9 +52,11 @@ def test_failure_is_reported_and_the_rest_is_removed() -> None:
 @pytest.mark.parametrize(
     ("model", "goes"),
     [
-        ("automl-pipeline-1795475453-b8653242", True),
-        ("automl-pipeline-1795475453-00000000", False),
-        ("someone-elses-1795475453-b8653242", False),
+        ("automl-pipeline-1795475453-b8653242-0", True),
+        ("automl-pipeline-1795475453-b8653242-12", True),
+        ("automl-pipeline-1795475453-b8653242", False),
+        ("automl-pipeline-1795475453-00000000-0", False),
+        ("someone-elses-1795475453-b8653242-0", False),
         ("payments", False),
     ],
 )
