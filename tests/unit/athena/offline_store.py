@@ -93,12 +93,9 @@ class Ask:
 def extraction(table: str, features: list[str], *bounds: str, event_time: str = "event_time") -> dict[str, Any]:
     """The training machine's own request for the newest records: `sql`, and for a range of ids `ExecutionParameters`."""
     expression = machines.source("training")["States"]["ExtractFeatures"]["Arguments"].strip()
-    run = {
-        "query_parameters": [f"'{bound}'" for bound in bounds],
-        "client_token": "0" * 32,
-        "uris": {"raw": f"s3://{BUCKET}/results/"},
-        "encryption": {"query": {}},
-    }
+    # As automl_pipeline.jobs.query has them: the range is asked for twice, for the rows and for the counts.
+    parameters = {"ExecutionParameters": [f"'{bound}'" for bound in bounds] * 2} if bounds else {}
+    run = {"jobs": {"query": {"ResultConfiguration": {"OutputLocation": f"s3://{BUCKET}/results/"}, **parameters}}}
     source = {
         "columns": features,
         "id": features[0],
@@ -108,5 +105,4 @@ def extraction(table: str, features: list[str], *bounds: str, event_time: str = 
         "table": table,
     }
     request = evaluate(expression.removeprefix("{%").removesuffix("%}"), {"run": run, "source": source})
-    parameters = {"ExecutionParameters": request["ExecutionParameters"]} if bounds else {}
     return {"sql": request["QueryString"], **parameters}
