@@ -99,16 +99,16 @@ deploy: setup $(SAM) ## to AWS; asks what it needs the first time: make deploy A
 	@SAM_CLI_TELEMETRY=0 $(BIN)/python -m cli.first_deploy "$(MAKE) --no-print-directory build ARGS=" $(SAM) $(ARGS)
 
 # In an environment of its own: it needs another botocore than the local cloud.
-$(SAM): $(VENV)/.installed
+$(SAM): local/build/sam.lock $(VENV)/.installed
 	@echo "Installing the SAM CLI ..."
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .local/sam
-	@$(BIN)/uv pip install --quiet --python .local/sam/bin/python aws-sam-cli==1.148.0
+	@$(BIN)/uv pip install --quiet --no-deps --require-hashes --python .local/sam/bin/python -r local/build/sam.lock
 
 # Likewise: security checks of the template. What it would find and we decided otherwise has its reason in the template.
-$(CHECKOV): $(VENV)/.installed
+$(CHECKOV): local/build/checkov.lock $(VENV)/.installed
 	@echo "Installing checkov ..."
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .local/checkov
-	@$(BIN)/uv pip install --quiet --python .local/checkov/bin/python checkov==3.3.30
+	@$(BIN)/uv pip install --quiet --no-deps --require-hashes --python .local/checkov/bin/python -r local/build/checkov.lock
 
 # Strict: a link that leads nowhere fails the build.
 docs: $(MKDOCS) ## the documentation as a site, in .local/site
@@ -130,6 +130,9 @@ LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashe
 lock: $(VENV)/.installed ## resolve the versions in pyproject.toml again
 	@$(LOCK) pyproject.toml --all-extras --output-file requirements.lock
 	@$(LOCK) --group docs --output-file docs/site/requirements.lock
+	@for tool in sam checkov; do $(LOCK) --group $$tool --output-file local/build/$$tool.lock || exit; done
+	@for layer in pipeline datascience; do \
+	  $(LOCK) --no-deps layers/$$layer/requirements.in --output-file layers/$$layer/requirements.txt || exit; done
 
 clean: ## remove what the local cloud left in .local
 	@rm -rf .local .aws-sam

@@ -1,4 +1,4 @@
-# Installs a layer's requirements.txt for the Python and platform that Lambda has, on any host, without Docker.
+# Installs a layer's requirements.txt (made from its requirements.in by make lock) for the Python and platform that Lambda has, on any host, without Docker.
 # The local cloud sets both variables: its functions run on this host's Python.
 PYTHON_VERSION ?= 3.13
 PYTHON_PLATFORM ?= aarch64-manylinux_2_28
@@ -11,7 +11,7 @@ TARGET = $(ARTIFACTS_DIR)/python
 WITHOUT_BYTECODE ?= /no-such-package/
 
 define install
-	$(UV) pip install --quiet --no-deps --only-binary :all: --target "$(TARGET)" \
+	$(UV) pip install --quiet --no-deps --require-hashes --only-binary :all: --target "$(TARGET)" \
 	  --python-version $(PYTHON_VERSION) $(if $(PYTHON_PLATFORM),--python-platform $(PYTHON_PLATFORM)) -r requirements.txt
 	rm -rf "$(TARGET)/bin" "$(TARGET)"/.lock
 	find "$(TARGET)" -type d \( -name tests -o -name test -o -name __pycache__ \) -prune -exec rm -rf {} +
