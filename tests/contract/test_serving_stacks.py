@@ -224,7 +224,6 @@ def test_a_request_of_6_mb_is_answered_row_by_row(stacks: Stacks, trained: Train
     assert answer.body.count(b"\n") == body.count(b"\n") > 50_000
 
 
-@pytest.mark.exhaustive
 def test_100_mb_of_a_batch_transform_are_answered_row_by_row(stacks: Stacks, trained: Trained) -> None:
     """In requests of at most 6 MB, as the machine's transform jobs send them."""
     lines = trained.lines.splitlines(keepends=True)
