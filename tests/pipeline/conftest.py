@@ -80,6 +80,14 @@ class Cloud:
         )
         return [row["executionArn"] for row in listed["executions"]]
 
+    def serve(self, package_arn: str) -> None:
+        """Returns when the endpoint serves this version, whatever other tests have deployed."""
+        execution = self.client("stepfunctions").start_execution(
+            stateMachineArn=self.deployed.outputs["DeploymentStateMachineArn"],
+            input=json.dumps({"model_package_arn": package_arn}),
+        )["executionArn"]
+        assert (described := self.ended(execution))["status"] == "SUCCEEDED", described
+
     def deployed_since(self, before: list[str], seconds: float = 60) -> None:
         """Returns when a deployment that is not among those of before was started, and has ended."""
         assert until(lambda: set(self.deployments()) - set(before), seconds), "No deployment was started"

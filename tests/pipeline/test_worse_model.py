@@ -14,6 +14,7 @@ def test_model_of_one_feature_loses_against_what_serves_and_is_not_registered(
     cloud: Cloud, deployed: dict[str, Any]
 ) -> None:
     assert deployed["outcome"] == "Deployed"
+    cloud.serve(deployed["model_package_arn"])
     packages = len(cloud.packages())
     others = [name for name in telco.load().columns if name not in ("customer_id", "churn", "gender")]
     described = cloud.run(champion="Require", exclude_columns=others)
