@@ -114,14 +114,10 @@ def _fit(
     began: float,
 ) -> dict[str, Any] | None:
     """The result of the training program, or None if the job was stopped."""
-    last = ""
 
     def read_line(line: str) -> None:
-        nonlocal last
         if line.startswith(_STATUS):
             progress(line.removeprefix(_STATUS))
-        else:
-            last = line or last
         log(line)
 
     limit = job["max_runtime"]
@@ -154,7 +150,7 @@ def _fit(
     if end == "time":
         raise JobFailedError(f"ClientError: No candidate was ready within MaxAutoMLJobRuntimeInSeconds={limit}.")
     if end != 0:
-        raise JobFailedError(f"AlgorithmError: See job logs for more information, exit code: {end}. {last}")
+        raise JobFailedError(f"AlgorithmError: See job logs for more information, exit code: {end}")
     result = json.loads((workdir / "output" / "result.json").read_text(encoding="utf-8"))
     if "failure" in result:
         raise JobFailedError(result["failure"])

@@ -224,8 +224,9 @@ def train(job: dict[str, Any], started: float) -> dict[str, Any]:
     except RuntimeError as error:
         if limit is None:
             raise
+        print(error, flush=True)  # AutoGluon's words belong into the job's log
         raise RefusedError(
-            f"ClientError: No candidate could be trained within MaxAutoMLJobRuntimeInSeconds={limit}. {error}"
+            f"ClientError: No candidate could be trained within MaxAutoMLJobRuntimeInSeconds={limit}."
         ) from error
 
     best = predictor.model_best
