@@ -17,6 +17,18 @@ Answer = tuple[int, dict[str, str], bytes]
 """Status, headers and body."""
 
 
+def serve(service: str, operate: Callable[[str, dict[str, Any]], dict[str, Any]]) -> None:
+    """Put a service of which every request is one of the JSON protocol into MiniStack."""
+    from ministack import app
+
+    async def handle(
+        method: str, path: str, headers: Mapping[str, str], body: bytes, query_params: Mapping[str, Any]
+    ) -> Answer:
+        return await answer_json(operate, service, headers, body)
+
+    app.SERVICE_HANDLERS[service] = handle
+
+
 async def answer_json(
     operate: Callable[[str, dict[str, Any]], dict[str, Any]], service: str, headers: Mapping[str, str], body: bytes
 ) -> Answer:

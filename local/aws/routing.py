@@ -5,7 +5,7 @@ from __future__ import annotations
 from ministack.core import router
 
 # Signing names of services that MiniStack has no routes for, and that handlers of the local cloud answer.
-OWN = frozenset({"sagemaker", "application-autoscaling"})
+OWN = frozenset({"sagemaker", "application-autoscaling", "pricing"})
 
 
 def install() -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
 from typing import Any
 
 from local.aws import api_model
 from local.aws.api_model import ApiError
 from local.aws.applicationautoscaling.scalable_targets import LOCK, POLICIES, TARGETS, remove
-from local.aws.protocol import Answer, answer_json
+from local.aws.protocol import serve
 from local.aws.sagemaker import endpoints
 from local.aws.sagemaker.state import now, refuse_by_fault
 from local.server.address import ACCOUNT_ID, REGION
@@ -22,16 +21,7 @@ _ROLE = f"arn:aws:iam::{ACCOUNT_ID}:role/aws-service-role/sagemaker.application-
 
 def install() -> None:
     """Put Application Auto Scaling into MiniStack."""
-    from ministack import app
-
-    app.SERVICE_HANDLERS[SERVICE] = handle
-
-
-async def handle(
-    method: str, path: str, headers: Mapping[str, str], body: bytes, query_params: Mapping[str, Any]
-) -> Answer:
-    """Answer one request."""
-    return await answer_json(_operate, SERVICE, headers, body)
+    serve(SERVICE, _operate)
 
 
 def _operate(operation: str, request: dict[str, Any]) -> dict[str, Any]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from automl_pipeline import prices
 
 from local.aws import api_model
 from local.aws.api_model import ApiError
-from local.aws.protocol import Answer, answer_json
+from local.aws.protocol import serve
 
 SERVICE = "pricing"
 _PRODUCT_FAMILIES = {"AmazonSageMaker": "ML Instance", "AWSLambda": "Serverless"}
@@ -19,16 +19,7 @@ _PRODUCT_FAMILIES = {"AmazonSageMaker": "ML Instance", "AWSLambda": "Serverless"
 
 def install() -> None:
     """Put the Price List API into MiniStack."""
-    from ministack import app
-
-    app.SERVICE_HANDLERS[SERVICE] = handle
-
-
-async def handle(
-    method: str, path: str, headers: Mapping[str, str], body: bytes, query_params: Mapping[str, Any]
-) -> Answer:
-    """Answer one request."""
-    return await answer_json(operate, SERVICE, headers, body)
+    serve(SERVICE, operate)
 
 
 def operate(operation: str, request: dict[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from local.server import paths
         ("/endpoints/churn/invocations", "sagemaker"),
         ("/FeatureGroup/customers", "sagemaker"),
         ("/", "application-autoscaling"),
+        ("/", "pricing"),
     ],
 )
 def test_own_services_are_known_at_once(monkeypatch: pytest.MonkeyPatch, path: str, scope: str) -> None:
