@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from cli import executions, runs
 from cli.executions import Details
 from cli.logs import training_jobs
-from cli.stack import RefusedError, Stack, client
+from cli.stack import RefusedError, Stack, client, endpoint_of
 
 PRICE_LIST_REGION = "us-east-1"
 """The Price List API is served from few Regions, for all of them."""
@@ -77,14 +77,8 @@ def of_run(details: Details, table: Prices, stack: Stack) -> Bill:
 def idle(stack: Stack, table: Prices) -> Bill:
     """What a month costs in which nothing runs: the endpoint's instances as they are now, and the alarms."""
     uses = []
-    sagemaker, name = client("sagemaker"), stack.outputs["EndpointName"]
-    try:
-        endpoint = sagemaker.describe_endpoint(EndpointName=name)
-    except ClientError as error:
-        if "Could not find" not in str(error):
-            raise
-    else:
-        config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
+    if endpoint := endpoint_of(stack):
+        config = client("sagemaker").describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
         types = {variant["VariantName"]: variant["InstanceType"] for variant in config["ProductionVariants"]}
         uses += [
             Use(

@@ -12,7 +12,7 @@ from typing import Any
 from automl_pipeline.run_layout import Execution
 from botocore.exceptions import ClientError
 
-from cli.stack import RefusedError, Stack, client
+from cli.stack import RefusedError, Stack, client, endpoint_of
 from cli.terminal import typed
 
 _RUN_ID = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
@@ -149,16 +149,11 @@ def registered_versions(stack: Stack) -> list[dict[str, Any]]:
 
 
 def _served(stack: Stack) -> dict[str, str]:
-    sagemaker = client("sagemaker")
-    name = stack.outputs["EndpointName"]
+    name, endpoint = stack.outputs["EndpointName"], endpoint_of(stack)
+    if endpoint is None:
+        return {}
     try:
-        endpoint = sagemaker.describe_endpoint(EndpointName=name)
-    except ClientError as error:
-        if "Could not find" in str(error):
-            return {}
-        raise
-    try:
-        urls = _model_data(sagemaker, endpoint["EndpointConfigName"])
+        urls = _model_data(client("sagemaker"), endpoint["EndpointConfigName"])
     except ClientError as error:
         if not any(text in str(error) for text in ("Could not find", "does not exist")):
             raise

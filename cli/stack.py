@@ -121,6 +121,16 @@ def find(name: str) -> Stack:
     return Stack(name, outputs, parameters)
 
 
+def endpoint_of(stack: Stack) -> dict[str, Any] | None:
+    """DescribeEndpoint's answer about the stack's endpoint; None if there is none."""
+    try:
+        return client("sagemaker").describe_endpoint(EndpointName=stack.outputs["EndpointName"])
+    except ClientError as error:
+        if "Could not find" in str(error):
+            return None
+        raise
+
+
 def explained(error: ClientError | BotoCoreError) -> str:
     """An error of AWS or of the way there, with what a person can do about it."""
     if isinstance(error, NoCredentialsError):

@@ -9,14 +9,13 @@ from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any
 
-from botocore.exceptions import ClientError
 from rich.console import Console
 
 from cli import runs, watching
 from cli.doctor import checklist
 from cli.doctor.checklist import Evidence
 from cli.doctor.finding import Finding
-from cli.stack import Stack, client
+from cli.stack import Stack, client, endpoint_of
 from cli.watching import Finished
 
 # Autopilot needs 500 rows to train on beside the held-out fifth; some ids may have no record.
@@ -35,20 +34,9 @@ def given(stack: Stack, *, serves: bool) -> dict[str, Any]:
     return values
 
 
-def serves(stack: Stack) -> bool:
-    """Whether the stack's endpoint is there."""
-    try:
-        client("sagemaker").describe_endpoint(EndpointName=stack.outputs["EndpointName"])
-    except ClientError as error:
-        if "Could not find" in str(error):
-            return False
-        raise
-    return True
-
-
 def run(stack: Stack, console: Console, started: Callable[[str], None]) -> Evidence:
     """Start the run and follow it to its end. `started` is called with its ARN. Raises what `runs.start` raises."""
-    before = serves(stack)
+    before = endpoint_of(stack) is not None
     arn = runs.start(given(stack, serves=before), stack)
     started(arn)
     finished = watching.follow(client("stepfunctions"), arn, console, sagemaker=client("sagemaker"))
