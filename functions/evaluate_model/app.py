@@ -63,7 +63,9 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     is_regression = event["problem_type"] == metrics.REGRESSION
     prepared = json.loads(_read(event["preprocessing_uri"] + "preprocessing.json"))
     labels: list[str] = prepared["labels"]
-    truth = _truth(event["test_uri"] + "test.csv", target, labels)
+    sliced = _sliced(prepared, settings)
+    rows = _test_rows(event["test_uri"] + "test.csv", target, sliced)
+    truth = _truth(rows.pop(target), labels)
     content = _read_folder(event["predictions_uri"])
     answers = None if is_regression else predictions.read_classes(content, labels)
     predicted = predictions.read_regression(content) if answers is None else answers.predicted
@@ -80,7 +82,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     )
     del content
     rival, error = _read_champion(event.get("champion"), len(truth), labels)
-    asked_for = {"slices": _slices(event["test_uri"] + "test.csv", prepared, settings), "slice_metric": _by(event)}
+    asked_for = {"slices": [slices.of(one, rows[one["name"]].to_numpy()) for one in sliced], "slice_metric": _by(event)}
     evaluated = (
         evaluation.of_numbers(truth, predicted, champion=rival, **asked_for)
         if answers is None
@@ -176,9 +178,14 @@ def _of_autopilot(automl: dict[str, Any] | None) -> dict[str, Any]:
     }
 
 
-def _truth(uri: str, target: str, labels: list[str]) -> numpy.ndarray:
+def _test_rows(uri: str, target: str, features: list[dict[str, Any]]) -> pandas.DataFrame:
+    """The test rows' targets as texts, and these of their encoded features."""
+    names = [target, *(feature["name"] for feature in features)]
+    return pandas.read_csv(_body(uri), usecols=names, dtype={target: str}, keep_default_na=False)
+
+
+def _truth(column: pandas.Series, labels: list[str]) -> numpy.ndarray:
     """The test rows' targets: indices into `labels`, or numbers if there are no labels."""
-    column = pandas.read_csv(_body(uri), usecols=[target], dtype=str, keep_default_na=False)[target]
     if not labels:
         return column.to_numpy(dtype=float)
     return pandas.Categorical(column, categories=labels).codes.astype(numpy.int64)
@@ -211,13 +218,10 @@ def _by(event: dict[str, Any]) -> str:
     return gate.objective_metric(event["objective_metric_name"]) or fallback
 
 
-def _slices(uri: str, prepared: dict[str, Any], settings: dict[str, Any]) -> list[slices.Slice]:
+def _sliced(prepared: dict[str, Any], settings: dict[str, Any]) -> list[dict[str, Any]]:
+    """The features that metrics are shown by."""
     asked = {name.lower() for name in settings.get("report_slices") or []}
-    features = [feature for feature in prepared.get("features") or [] if feature["name"] in asked]
-    if not features:
-        return []
-    table = pandas.read_csv(_body(uri), usecols=[feature["name"] for feature in features])
-    return [slices.of(feature, table[feature["name"]].to_numpy()) for feature in features]
+    return [feature for feature in prepared.get("features") or [] if feature["name"] in asked]
 
 
 def _associations(
