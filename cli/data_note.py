@@ -24,17 +24,22 @@ _MOST_NAMES = 12
 
 def of(finished: Finished, s3: Any) -> list[str]:
     """The note of an execution (see `lines`); nothing if it did not come to preprocessing, or its folder is gone."""
+    return lines(prepared_by(finished, s3))
+
+
+def prepared_by(finished: Finished, s3: Any) -> dict[str, Any]:
+    """The execution's preprocessing.json; empty if there is none."""
     prefix = finished.variables.get("run", {}).get("prefix_uri", "")
     bucket, _, key = prefix.removeprefix("s3://").partition("/")
     if not prefix:
-        return []
+        return {}
     try:
         content = s3.get_object(Bucket=bucket, Key=f"{key}/preprocessing/preprocessing.json")["Body"].read()
     except ClientError as error:
         if error.response["Error"]["Code"] == "NoSuchKey":
-            return []
+            return {}
         raise
-    return lines(json.loads(content))
+    return json.loads(content)
 
 
 def lines(prepared: Mapping[str, Any]) -> list[str]:

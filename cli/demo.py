@@ -159,11 +159,9 @@ def _ask(
     said = cloud.client("sagemaker-runtime").invoke_endpoint(
         EndpointName=name, ContentType=content_type, Body=body.encode()
     )
-    prepared = (
-        cloud.client("s3").get_object(Bucket=bucket, Key=f"{key}/preprocessing/preprocessing.json")["Body"].read()
-    )
+    prepared = data_note.prepared_by(finished, cloud.client("s3"))
     problem_type = variables["run"]["settings"]["problem_type"]
-    result.prediction = read_answer(said["Body"].read(), problem_type, json.loads(prepared)["labels"])
+    result.prediction = read_answer(said["Body"].read(), problem_type, prepared["labels"])
     return f"Asked about {who}, raw as it is:\n{body.strip()}", result.prediction
 
 
