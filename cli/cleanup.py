@@ -226,7 +226,7 @@ def _plan_runs(stack: Stack, wanted: Wanted, found: Plan) -> None:
 
 
 def _plan_model(stack: Stack, run: run_folders.Run, found: Plan) -> None:
-    """The model that a run's file names, if runs of this stack give such names: whoever may write the file may write any."""
+    """The model that a run's file names, if it has a name that this stack's runs give: the file may have been overwritten."""
     model = run_folders.model_of(run)
     if model is None:
         return

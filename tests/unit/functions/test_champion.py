@@ -1,4 +1,4 @@
-"""What serves now, on the same test rows: which model is refused for it, and what people are told."""
+"""The serving model on the same test rows: when it causes a new model to be refused, and how the result is reported."""
 
 from __future__ import annotations
 
