@@ -10,10 +10,9 @@ from cli.stack import Stack, client, endpoint_of
 
 def read(stack: Stack) -> dict[str, Any]:
     """Endpoint, serving version, last run, schedule and alarms, as JSON."""
-    endpoint = endpoint_of(stack)
     last = executions.newest(stack, 1)
     pages = client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNamePrefix=f"{stack.name}-")
-    planned = schedule.read(stack)
+    planned, endpoint = schedule.read(stack), endpoint_of(stack)
     return {
         "stack": stack.name,
         "region": stack.outputs["TrainingStateMachineArn"].split(":")[3],
