@@ -71,6 +71,7 @@ def _prepared(folder: Path, python: Path) -> Path:
     telco.load().head(4000).assign(event_time="2026-01-01T00:00:00Z").to_csv(raw, index=False, quoting=csv.QUOTE_ALL)
     job = [str(paths.PROJECT / "processing/preprocess.py"), "--root", str(folder), "--target", telco.TARGET]
     job += ["--problem-type", "BinaryClassification", "--drop-columns", telco.RECORD_IDENTIFIER]
+    job += ["--event-time-column", "event_time"]
     subprocess.run([str(python), *job], check=True, stdout=subprocess.DEVNULL)
     return folder / "processing/output"
 
