@@ -24,10 +24,12 @@ def measure(console: Console) -> list[measuring.Row]:
     ours, theirs = [], []
     causes: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory(dir=paths.PROJECT / ".local") as name:
-        script = [sys.executable, str(Path(__file__).with_name("baseline_pipeline.py")), name, python(console)]
+        script = [sys.executable, str(Path(__file__).with_name("baseline_pipeline.py"))]
         environment = {"PYTHONPATH": os.pathsep.join(map(str, (CONTAINERS, paths.PROJECT))), "PYTHONWARNINGS": "ignore"}
-        for _ in range(REPEATS):
-            theirs.append(measuring.once(script, environment))
+        for repeat in range(REPEATS):
+            folder = Path(name) / str(repeat)
+            folder.mkdir()
+            theirs.append(measuring.once([*script, str(folder), python(console)], environment))
             with (Path(name) / "demo.txt").open("w+") as log:
                 ours.append(measuring.once([*_automl(), "demo", "--timing"], log=log.fileno()))
                 log.seek(0)
@@ -41,7 +43,7 @@ def _automl() -> list[str]:
     return [str(Path(sys.executable).with_name("automl"))]
 
 
-def _around(told: str) -> list[tuple[str, float]]:
+def _around(output: str) -> list[tuple[str, float]]:
     """The second line of `automl demo --timing`: causes and their seconds."""
-    [listed] = re.findall(r"and [\d.]+ s around it: (.*?)\n(?=\S|\n)", told.replace("\n      ", " ") + "\n\n", re.S)[:1]
+    [listed] = re.findall(r"and [\d.]+ s around it: (.*?)\n(?=\S|\n)", output.replace("\n      ", " ") + "\n\n", re.S)[:1]
     return [(cause.strip(), float(seconds)) for cause, seconds in re.findall(r"([A-Za-z][^,\d]*) ([\d.]+)", listed)]
