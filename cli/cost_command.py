@@ -65,9 +65,11 @@ def cost(
 
 
 def _show(title: str, bill: Bill, idle: Bill, prices: Prices) -> None:
-    say(f"{title} {_sum(bill)}")
+    from cli.costs import in_words
+
+    say(f"{title} {in_words(bill)}:")
     _lines(bill)
-    say("", f"A month with no run costs {_sum(idle)}")
+    say("", f"A month with no run costs {in_words(idle)}:")
     _lines(idle)
     dates = sorted({row.read for row in prices.rows if row.read != "undated"})
     read = f"read {dates[0]} to {dates[-1]}" if dates else "of no known date"
@@ -90,11 +92,6 @@ def _lines(bill: Bill) -> None:
         if use.quantity
     ]
     table(("what", "usage", "how much", "cost", "how known"), rows)
-
-
-def _sum(bill: Bill) -> str:
-    digits = 2 if bill.usd >= 1 else 4
-    return f"{'at least' if bill.unpriced else 'about'} ${bill.usd:.{digits}f}:"
 
 
 def _prices(prices: Prices) -> list[dict[str, Any]]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -12,15 +14,18 @@ import boto3
 from automl_pipeline import costs, prices
 from automl_pipeline.costs import Bill, Times, Use
 from automl_pipeline.prices import Price, Prices
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from cli import executions, runs
-from cli.executions import Details
+from cli.executions import Details, Run
 from cli.logs import training_jobs
 from cli.stack import RefusedError, Stack, client, endpoint_of
+from cli.watching import Finished
 
 PRICE_LIST_REGION = "us-east-1"
 """The Price List API is served from few Regions, for all of them."""
+SECONDS_BETWEEN_SUMS = 30
+"""While a run is watched: a sum takes some ten calls, of services that throttle."""
 
 
 def table_of(stack: Stack, region: str | None = None) -> Prices:
@@ -74,8 +79,65 @@ def of_run(details: Details, table: Prices, stack: Stack) -> Bill:
     return costs.bill(costs.of_run(details.settings, measured(details, stack)), table)
 
 
+def of_runs(found: Iterable[Run], stack: Stack) -> list[Bill | None]:
+    """What each of these runs has cost so far; None for one that was refused before it used anything."""
+    table = table_of(stack)
+
+    def one(run: Run) -> Bill | None:
+        details = executions.details(stack, run.execution_arn)
+        return of_run(details, table, stack) if details.settings else None
+
+    with ThreadPoolExecutor(4) as pool:
+        return list(pool.map(one, found))
+
+
+def in_words(bill: Bill | None) -> str:
+    """A sum for people: `about` it, or `at least` where something has no price."""
+    if bill is None:
+        return ""
+    if bill.unpriced and not bill.usd:
+        return "unknown: no prices"
+    return f"{'at least' if bill.unpriced else 'about'} ${bill.usd:.{2 if bill.usd >= 1 else 4}f}"
+
+
+class SoFar:
+    """What a run that is watched has cost so far, in words; asked again each half minute at most."""
+
+    def __init__(self, stack: Stack):
+        self._stack, self._words, self._asked = stack, "", -math.inf
+        self._table: Prices | None = None
+
+    def __call__(self, finished: Finished) -> str:
+        """`finished`: the run's events until now. Empty if the prices or jobs cannot be read, or nothing was used yet."""
+        if time.monotonic() - self._asked < SECONDS_BETWEEN_SUMS and finished.status == "RUNNING":
+            return self._words
+        self._asked = time.monotonic()
+        try:
+            self._table = self._table or table_of(self._stack)
+            described = client("stepfunctions").describe_execution(executionArn=finished.arn)
+            details = Details(executions.of(described), {}, finished)
+            self._words = in_words(of_run(details, self._table, self._stack)) if details.settings else ""
+        except (ClientError, BotoCoreError):  # who may watch runs need not be allowed to read prices and jobs
+            self._words = ""
+        return self._words
+
+
+def endpoint_month(stack: Stack) -> Bill | None:
+    """What the endpoint's instances as they are now cost in a month; None without an endpoint."""
+    uses = _endpoint_uses(stack)
+    return costs.bill(uses, table_of(stack)) if uses else None
+
+
 def idle(stack: Stack, table: Prices) -> Bill:
     """What a month costs in which nothing runs: the endpoint's instances as they are now, and the alarms."""
+    uses = _endpoint_uses(stack)
+    pages = client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNamePrefix=f"{stack.name}-")
+    alarms = sum(len(page["MetricAlarms"]) for page in pages)
+    uses.append(Use("alarms", prices.ALARMS, alarms, "of this stack; an account's first ten are free"))
+    return costs.bill(uses, table)
+
+
+def _endpoint_uses(stack: Stack) -> list[Use]:
     uses = []
     if endpoint := endpoint_of(stack):
         config = client("sagemaker").describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
@@ -89,10 +151,7 @@ def idle(stack: Stack, table: Prices) -> Bill:
             )
             for variant in endpoint.get("ProductionVariants", [])
         ]
-    pages = client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNamePrefix=f"{stack.name}-")
-    alarms = sum(len(page["MetricAlarms"]) for page in pages)
-    uses.append(Use("alarms", prices.ALARMS, alarms, "of this stack; an account's first ten are free"))
-    return costs.bill(uses, table)
+    return uses
 
 
 def measured(details: Details, stack: Stack) -> Times:

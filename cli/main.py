@@ -148,7 +148,7 @@ def start(
 
     def work(stack: Stack) -> None:
         if not dry_run:
-            follow(runs.start(values, stack, name), watch)
+            follow(runs.start(values, stack, name), watch, stack)
             return
         changed, notes = runs.changes(values, stack), runs.notes(values, stack)
         changes = {key: {"deployed": old, "run": new} for key, (old, new) in changed.items()}
@@ -178,7 +178,9 @@ def watch_command(
     """
     from cli import runs
 
-    with_stack(lambda stack: follow(runs.arn_of(execution, stack, deployment=deployment), True, deployment=deployment))
+    with_stack(
+        lambda stack: follow(runs.arn_of(execution, stack, deployment=deployment), True, stack, deployment=deployment)
+    )
 
 
 @app.command()
@@ -315,7 +317,7 @@ def deploy(
     """
     from cli import registry
 
-    with_stack(lambda stack: follow(registry.deploy(version, stack), watch, deployment=True))
+    with_stack(lambda stack: follow(registry.deploy(version, stack), watch, stack, deployment=True))
 
 
 @app.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -42,16 +43,20 @@ def register(app: typer.Typer) -> None:
 def runs(
     limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most this many.")] = 20,
     status: Annotated[Status | None, typer.Option(help="Only runs of this status.")] = None,
+    cost: Annotated[
+        bool, typer.Option("--cost", help="Also what each has cost, which takes some ten more calls to AWS for each.")
+    ] = False,
 ) -> None:
     """List the newest runs with outcome, metric, version and duration.
 
     Example: automl runs --status FAILED --json
     """
-    from cli import executions
+    from cli import costs, executions
     from cli.watching import duration
 
     def work(stack: Stack) -> None:
         found = executions.newest(stack, limit, status)
+        bills = costs.of_runs(found, stack) if cost else []
         rows = [
             (
                 run.run_id,
@@ -60,12 +65,16 @@ def runs(
                 f"{run.metric[0]} {run.metric[1]:.4f}" if run.metric else "",
                 str(run.version or ""),
                 duration(run.seconds),
+                *([costs.in_words(bills[place])] if cost else []),
             )
-            for run in found
+            for place, run in enumerate(found)
         ]
-        header = ("run", "status", "outcome", "metric", "version", "duration")
+        header = ("run", "status", "outcome", "metric", "version", "duration", *(["cost"] if cost else []))
         answer(
-            [run.document() for run in found],
+            [
+                run.document() | ({"cost": bill and bill.document()} if cost else {})
+                for run, bill in zip_longest(found, bills)
+            ],
             lambda: table(header, rows) if rows else say(f"No run was started yet: {typed('start')}"),
         )
 
@@ -77,16 +86,18 @@ def show(run: RunReference = None) -> None:
 
     Example: automl show 20261123-231053-b8653242
     """
-    from cli import data_note, executions, results
+    from cli import costs, data_note, executions, results
     from cli.stack import client
     from cli.watching import duration
 
     def work(stack: Stack) -> None:
         found = executions.details(stack, run)
+        spent = costs.SoFar(stack)(found.finished)
 
         def display() -> None:
             say(
-                f"Run {found.run.run_id} {found.run.status}, {duration(found.run.seconds)}",
+                f"Run {found.run.run_id} {found.run.status}, {duration(found.run.seconds)}"
+                + (f", {spent} ({typed(f'cost {found.run.run_id}')})" if spent else ""),
                 f"Started {found.run.started:%Y-%m-%d %H:%M:%S %Z} as {found.run.execution_arn}",
                 *(f"Input {key}: {value}" for key, value in found.given.items()),
             )
@@ -155,7 +166,7 @@ def retry(
     """
     from cli import executions
 
-    with_stack(lambda stack: follow(executions.retry(stack, run), watch))
+    with_stack(lambda stack: follow(executions.retry(stack, run), watch, stack))
 
 
 def compare(
@@ -191,9 +202,9 @@ def compare(
     with_stack(work)
 
 
-def follow(execution: str, watch: bool, *, deployment: bool = False) -> None:
+def follow(execution: str, watch: bool, stack: Stack, *, deployment: bool = False) -> None:
     """Name an execution and, if asked, show it to its end. Exit code 1 if it does not succeed."""
-    from cli import results, watching
+    from cli import costs, results, watching
     from cli.stack import client, explained
 
     name = execution.rsplit(":", 1)[1]
@@ -205,8 +216,15 @@ def follow(execution: str, watch: bool, *, deployment: bool = False) -> None:
         return
     output = errors if json_wanted() else console
     output.print(execution, markup=False)
+    spent = costs.SoFar(stack)
     try:
-        finished = watching.follow(client("stepfunctions"), execution, output, sagemaker=client("sagemaker"))
+        finished = watching.follow(
+            client("stepfunctions"),
+            execution,
+            output,
+            sagemaker=client("sagemaker"),
+            cost=None if deployment else spent,
+        )
     except KeyboardInterrupt:
         stop_it = "" if deployment else f"\nTo stop the run: {typed(f'stop {name}')}"
         raise stopped(f"No longer watched; it continues on its own. To watch it again: {again}{stop_it}") from None
@@ -220,7 +238,13 @@ def follow(execution: str, watch: bool, *, deployment: bool = False) -> None:
         "error": finished.error,
         "cause": finished.cause,
     }
-    answer(document, lambda: results.show(finished, console))
+    words = "" if deployment else spent(finished)
+
+    def display() -> None:
+        results.show(finished, console)
+        say(*([f"Cost: {words}"] if words else []))
+
+    answer(document, display)
     if finished.status != "SUCCEEDED" and not explaining():
         raise typer.Exit(1)
 

@@ -40,7 +40,8 @@ def status() -> None:
             say(
                 f"Stack:    {found['stack']} ({found['region']})",
                 f"Endpoint: {endpoint['name']} "
-                + (f"{endpoint['status']}, {serves}" if endpoint["status"] else "not deployed yet"),
+                + (f"{endpoint['status']}, {serves}" if endpoint["status"] else "not deployed yet")
+                + (f", {endpoint['month_in_words']} a month" if endpoint["month_in_words"] else ""),
                 f"Last run: {run['run_id']} {run['status']}"
                 f"{', ' + run['outcome'] if run['outcome'] else ''}, {duration(run['seconds'])}"
                 if run

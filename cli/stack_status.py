@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cli import executions, registry, schedule
+from cli import costs, executions, registry, schedule
 from cli.stack import Stack, client, endpoint_of
 
 
@@ -20,6 +20,7 @@ def read(stack: Stack) -> dict[str, Any]:
             "name": stack.outputs["EndpointName"],
             "status": endpoint and endpoint["EndpointStatus"],
             "version": registry.serving_version(client("sagemaker"), stack),
+            "month_in_words": costs.in_words(costs.endpoint_month(stack)),
         },
         "last_run": last[0].document() if last else None,
         "schedule": schedule.document(planned) | {"in_words": schedule.in_words(planned)},

@@ -58,12 +58,18 @@ class Finished:
 
 
 def follow(
-    states: Any, execution_arn: str, console: Console, *, sagemaker: Any = None, check: Callable[[], None] | None = None
+    states: Any,
+    execution_arn: str,
+    console: Console,
+    *,
+    sagemaker: Any = None,
+    check: Callable[[], None] | None = None,
+    cost: Callable[[Finished], str] | None = None,
 ) -> Finished:
     """Show the steps of an execution until it has ended.
 
     `states`, `sagemaker`: boto3 clients; with the second the AutoML job's own status is shown. `check` is called at
-    every look and may raise to end the watch.
+    every look and may raise to end the watch. `cost` says in words what the run has cost so far.
     """
     pause = _POLL_SECONDS_AWS if "amazonaws" in states.meta.endpoint_url else _POLL_SECONDS
     events: list[Event] = []
@@ -77,6 +83,7 @@ def follow(
                 described = states.describe_execution(executionArn=execution_arn)
                 events += _events_after(states, execution_arn, events[-1]["id"] if events else 0)
                 automl = _automl_status(sagemaker, events)
+                spent = cost(Finished(execution_arn, described["status"], None, None, None, events)) if cost else ""
                 lost = 0
             except (ClientError, *NO_ANSWER) as error:
                 lost += 1
@@ -87,7 +94,7 @@ def follow(
                 time.sleep(pause)
                 continue
             status = described["status"]
-            lines.update(events, automl=automl)
+            lines.update(events, automl=automl, spent=spent)
             if status != "RUNNING":
                 output = json.loads(described["output"]) if status == "SUCCEEDED" else None
                 return Finished(execution_arn, status, output, described.get("error"), described.get("cause"), events)
@@ -129,8 +136,11 @@ class _Lines:
     def __exit__(self, *_: object) -> None:
         self._spinner.stop()
 
-    def update(self, events: list[Event], *, automl: str) -> None:
-        """Show what is new in the history so far; `automl` is the secondary status of the AutoML job, if there is one."""
+    def update(self, events: list[Event], *, automl: str, spent: str) -> None:
+        """Show what is new in the history so far.
+
+        `automl` is the secondary status of the AutoML job, if there is one; `spent` what the run has cost, in words.
+        """
         if self._lost:
             self._plain("  status  connected again")
             self._lost = False
@@ -147,7 +157,7 @@ class _Lines:
             self._plain(f"  status  AutoMLTraining: {automl}")
         self._automl = automl
         if steps and steps[-1].ended is None:
-            self._spinner.update(_Moving(steps, automl or current_state(events)))
+            self._spinner.update(_Moving(steps, automl or current_state(events), spent))
 
     def lost(self) -> None:
         """Say that the connection is lost and tried again."""
@@ -168,13 +178,15 @@ class _Moving:
 
     steps: list[Step]
     doing: str
+    spent: str
 
     def __rich__(self) -> Text:
         """As it is now: the terminal is drawn more often than the run is looked at."""
         now, step = datetime.now(UTC), self.steps[-1]
         what = f" · {self.doing}" if self.doing and self.doing != step.name else ""
         in_all = (now - self.steps[0].began).total_seconds()
-        line = f"{step.name} {duration(step.seconds(now))}{what} · {duration(in_all)} in all"
+        cost = f" · {self.spent} so far" if self.spent else ""
+        line = f"{step.name} {duration(step.seconds(now))}{what} · {duration(in_all)} in all{cost}"
         # A deployment has one step; a run goes through all of them, unless a gate or a failure ends it.
         to_come = STEPS[STEPS.index(step.name) + 1 :] if self.steps[0].name == STEPS[0] else ()
         return Text.assemble(line, *((f"\n  to come {name}", "dim") for name in to_come))

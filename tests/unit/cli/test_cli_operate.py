@@ -13,10 +13,13 @@ from typing import Any
 import boto3
 import pytest
 import yaml
+from automl_pipeline import prices
+from automl_pipeline.costs import Times
+from botocore.exceptions import ClientError
 from typer.main import get_command
 from typer.testing import Result
 
-from cli import config_import, executions, results, runs, schedule
+from cli import config_import, costs, data_note, executions, results, runs, schedule
 from cli import stack as stacks
 from cli.main import app
 from cli.stack import RefusedError, Stack
@@ -77,9 +80,14 @@ class States:
 def states(deployed: Recording, failed: Recording, stack: Stack, monkeypatch: pytest.MonkeyPatch) -> States:
     """The failed run, and then the deployed one: the newest."""
     recorded = States(failed, deployed)
-    for module in (runs, executions):
+    for module in (runs, executions, costs):
         monkeypatch.setattr(module, "client", lambda _: recorded)
     monkeypatch.setattr(stacks, "find", lambda _: stack)
+    # Jobs as SageMaker would describe them: an hour of processing, and prices of a Region that has all of them.
+    times = Times(3600, 0, 0, "ml.m5.xlarge", {}, 0, 0, "measured")
+    monkeypatch.setattr(costs, "measured", lambda details, stack: times)
+    monkeypatch.setattr(costs, "table_of", lambda stack: prices.shipped("eu-west-1"))
+    monkeypatch.setattr(data_note, "of", lambda finished, s3: [])
     return recorded
 
 
@@ -94,6 +102,27 @@ def test_runs_are_listed_newest_first_with_what_they_came_to(automl: Automl, sta
     assert header.split() == ["run", "status", "outcome", "metric", "version", "duration"]
     assert "accuracy 0.7733  1" in first
     assert second.split()[1:] == ["FAILED", "DataSourceFailed", "2", "s"]
+
+
+def test_runs_and_show_say_what_a_run_cost(automl: Automl, states: States) -> None:
+    header, first, second = automl("runs", "--cost").stdout.splitlines()
+    assert header.split()[-1] == "cost"
+    assert first.endswith("at least $0.2570"), "the Athena query has no price there, an hour of ml.m5.xlarge has"
+    assert second.endswith("at least $0.2570")
+    listed = json.loads(automl("runs", "--cost", "--json").stdout)
+    assert [run["cost"]["usd"] for run in listed] == [pytest.approx(0.257)] * 2
+    assert ", at least $0.2570 (automl cost " in automl("show").stdout.splitlines()[0]
+
+
+def test_cost_that_may_not_be_read_leaves_a_run_shown(
+    automl: Automl, states: States, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(stack: Stack) -> None:
+        raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, "GetObject")
+
+    monkeypatch.setattr(costs, "table_of", denied)
+    shown = automl("show")
+    assert (shown.exit_code, "$" in shown.stdout) == (0, False)
 
 
 def test_runs_of_one_status(automl: Automl, states: States) -> None:

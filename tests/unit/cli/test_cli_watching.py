@@ -173,7 +173,9 @@ def test_connection_that_stays_lost_ends_the_watch(monkeypatch: pytest.MonkeyPat
 def test_moving_line_shows_the_steps_to_come(deployed: Any) -> None:
     entered = [i for i, event in enumerate(deployed.events) if "stateEnteredEventDetails" in event]
     steps = next(steps for i in entered if (steps := steps_in(deployed.events[: i + 1]))[-1].name == "AutoMLTraining")
-    first, *to_come = watching._Moving(steps, "TrainingModels").__rich__().plain.splitlines()
+    moving = watching._Moving(steps, "TrainingModels", "at least $0.26")
+    first, *to_come = moving.__rich__().plain.splitlines()
+    assert first.endswith(" in all · at least $0.26 so far")
     assert first.startswith("AutoMLTraining ")
     assert "· TrainingModels ·" in first
     assert first.endswith(" in all")
