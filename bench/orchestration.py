@@ -45,5 +45,6 @@ def _automl() -> list[str]:
 
 def _around(output: str) -> list[tuple[str, float]]:
     """The second line of `automl demo --timing`: causes and their seconds."""
-    [listed] = re.findall(r"and [\d.]+ s around it: (.*?)\n(?=\S|\n)", output.replace("\n      ", " ") + "\n\n", re.S)[:1]
+    lines = output.replace("\n      ", " ") + "\n\n"
+    [listed] = re.findall(r"and [\d.]+ s around it: (.*?)\n(?=\S|\n)", lines, re.S)[:1]
     return [(cause.strip(), float(seconds)) for cause, seconds in re.findall(r"([A-Za-z][^,\d]*) ([\d.]+)", listed)]
