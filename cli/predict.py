@@ -277,24 +277,24 @@ class _Work:
             return [answer.label]
         spelled = self.taken.labels.spelled
         try:
-            told = {spelled(label): value for label, value in answer.probabilities().items()}
+            probabilities = {spelled(label): value for label, value in answer.probabilities().items()}
         except UnreadableAnswerError:
-            told = {}
+            probabilities = {}
         label = spelled(answer.label)
-        if label not in told:
+        if label not in probabilities:
             raise RefusedError(
                 f"The endpoint answered row {row.number:,} with {answer.text.strip()[:80]!r}, and a class with its "
                 "probability was expected: is the model one of this pipeline?"
             )
         positive = self.taken.positive_class
         if positive is None:
-            return [label, repr(told[label])]
+            return [label, repr(probabilities[label])]
         # Versions of before answer with the predicted class's alone, which is one of two.
-        chance = told.get(positive, 1 - told[label])
+        chance = probabilities.get(positive, 1 - probabilities[label])
         if self.taken.decision_threshold is not None:
             other = next(name for name in self.taken.labels.labels if name != positive)
             label = positive if chance >= self.taken.decision_threshold else other
-        return [label, repr(chance if label == positive else told.get(label, 1 - chance)), repr(chance)]
+        return [label, repr(chance if label == positive else probabilities.get(label, 1 - chance)), repr(chance)]
 
     def _number(self, row: predict_input.Row, answer: str) -> float:
         try:

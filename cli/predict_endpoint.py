@@ -86,23 +86,25 @@ def find(stack: Stack, endpoint: str | None = None) -> Served:
     sagemaker = client("sagemaker", PATIENT)
     name = endpoint or stack.outputs["EndpointName"]
     try:
-        told = sagemaker.describe_endpoint(EndpointName=name)
+        described = sagemaker.describe_endpoint(EndpointName=name)
     except ClientError as error:
         if "Could not find" not in str(error):
             raise
         latest = read_latest(stack)
         ready = f"Run {latest['run_id']} registered a model: {typed('deploy')}" if latest else typed("start --watch")
         raise RefusedError(f"There is no endpoint {name}. {ready}") from None
-    status = told["EndpointStatus"]
+    status = described["EndpointStatus"]
     if status not in _SERVES:
-        raise RefusedError(f"Endpoint {name} is {status} and does not answer. {told.get('FailureReason', '')}".strip())
+        raise RefusedError(
+            f"Endpoint {name} is {status} and does not answer. {described.get('FailureReason', '')}".strip()
+        )
     # With scaling alone an endpoint is Updating too; a new model comes with a pending deployment.
-    if told.get("PendingDeploymentSummary"):
+    if described.get("PendingDeploymentSummary"):
         raise RefusedError(
             f"Endpoint {name} is changing to another model. When that has ended ({typed('watch --deployment')}), use "
             "the same command again."
         )
-    config = sagemaker.describe_endpoint_config(EndpointConfigName=told["EndpointConfigName"])
+    config = sagemaker.describe_endpoint_config(EndpointConfigName=described["EndpointConfigName"])
     model = sagemaker.describe_model(ModelName=config["ProductionVariants"][0]["ModelName"])
     containers = model.get("Containers") or [model["PrimaryContainer"]]
     identity = model["ModelName"]
@@ -113,18 +115,20 @@ def find(stack: Stack, endpoint: str | None = None) -> Served:
         containers, identity = described["InferenceSpecification"]["Containers"], described["ModelPackageArn"]
         threshold = described.get("CustomerMetadataProperties", {}).get("decision_threshold")
     artifacts = containers[0].get("ModelDataUrl", "").rpartition("/")[0]
-    return Served(name, told["EndpointArn"], _state(told), identity, artifacts, threshold and float(threshold))
+    return Served(
+        name, described["EndpointArn"], _state(described), identity, artifacts, threshold and float(threshold)
+    )
 
 
 def confirm(sagemaker: Any, served: Served) -> None:
     """Raises ModelChangedError if the endpoint changed since `served` was found, or is changing; ClientError."""
-    told = sagemaker.describe_endpoint(EndpointName=served.endpoint)
-    if told.get("PendingDeploymentSummary") or _state(told) != served.state:
+    described = sagemaker.describe_endpoint(EndpointName=served.endpoint)
+    if described.get("PendingDeploymentSummary") or _state(described) != served.state:
         raise ModelChangedError
 
 
-def _state(told: dict[str, Any]) -> tuple[str, str]:
-    return told["EndpointConfigName"], str(told["LastModifiedTime"])
+def _state(described: dict[str, Any]) -> tuple[str, str]:
+    return described["EndpointConfigName"], str(described["LastModifiedTime"])
 
 
 def read_latest(stack: Stack) -> dict[str, Any] | None:

@@ -69,6 +69,6 @@ def read_answer(body: bytes, problem_type: str, labels: Sequence[str] = ()) -> d
     if problem_type == "Regression":
         return {"value": float(answer.label)}
     spelled = Labels(labels).spelled
-    told = {spelled(label): probability for label, probability in answer.probabilities().items()}
+    probabilities = {spelled(label): probability for label, probability in answer.probabilities().items()}
     label = spelled(answer.label)
-    return {"label": label, "probability": told[label], "probabilities": told}
+    return {"label": label, "probability": probabilities[label], "probabilities": probabilities}

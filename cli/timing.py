@@ -33,11 +33,11 @@ def computed(finished: Finished, client: Callable[[str], Any]) -> list[tuple[str
     parts = [("functions", _functions(finished.events)), ("query", _query(finished.events, client))]
     for what, began, ended, describe in asked:
         try:
-            told = describe() if names else {}
+            described = describe() if names else {}
         except ClientError:  # the run did not come so far
             continue
-        if began in told and ended in told:
-            parts.append((what, (told[ended] - told[began]).total_seconds()))
+        if began in described and ended in described:
+            parts.append((what, (described[ended] - described[began]).total_seconds()))
     return [(what, seconds) for what, seconds in parts if seconds > 0]
 
 

@@ -5,7 +5,7 @@ Runs in SageMaker's scikit-learn container, on the endpoint and in batch transfo
 - `text/csv`, with or without a header. With one, columns may come in any order; those that the model does not know
   (ids, metadata, the target) are ignored, and those left out count as missing values. Names may be the feature group's
   or those of the table that it was made from (see `names`). Without one, a row holds the
-  features in the model's order, or the columns of the feature group in theirs, ids and target included. Names tell
+  features in the model's order, or the columns of the feature group in theirs, ids and target included. Names distinguish
   a header from a row, unless the type says it: `text/csv; header=present` or `header=absent` (RFC 4180, section 3)
 - `application/json`: an object, a list of objects, a list of lists (in the features' order), or any of these under `instances`
 - `application/jsonlines`: one object or list a line

@@ -8,7 +8,7 @@ Reads the CSV files under `processing/input/raw`, writes under `processing/outpu
   ids and target
 - `preprocessing/preprocessing.json`, `preprocessing/model.tar.gz`: how to encode, and the container that does it
 
-Medians and categories are taken from the training rows alone, so that the test tells about customers never seen.
+Medians and categories are taken from the training rows alone, so that the test rows stand for customers never seen.
 Data that cannot be trained on ends the job with one sentence in `output/message`, which SageMaker shows as the job's
 ExitMessage; nothing is written then.
 """

@@ -156,8 +156,8 @@ def _newest(times: numpy.ndarray, share: float) -> numpy.ndarray:
     reached = 1 - begin / len(times)
     if not LEAST_SHARE <= reached <= MOST_SHARE:
         raise UnusableDataError(
-            f"split: time needs about {share:.0%} of the rows to be newer than the rest, and so many share one event time "
-            f"that {reached:.0%} is the nearest. Load records with finer times, or set split to stratified."
+            f"split: time needs about {share:.0%} of the rows to be newer than the rest, but many rows share one event "
+            f"time, and {reached:.0%} is the nearest possible. Load records with finer times, or set split to stratified."
         )
     return times >= ordered[begin]
 

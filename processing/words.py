@@ -18,7 +18,7 @@ import unicodedata
 from typing import Iterable, Sequence
 
 MISSING = frozenset(["", "na", "n/a", "#n/a", "#na", "<na>", "nan", "nat", "null", "none", "\\n", "-", "?"])
-# White space as `str.strip` knows it, for libraries that must be told.
+# White space as `str.strip` knows it, for libraries that need a list.
 WHITE_SPACE = "".join(map(chr, [*range(9, 14), *range(28, 33), 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B)])) + (
     "\u2028\u2029\u202f\u205f\u3000"
 )

@@ -72,11 +72,11 @@ def _simulated(check: str, target: Target, arn: str | None, role: str, granted: 
         )
     if not denied:
         return Finding(check, "ok", "has the permissions it needs")
-    told = "; ".join(f"{reason}: {', '.join(actions)}" for reason, actions in denied.items())
+    reasons = "; ".join(f"{reason}: {', '.join(actions)}" for reason, actions in denied.items())
     remedy = (
         "docs/permissions.md says what each is for; ask who owns the policy that denies it, or deploy the stack again"
     )
-    return Finding(check, "problem", f"may not, {told}", remedy)
+    return Finding(check, "problem", f"may not, {reasons}", remedy)
 
 
 def _conditional(granted: list[Statement], one: Statement) -> bool:

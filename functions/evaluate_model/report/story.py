@@ -93,8 +93,8 @@ def serving(document: Document) -> dict[str, Any] | None:
     said = found["sentence"]
     conditions = [condition["sentence"] for condition in document["gate"]["conditions"]]
     first = [document["verdict"], *document["warnings"], *(conditions if len(conditions) > 1 else [])]
-    told = any(said[1:] in text for text in first)
-    return {"name": name, "sentence": None if told else f"{said[:1].upper()}{said[1:]}."}
+    is_known = any(said[1:] in text for text in first)
+    return {"name": name, "sentence": None if is_known else f"{said[:1].upper()}{said[1:]}."}
 
 
 def useless(document: Document) -> bool:

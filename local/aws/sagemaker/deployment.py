@@ -20,7 +20,7 @@ from local.server.address import ACCOUNT_ID, REGION
 
 _LOOK_SECONDS = 0.05
 # Called with a status of the new variant (ActivatingTraffic, Baking, ...) and SageMaker's sentence about it.
-Tell = Callable[[str, str], None]
+Report = Callable[[str, str], None]
 
 
 class RolledBackError(Exception):
@@ -123,15 +123,15 @@ def _check_alarms(names: tuple[str, ...], execution_role: str) -> None:
                 raise ApiError("ValidationException", f"The alarms cannot be watched: {problem}.")
 
 
-def shift(traffic: Traffic, fleet: Fleet, steps: Plan, tell: Tell) -> None:
+def shift(traffic: Traffic, fleet: Fleet, steps: Plan, report: Report) -> None:
     """Move the requests to a fleet that has started, step by step. Raises RolledBackError as soon as an alarm goes off."""
     began = time.monotonic()
     for step in steps.steps:
         _look_at(steps.alarms, began)  # also before the first request: the old fleet may have set it off
-        tell("ActivatingTraffic", f"Activating traffic on {step.capacity}.")
+        report("ActivatingTraffic", f"Activating traffic on {step.capacity}.")
         traffic.shift(fleet, step.share)
         if step.seconds:
-            tell(
+            report(
                 "Baking", f"Baking for {step.seconds} seconds ({step.member}) with traffic enabled on {step.capacity}."
             )
         _bake(step.seconds * STATE.pace, steps.alarms, began)

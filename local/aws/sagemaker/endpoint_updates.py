@@ -17,9 +17,9 @@ from local.aws.sagemaker.endpoints import (
     find,
     in_background,
     instances_of,
+    report,
     settle,
     start,
-    tell,
 )
 from local.aws.sagemaker.fleet import Fleet
 from local.aws.sagemaker.state import STATE, now
@@ -38,8 +38,8 @@ def update_endpoint(request: dict[str, Any]) -> dict[str, Any]:
         endpoint.status, endpoint.reason, endpoint.modified = "Updating", None, now()
         endpoint.last_deployment = wanted
         endpoint.pending = Pending(config, count)
-        endpoint.pending.tell("Creating", f"Launching {count} instance(s).")
-    tell(endpoint)
+        endpoint.pending.report("Creating", f"Launching {count} instance(s).")
+    report(endpoint)
     in_background(_replace, endpoint, endpoint.pending, plan)
     return {"EndpointArn": endpoint.arn}
 
@@ -77,10 +77,10 @@ def _replace(endpoint: Endpoint, pending: Pending, plan: deployment.Plan) -> Non
     fleet: Fleet | None = None
     try:
         fleet = start(endpoint, pending.config)
-        deployment.shift(endpoint.traffic, fleet, plan, pending.tell)
+        deployment.shift(endpoint.traffic, fleet, plan, pending.report)
     except Exception as error:
         endpoint.traffic.withdraw()
-        pending.tell("Deleting", f"Terminating {pending.instances} instance(s).")
+        pending.report("Deleting", f"Terminating {pending.instances} instance(s).")
         reason = str(error) if isinstance(error, deployment.RolledBackError) else failure_reason(error)
         settle(endpoint, "RollingBack", reason)
         if fleet:

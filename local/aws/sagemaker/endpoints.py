@@ -34,7 +34,7 @@ class Pending:
     started: datetime = field(default_factory=now)
     status: dict[str, Any] = field(default_factory=dict)
 
-    def tell(self, status: str, message: str) -> None:
+    def report(self, status: str, message: str) -> None:
         """What the new variant is doing now."""
         self.status = {"Status": status, "StatusMessage": message, "StartTime": now()}
 
@@ -88,7 +88,7 @@ def create_endpoint(request: dict[str, Any]) -> dict[str, Any]:
         endpoint.last_deployment = request.get("DeploymentConfig")
         STATE.endpoints[name] = endpoint
     tag(endpoint.arn, request.get("Tags"))
-    tell(endpoint)
+    report(endpoint)
     in_background(_bring_up, endpoint, config)
     return {"EndpointArn": endpoint.arn}
 
@@ -137,7 +137,7 @@ def settle(endpoint: Endpoint, status: str, reason: str | None) -> None:
     """Give the endpoint a status and notify EventBridge."""
     with STATE.lock:
         endpoint.status, endpoint.reason, endpoint.modified = status, reason, now()
-    tell(endpoint)
+    report(endpoint)
 
 
 def delete_endpoint(request: dict[str, Any]) -> dict[str, Any]:
@@ -146,7 +146,7 @@ def delete_endpoint(request: dict[str, Any]) -> dict[str, Any]:
         if endpoint.status in BUSY:
             raise ApiError("ValidationException", f'Cannot delete in-progress endpoint "{endpoint.arn}".')
         endpoint.status = "Deleting"
-    tell(endpoint)
+    report(endpoint)
     in_background(_take_down, endpoint)
     return {}
 
@@ -235,7 +235,7 @@ def update_weights(request: dict[str, Any]) -> dict[str, Any]:
 # -- in the background
 
 
-def tell(endpoint: Endpoint) -> None:
+def report(endpoint: Endpoint) -> None:
     """Send EventBridge the endpoint's state."""
     described = _describe(endpoint)
     detail = {

@@ -285,7 +285,7 @@ SPLITS_REFUSED = {
     "half of the rows at one time": (
         lambda frame: frame.assign(event_time=["2026-01-01", "2026-01-02"] * (ROWS // 2)),
         {"split": "time", "event_time_column": "event_time"},
-        "so many share one event time that 50% is the nearest",
+        "many rows share one event time, and 50% is the nearest possible",
     ),
     "no times": (
         lambda frame: frame.assign(event_time=[f"01/{1 + row % 28}/2026" for row in range(ROWS)]),

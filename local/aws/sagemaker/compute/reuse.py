@@ -58,8 +58,8 @@ def key(kind: str, python: Path, determines: Any, files: Iterable[tuple[str, byt
     `determines` is all of its input, as JSON; `files` are names and contents of what it reads, in its order.
     """
     digest = hashlib.sha256()
-    told = {"kind": kind, "programs": _programs(), "interpreter": _interpreter(python), "told": determines}
-    digest.update(json.dumps(told, sort_keys=True).encode())
+    inputs = {"kind": kind, "programs": _programs(), "interpreter": _interpreter(python), "inputs": determines}
+    digest.update(json.dumps(inputs, sort_keys=True).encode())
     for name, content in files:
         body = content.read_bytes() if isinstance(content, Path) else content
         digest.update(json.dumps([name, len(body)]).encode())

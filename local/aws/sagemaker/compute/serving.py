@@ -31,8 +31,10 @@ def contents_of(definitions: list[dict[str, Any]], s3: Any) -> tuple[list[Any], 
 
     Raises JobFailedError if an archive cannot be read.
     """
-    told = [[one["Image"], str(images.interpreter(one["Image"])), one.get("Environment") or {}] for one in definitions]
-    return told, [
+    containers = [
+        [one["Image"], str(images.interpreter(one["Image"])), one.get("Environment") or {}] for one in definitions
+    ]
+    return containers, [
         (f"model {number}", storage.archive(s3, one["ModelDataUrl"])) for number, one in enumerate(definitions)
     ]
 

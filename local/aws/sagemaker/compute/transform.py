@@ -104,9 +104,9 @@ def _answer(
 
 def _key(plan: _Plan, definitions: list[dict[str, Any]], objects: Objects, s3: Any) -> str:
     """The key of what the job computes: containers by their image, environment and archive, and what they are asked."""
-    told, archives = contents_of(definitions, s3)
+    containers, archives = contents_of(definitions, s3)
     files = [*archives, *((relative, body) for _, relative, body in objects)]
-    return reuse.key("transform", Path(sys.executable), {"plan": plan.determines(), "containers": told}, files)
+    return reuse.key("transform", Path(sys.executable), {"plan": plan.determines(), "containers": containers}, files)
 
 
 class _Plan:

@@ -91,5 +91,5 @@ def _end(chain: ContainerChain, folder: Path) -> None:
 
 
 def _key(definitions: list[dict[str, Any]], s3: Any) -> str:
-    told, archives = contents_of(definitions, s3)
-    return reuse.key("serving", Path(sys.executable), told, archives)
+    containers, archives = contents_of(definitions, s3)
+    return reuse.key("serving", Path(sys.executable), containers, archives)
