@@ -54,5 +54,5 @@ def _import_seconds(python: Path, target: Path, function: str, layers: list[str]
         "PYTHONDONTWRITEBYTECODE": "1",  # Lambda's /opt and /var/task cannot be written to
         "AWS_DEFAULT_REGION": "us-west-2",
     }
-    told = subprocess.run([str(python), "-c", _IMPORT], env=environment, check=True, capture_output=True, text=True)
-    return float(told.stdout)
+    reported = subprocess.run([str(python), "-c", _IMPORT], env=environment, check=True, capture_output=True, text=True)
+    return float(reported.stdout)

@@ -46,21 +46,21 @@ _BETWEEN = """
 import json, os, sys, time
 began = time.monotonic()
 _, status, usage = os.wait4(os.spawnvp(os.P_NOWAIT, sys.argv[2], sys.argv[2:]), 0)
-told = [time.monotonic() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss, os.waitstatus_to_exitcode(status)]
-os.write(int(sys.argv[1]), json.dumps(told).encode())
+reported = [time.monotonic() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss, os.waitstatus_to_exitcode(status)]
+os.write(int(sys.argv[1]), json.dumps(reported).encode())
 """
 
 
 def once(command: Sequence[str], environment: Mapping[str, str] | None = None, log: int = subprocess.DEVNULL) -> Cost:
     """Runs a command. Raises CalledProcessError."""
     read, write = os.pipe()
-    with os.fdopen(read) as told:
+    with os.fdopen(read) as reported:
         try:
             between = [sys.executable, "-S", "-c", _BETWEEN, str(write), *command]
             subprocess.run(between, stdout=log, env={**os.environ, **(environment or {})}, pass_fds=[write], check=True)
         finally:
             os.close(write)
-        seconds, processor, kilobytes, status = json.loads(told.read())
+        seconds, processor, kilobytes, status = json.loads(reported.read())
     if status:
         raise subprocess.CalledProcessError(status, [*command])
     return Cost(seconds, processor, kilobytes * 1024 / MEGABYTE)

@@ -22,7 +22,7 @@ PREPROCESSING = {
         {"name": "plan", "kind": "categorical", "categories": ["basic", "gold"]},
     ],
     "data_note": {
-        "warnings": ["Column 'plan' alone tells the target."],
+        "warnings": ["Column 'plan' alone gives the target away."],
         "columns": [
             {
                 "name": "age",

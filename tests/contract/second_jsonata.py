@@ -40,13 +40,13 @@ def differences(machine: str, evaluations: list[Evaluation]) -> list[str]:
     found = []
     for evaluation, answer in zip(evaluations, answers(questions), strict=True):
         if "error" in answer:
-            told = f"ends in {answer['error']}"
+            reported = f"ends in {answer['error']}"
         elif not same(answer["value"], evaluation.result):
-            told = f"is {_short(answer['value'])}"
+            reported = f"is {_short(answer['value'])}"
         else:
             continue
         found.append(
-            f"{machine}.{evaluation.state}: {' '.join(evaluation.expression.split())} {told} "
+            f"{machine}.{evaluation.state}: {' '.join(evaluation.expression.split())} {reported} "
             f"where the local cloud gave {_short(evaluation.result)}"
         )
     return found

@@ -170,14 +170,14 @@ def statements() -> tuple[Statement, ...]:
         else:
             continue
         for statement in (one for policy in policies for one in _listed(policy["PolicyDocument"]["Statement"])):
-            told = (
+            reported = (
                 statement["Sid"],
                 statement["Effect"] == "Allow",
                 tuple(_listed(statement["Action"])),
                 tuple(_arns(statement["Resource"], template)),
                 tuple(key for keys in statement.get("Condition", {}).values() for key in keys),
             )
-            found += [Statement(owner, *told) for owner in owners]
+            found += [Statement(owner, *reported) for owner in owners]
     return tuple(found)
 
 

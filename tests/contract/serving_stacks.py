@@ -183,10 +183,10 @@ def _deep_learning(folder: Path, port: int) -> tuple[list[str], dict[str, str]]:
 def _started(command_of: object, folder: Path, environment: dict[str, str]) -> Iterator[int]:
     port = _free_port()
     command, own = command_of(folder, port)  # type: ignore[operator]
-    told = {key: value.replace("/opt/ml", str(folder), 1) for key, value in environment.items()}
+    reported = {key: value.replace("/opt/ml", str(folder), 1) for key, value in environment.items()}
     variables = {
         "PATH": os.environ["PATH"], "HOME": str(folder), "TMPDIR": str(folder / "tmp"),
-        "PYTHONWARNINGS": "ignore", "SAGEMAKER_BASE_DIR": str(folder), **told, **own,
+        "PYTHONWARNINGS": "ignore", "SAGEMAKER_BASE_DIR": str(folder), **reported, **own,
     }  # fmt: skip
     log = folder / "log.txt"
     with log.open("wb") as out:

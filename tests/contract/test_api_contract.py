@@ -171,9 +171,9 @@ def test_every_misspelled_key_of_a_call_is_named_with_its_line(path: str) -> Non
 
 
 READS = [
-    "def f(sagemaker: Any):\n  told = sagemaker.describe_model(ModelName='m')\n  return told['{ModelName}']",
-    "def f(sagemaker: Any):\n  told = sagemaker.list_model_packages()\n  return told.get('{ModelPackageSummaryList}', [])",
-    "def f(sagemaker: Any):\n  told = sagemaker.list_model_packages()['ModelPackageSummaryList']\n  return told[0]['{ModelPackageArn}']",
+    "def f(sagemaker: Any):\n  reported = sagemaker.describe_model(ModelName='m')\n  return reported['{ModelName}']",
+    "def f(sagemaker: Any):\n  reported = sagemaker.list_model_packages()\n  return reported.get('{ModelPackageSummaryList}', [])",
+    "def f(sagemaker: Any):\n  reported = sagemaker.list_model_packages()['ModelPackageSummaryList']\n  return reported[0]['{ModelPackageArn}']",
     "def f(s3: Any):\n  pages = s3.get_paginator('list_objects_v2').paginate(Bucket='b')\n  return [row['{Key}'] for page in pages for row in page.get('Contents', [])]",
     "def g(s3: Any):\n  return s3.list_objects_v2(Bucket='b')\ndef f(s3: Any):\n  for row in g(s3)['Contents']:\n    print(row['{Key}'])",
     "def f(sagemaker: Any):\n  for key, ask in (('{ModelName}', lambda: sagemaker.describe_model(ModelName='m')),):\n    if key in ask():\n      print(key)",

@@ -32,7 +32,9 @@ def test_every_expression_was_evaluated_in_a_recorded_execution(machine: str) ->
 def test_every_expression_parses(machine: str) -> None:
     found = machines.expressions(machine, recordings.deployed(machine))
     parsed = second_jsonata.answers({"expression": one.text} for one in found)
-    assert [f"{one}: {told['error']}" for one, told in zip(found, parsed, strict=True) if "error" in told] == []
+    assert [
+        f"{one}: {reported['error']}" for one, reported in zip(found, parsed, strict=True) if "error" in reported
+    ] == []
 
 
 @pytest.mark.parametrize("machine", machines.NAMES)
@@ -51,7 +53,7 @@ def test_local_cloud_still_answers_as_recorded(machine: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("expression", "result", "told"),
+    ("expression", "result", "reported"),
     [
         ("$count($run.bounds)", 3, "is 2"),
         ("$run.nothing", None, "returned nothing"),
@@ -60,12 +62,12 @@ def test_local_cloud_still_answers_as_recorded(machine: str) -> None:
         ("$run.(", 1, "S0203"),
     ],
 )
-def test_wrong_expression_is_named_with_its_state(expression: str, result: Any, told: str) -> None:
+def test_wrong_expression_is_named_with_its_state(expression: str, result: Any, reported: str) -> None:
     wrong = Evaluation("ExtractFeatures", expression, {"run": {"bounds": [1, 2]}}, result)
     right = Evaluation("CheckPrepared", "$visit.prepared", {"visit": {"prepared": True}}, True)
     [found] = second_jsonata.differences("training", [right, wrong])
     assert found.startswith("training.ExtractFeatures: ")
-    assert told in found
+    assert reported in found
 
 
 # The examples of AWS's documentation, and what it says of the arguments.

@@ -100,7 +100,7 @@ def decides_who_reports(states: dict[str, Any], found: dict[str, Any]) -> bool:
 
 @pytest.mark.parametrize("machine", MACHINES)
 def test_failed_end_is_reached_through_the_email_only(machine: str) -> None:
-    """So is every bad end: before it comes the email or, where someone else may tell, the choice of it."""
+    """So is every bad end: before it comes the email or, where someone else may report it, the choice of it."""
     states = states_of(MACHINES[machine])
     for end, found in states.items():
         if found["Type"] not in ("Fail", "Succeed"):

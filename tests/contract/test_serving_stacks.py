@@ -93,9 +93,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     """The demo's four thousand customers, through the processing job and a short training."""
     lacks = serving_stacks.missing()
     if lacks:
-        told = f"no {lacks}: the model's containers were NOT tested in AWS's serving stacks"
-        warnings.warn(told, stacklevel=1)
-        pytest.skip(told)
+        reported = f"no {lacks}: the model's containers were NOT tested in AWS's serving stacks"
+        warnings.warn(reported, stacklevel=1)
+        pytest.skip(reported)
     folder = tmp_path_factory.mktemp("stacks")
     raw, code = folder / "processing/input/raw", folder / "code"
     raw.mkdir(parents=True)
@@ -164,8 +164,8 @@ def _chain(trained: Trained, s3: Any, places: list[int], folder: Path) -> Iterat
     definitions = []
     for place in places:
         s3.put_object(Bucket="models", Key=f"{place}.tar.gz", Body=_archive(trained.models[place]))
-        told = {"ModelDataUrl": f"s3://models/{place}.tar.gz", "Environment": trained.environments[place]}
-        definitions.append({"Image": IMAGES[place], **told})
+        reported = {"ModelDataUrl": f"s3://models/{place}.tar.gz", "Environment": trained.environments[place]}
+        definitions.append({"Image": IMAGES[place], **reported})
     with ContainerChain(definitions, s3=s3, workdir=folder, log=lambda _: None) as chain:
         chain.start()
         yield chain
@@ -201,9 +201,9 @@ def test_the_whole_test_set_gets_the_models_own_probabilities(stacks: Stacks, tr
     predictions = list(answers.read(answer.body))
     assert len(predictions) == len(trained.probabilities) == 800
     for prediction, probabilities in zip(predictions, trained.probabilities, strict=True):
-        told = prediction.probabilities()
-        assert list(told) == trained.labels == ["No", "Yes"]
-        assert list(told.values()) == pytest.approx(probabilities, abs=1e-6)
+        reported = prediction.probabilities()
+        assert list(reported) == trained.labels == ["No", "Yes"]
+        assert list(reported.values()) == pytest.approx(probabilities, abs=1e-6)
         assert prediction.label == trained.labels[probabilities.index(max(probabilities))]
 
 

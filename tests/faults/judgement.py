@@ -64,7 +64,7 @@ def _must_show(case: Case, good: Ending) -> bool:
 
 
 def _emails(case: Case, way: Way, ending: Ending, stage: Stage, how: str) -> Iterator[str]:
-    told = ending.failures_reported
+    emails = ending.failures_reported
     wanted = {1} if ending.status == "FAILED" or case.task.machine == "failure" else {0}
     if case.task.reports_failure and not case.kind.recovers:
         # The failure machine itself was stopped or failed: its alarm reports that. Started unheard, it runs twice.
@@ -74,9 +74,9 @@ def _emails(case: Case, way: Way, ending: Ending, stage: Stage, how: str) -> Ite
             wanted = {1, 2}  # SNS takes no token: rather twice than not at all
         elif not case.kind.recovers and case.kind.name != "task timeout":
             wanted = {0}  # it cannot be sent
-    if len(told) not in wanted:
-        yield f"{len(told)} emails tell a failure, not {sorted(wanted)}: {[subject for subject, _ in told]}"
-    for subject, text in told:
+    if len(emails) not in wanted:
+        yield f"{len(emails)} emails report a failure, not {sorted(wanted)}: {[subject for subject, _ in emails]}"
+    for subject, text in emails:
         yield from _mail(case, ending, stage, how, subject, text)
         if _mends_in_vain(case) and "could not be" not in text:
             yield f"the email does not say what {case.task.name} could not do: {text}"
@@ -153,29 +153,36 @@ def _world(ending: Ending) -> Iterator[str]:
     points_at_new = bool(new) and (not after.latest or next(iter(new)).encode() in after.latest)
     if after.latest != before.latest and not points_at_new:
         yield f"latest.json points at no version of this run: {after.latest!r}"
-    told = "\n".join(text for _, text in ending.failures_reported) or ending.cause
-    yield from _endpoint(before, after, executions, told)
+    explanation = "\n".join(text for _, text in ending.failures_reported) or ending.cause
+    yield from _endpoint(before, after, executions, explanation)
     if ending.status == "FAILED":
-        yield from _as_before(before, after, told)
+        yield from _as_before(before, after, explanation)
 
 
-def _as_before(before: World, after: World, told: str) -> Iterator[str]:
+def _as_before(before: World, after: World, explanation: str) -> Iterator[str]:
     """What a failure has changed nevertheless must be reported."""
     served = before.endpoint is not None and before.endpoint["EndpointStatus"] == "InService"
-    if served and after.endpoint is not None and after.endpoint != before.endpoint and not _SERVES.search(told):
-        yield f"another version serves than before, which is not reported: {told}"
-    if after.endpoint == before.endpoint and after.autoscaling != before.autoscaling and "utoscaling" not in told:
-        yield f"autoscaling was {before.autoscaling} and is {after.autoscaling}, which is not reported: {told}"
+    if served and after.endpoint is not None and after.endpoint != before.endpoint and not _SERVES.search(explanation):
+        yield f"another version serves than before, which is not reported: {explanation}"
+    if (
+        after.endpoint == before.endpoint
+        and after.autoscaling != before.autoscaling
+        and "utoscaling" not in explanation
+    ):
+        yield f"autoscaling was {before.autoscaling} and is {after.autoscaling}, which is not reported: {explanation}"
 
 
-def _endpoint(before: World, after: World, executions: list[Ending], told: str) -> Iterator[str]:
+def _endpoint(before: World, after: World, executions: list[Ending], explanation: str) -> Iterator[str]:
     if after.endpoint == before.endpoint:
         return
     if after.endpoint is None:
         if before.endpoint and before.endpoint["EndpointStatus"] == "InService":
             yield "the endpoint that served is gone"
         return
-    if after.endpoint["EndpointStatus"] != "InService" and "could not be removed; if it is still there" not in told:
+    if (
+        after.endpoint["EndpointStatus"] != "InService"
+        and "could not be removed; if it is still there" not in explanation
+    ):
         yield f"a half-made endpoint is left: {after.endpoint}"
     requested = any(_requested(one) for one in executions)
     if not requested:

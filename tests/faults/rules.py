@@ -1,4 +1,4 @@
-"""Which Retry and Catch rules there are, and which of them an execution met, as its history tells."""
+"""Which Retry and Catch rules there are, and which of them an execution met, according to its history."""
 
 from __future__ import annotations
 

@@ -45,9 +45,9 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         return
     terminalreporter.section(f"fault matrix: {len(rows)} cases")
     for row in rows:
-        told = f"{row['error']}, emails: {row['emails']}" if row.get("error") else ""
+        reported = f"{row['error']}, emails: {row['emails']}" if row.get("error") else ""
         mark = "  PROBLEM" if row["problems"] else ""
-        terminalreporter.line(f"{row['state']:<38} {row['fault']:<26} {row['ends']:<10} {told}{mark}".rstrip())
+        terminalreporter.line(f"{row['state']:<38} {row['fault']:<26} {row['ends']:<10} {reported}{mark}".rstrip())
     terminalreporter.line(", ".join(f"{ends}: {count}" for ends, count in Counter(row["ends"] for row in rows).items()))
     for rule in _not_met(rows):
         terminalreporter.line(f"no execution met {rule}")

@@ -16,7 +16,7 @@ from tests.faults.kinds import KINDS, Case, Kind, Task, tasks
 from tests.faults.scenarios import SCENARIOS, Scenario
 from tests.faults.stage import Ending, Entries, Stage
 
-# A call that was made twice is told that what it makes is there: the execution may still end well. A denied call fails for sure.
+# A call that was made twice is refused, as what it makes is there: the execution may still end well. A denied call fails for sure.
 FIRST_TRIED = [kind for kind in KINDS if kind.name in ("answer lost, called again", "access denied")][::-1]
 
 

@@ -45,11 +45,11 @@ def is_an_answer(text: str) -> bool:
     [shown] = re.findall(r"^No,.*$", PAGE, re.MULTILINE)[:1]
     [answer] = answers.read(text.encode())
     [example_of] = answers.read(shown.encode())
-    told = answer.probabilities()
+    reported = answer.probabilities()
     return (
-        told.keys() == example_of.probabilities().keys() == {"No", "Yes"}
-        and sum(told.values()) == pytest.approx(1)
-        and told[answer.label] >= 0.5
+        reported.keys() == example_of.probabilities().keys() == {"No", "Yes"}
+        and sum(reported.values()) == pytest.approx(1)
+        and reported[answer.label] >= 0.5
     )
 
 

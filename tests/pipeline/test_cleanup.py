@@ -132,8 +132,8 @@ def test_endpoint_goes_with_its_autoscaling_configurations_and_models(
 ) -> None:
     done = cleanup("--endpoint", "--yes")
     assert done.returncode == 0, done.stderr
-    told = [line for line in done.stdout.splitlines() if line.startswith("Removed ")]
-    assert told[:2] == [f"Removed autoscaling of endpoint {ENDPOINT}", f"Removed endpoint {ENDPOINT}"]
+    reported = [line for line in done.stdout.splitlines() if line.startswith("Removed ")]
+    assert reported[:2] == [f"Removed autoscaling of endpoint {ENDPOINT}", f"Removed endpoint {ENDPOINT}"]
     assert names(own, "Endpoints") == names(own, "EndpointConfigs") == []
     assert all(not name.startswith(f"{ENDPOINT}-v") for name in names(own, "Models"))
     targets = own.client("application-autoscaling").describe_scalable_targets(ServiceNamespace="sagemaker")

@@ -59,11 +59,11 @@ def failed_deployment(cloud: Cloud) -> dict[str, Any]:
 @pytest.mark.parametrize("without", ["topic_gone", "may_not_publish"])
 @pytest.mark.parametrize("fail", [failed_run, failed_deployment])
 def test_failure_stays_what_it_is(cloud: Cloud, request: pytest.FixtureRequest, fail: Any, without: str) -> None:
-    told = fail(cloud)
+    reported = fail(cloud)
     emails = len(cloud.emails())
     request.getfixturevalue(without)
     untold = fail(cloud)
-    assert (untold["status"], untold["error"]) == ("FAILED", told["error"])
+    assert (untold["status"], untold["error"]) == ("FAILED", reported["error"])
     # Behind it a denied call names its request, which is another each time.
-    assert untold["cause"].partition("Request ID")[0] == told["cause"].partition("Request ID")[0]
+    assert untold["cause"].partition("Request ID")[0] == reported["cause"].partition("Request ID")[0]
     assert len(cloud.emails()) == emails

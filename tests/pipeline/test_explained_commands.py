@@ -29,9 +29,9 @@ class Shell:
         )  # fmt: skip
 
     def explained(self, command: str) -> list[str]:
-        told = self.run(f"automl {command} --explain")
-        assert told.returncode == 0, told.stderr
-        return told.stdout.splitlines()
+        reported = self.run(f"automl {command} --explain")
+        assert reported.returncode == 0, reported.stderr
+        return reported.stdout.splitlines()
 
 
 @pytest.fixture
@@ -65,8 +65,8 @@ def test_lines_run_as_they_are_printed(
     for line in lines:
         # What changes something is only read by the AWS CLI, so that other tests find the cloud as it was.
         changes = line.split()[2].startswith(("start-", "update-"))
-        told = shell.run(f"{line} --generate-cli-skeleton output" if changes else line)
-        assert told.returncode == 0, f"{line}\n{told.stderr}"
+        reported = shell.run(f"{line} --generate-cli-skeleton output" if changes else line)
+        assert reported.returncode == 0, f"{line}\n{reported.stderr}"
 
 
 def test_nothing_is_changed(shell: Shell, cloud: Cloud, deployed: dict[str, Any]) -> None:

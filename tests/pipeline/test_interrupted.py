@@ -41,10 +41,10 @@ def test_aborted_run_is_reported_once_and_its_automl_job_stopped(cloud: Cloud) -
     (job,) = _automl_jobs(cloud).keys() - jobs.keys()
     cloud.client("stepfunctions").stop_execution(executionArn=execution, cause="the wrong customers")
 
-    told = cloud.interruption_of(execution)
+    reported = cloud.interruption_of(execution)
 
-    assert told["status"] == "SUCCEEDED", told
-    assert f"AutoML job {job}" in json.loads(told["output"])["stopped"]
+    assert reported["status"] == "SUCCEEDED", reported
+    assert f"AutoML job {job}" in json.loads(reported["output"])["stopped"]
     assert _automl_jobs(cloud)[job] in ("Stopping", "Stopped")
     ((subject, text),) = _emails_since(cloud, emails)
     assert subject == "[SageMaker Pipeline Failed] Aborted"
@@ -92,9 +92,9 @@ def test_run_that_times_out_is_reported_once(cloud: Cloud) -> None:
     execution = cloud.start(**UNSEEN)
 
     assert cloud.ended(execution)["status"] == "TIMED_OUT"
-    told = cloud.interruption_of(execution)
+    reported = cloud.interruption_of(execution)
 
-    assert told["status"] == "SUCCEEDED", told
+    assert reported["status"] == "SUCCEEDED", reported
     assert "InProgress" not in _automl_jobs(cloud).values()
     ((subject, text),) = _emails_since(cloud, emails)
     assert subject == "[SageMaker Pipeline Failed] TimedOut"

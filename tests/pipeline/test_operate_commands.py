@@ -29,7 +29,7 @@ def automl(cloud: Cloud) -> Automl:
 
 
 @pytest.fixture(scope="module")
-def told(automl: Automl) -> Callable[..., Any]:
+def answer_of(automl: Automl) -> Callable[..., Any]:
     """What a command answers as JSON."""
 
     def run(*arguments: object) -> Any:
@@ -49,23 +49,23 @@ def running(cloud: Cloud) -> Iterator[str]:
     cloud.ended(execution)
 
 
-def test_run_is_found_by_the_id_that_it_gave_itself(told: Callable[..., Any], deployed: dict[str, Any]) -> None:
-    shown = told("show", deployed["run_id"])
+def test_run_is_found_by_the_id_that_it_gave_itself(answer_of: Callable[..., Any], deployed: dict[str, Any]) -> None:
+    shown = answer_of("show", deployed["run_id"])
     assert shown["output"]["run_id"] == deployed["run_id"] == shown["run_id"]
-    listed = {run["run_id"]: run for run in told("runs", "--limit", 200)}
+    listed = {run["run_id"]: run for run in answer_of("runs", "--limit", 200)}
     assert listed[deployed["run_id"]]["outcome"] == "Deployed"
     assert listed[deployed["run_id"]]["metric"] == {"accuracy": deployed["metrics"]["accuracy"]}
 
 
-def test_report_is_found_by_the_name_of_the_execution(told: Callable[..., Any], deployed: dict[str, Any]) -> None:
-    name = told("show", deployed["run_id"])["execution_arn"].rsplit(":", 1)[1]
-    shown = told("report", name)
+def test_report_is_found_by_the_name_of_the_execution(answer_of: Callable[..., Any], deployed: dict[str, Any]) -> None:
+    name = answer_of("show", deployed["run_id"])["execution_arn"].rsplit(":", 1)[1]
+    shown = answer_of("report", name)
     assert shown["run_id"] == deployed["run_id"]
     assert shown["evaluation"]["accuracy"] == deployed["metrics"]["accuracy"]
 
 
-def test_status_and_versions_agree_on_what_serves(told: Callable[..., Any], deployed: dict[str, Any]) -> None:
-    status, versions = told("status"), told("versions")
+def test_status_and_versions_agree_on_what_serves(answer_of: Callable[..., Any], deployed: dict[str, Any]) -> None:
+    status, versions = answer_of("status"), answer_of("versions")
     assert status["endpoint"]["status"] == "InService"
     assert [row["version"] for row in versions if row["serves"]] == [status["endpoint"]["version"]]
     assert {alarm["state"] for alarm in status["alarms"]} <= {"OK", "ALARM", "INSUFFICIENT_DATA"}
@@ -85,14 +85,14 @@ def test_logs_are_those_of_the_run_and_of_the_step(automl: Automl, cloud: Cloud,
 
 
 def test_stop_ends_the_run_and_retry_repeats_its_input(
-    automl: Automl, told: Callable[..., Any], cloud: Cloud, running: str
+    automl: Automl, answer_of: Callable[..., Any], cloud: Cloud, running: str
 ) -> None:
-    stopped = told("stop", running.rsplit(":", 1)[1])
+    stopped = answer_of("stop", running.rsplit(":", 1)[1])
     assert stopped["execution_arn"] == running
     assert cloud.ended(running)["status"] == "ABORTED"
     again = automl("stop", stopped["run_id"])
     assert (again.returncode, "has ended already (ABORTED)" in again.stderr) == (1, True)
-    retried = told("retry", stopped["run_id"])["execution_arn"]
+    retried = answer_of("retry", stopped["run_id"])["execution_arn"]
     try:
         assert json.loads(cloud.client("stepfunctions").describe_execution(executionArn=retried)["input"]) == {
             "max_candidates": 2
@@ -102,37 +102,37 @@ def test_stop_ends_the_run_and_retry_repeats_its_input(
         cloud.ended(retried)
 
 
-def test_schedule_keeps_its_target_whatever_is_changed(told: Callable[..., Any], cloud: Cloud) -> None:
-    before = told("schedule", "show")
+def test_schedule_keeps_its_target_whatever_is_changed(answer_of: Callable[..., Any], cloud: Cloud) -> None:
+    before = answer_of("schedule", "show")
     scheduler = cloud.client("scheduler")
     target = scheduler.get_schedule(Name=before["name"])["Target"]
     try:
         # In 2050, so that nothing starts while other tests use this cloud.
-        changed = told("schedule", "set", "at(2050-01-31T06:00:00)", "--timezone", "Europe/Berlin")
+        changed = answer_of("schedule", "set", "at(2050-01-31T06:00:00)", "--timezone", "Europe/Berlin")
         assert (changed["expression"], changed["timezone"]) == ("at(2050-01-31T06:00:00)", "Europe/Berlin")
-        assert told("schedule", "on")["state"] == "ENABLED"
-        assert told("schedule", "off")["state"] == "DISABLED"
+        assert answer_of("schedule", "on")["state"] == "ENABLED"
+        assert answer_of("schedule", "off")["state"] == "DISABLED"
         assert scheduler.get_schedule(Name=before["name"])["Target"] == target
     finally:
-        told("schedule", "set", before["expression"], "--timezone", before["timezone"])
-    assert told("schedule", "show") == before
+        answer_of("schedule", "set", before["expression"], "--timezone", before["timezone"])
+    assert answer_of("schedule", "show") == before
 
 
-def test_doctor_finds_no_problem_in_the_stack_that_serves(told: Callable[..., Any]) -> None:
-    found = {one["check"]: one for one in told("doctor")["findings"]}
+def test_doctor_finds_no_problem_in_the_stack_that_serves(answer_of: Callable[..., Any]) -> None:
+    found = {one["check"]: one for one in answer_of("doctor")["findings"]}
     assert {one["status"] for one in found.values()} == {"ok", "could not check"}
     assert [name for name, one in found.items() if one["status"] == "could not check"] == ["Quotas"]
     assert {"Rows", "Classes", "Role: TrainingRole", "Notification"} <= found.keys()
 
 
 def test_table_is_loaded_into_a_feature_group_that_athena_counts(
-    cloud: Cloud, told: Callable[..., Any], tmp_path: Path
+    cloud: Cloud, answer_of: Callable[..., Any], tmp_path: Path
 ) -> None:
     lines = [f"{n},2026-01-{1 + n % 28:02}T00:00:00Z,{n / 4},{n % 3},{'yes' if n % 2 else 'no'}" for n in range(600)]
     file = tmp_path / "sales.csv"
     file.write_text("\n".join(["id,sold_at,price,rooms,sold", *lines]), encoding="utf-8")
     options = ("--target", "sold", "--id-column", "id", "--feature-group", "sales", "--event-time-column", "sold_at")
-    loaded = told("features", "load", "--csv", file, *options)
+    loaded = answer_of("features", "load", "--csv", file, *options)
     assert (loaded["rows"], loaded["counted"], loaded["refused"]) == (600, 600, [])
     store = cloud.client("sagemaker-featurestore-runtime")
     record = {"id": "1", "sold_at": "2026-01-02T00:00:00Z", "rooms": "two"}
@@ -143,8 +143,10 @@ def test_table_is_loaded_into_a_feature_group_that_athena_counts(
         )
 
 
-def test_cost_of_a_run_is_what_its_jobs_took(cloud: Cloud, told: Callable[..., Any], deployed: dict[str, Any]) -> None:
-    found = told("cost", deployed["run_id"], "--prices-of", "eu-west-1")
+def test_cost_of_a_run_is_what_its_jobs_took(
+    cloud: Cloud, answer_of: Callable[..., Any], deployed: dict[str, Any]
+) -> None:
+    found = answer_of("cost", deployed["run_id"], "--prices-of", "eu-west-1")
     items = {item["usage"]: item for item in found["run"]["items"]}
     sagemaker = cloud.client("sagemaker")
     [summary] = sagemaker.list_processing_jobs(NameContains=deployed["run_id"])["ProcessingJobSummaries"]
@@ -157,14 +159,16 @@ def test_cost_of_a_run_is_what_its_jobs_took(cloud: Cloud, told: Callable[..., A
     assert endpoint["usd"] == pytest.approx(730 * 0.257)
 
 
-def test_estimate_takes_the_times_of_the_newest_whole_run(told: Callable[..., Any], deployed: dict[str, Any]) -> None:
-    items = told("cost")["run"]["items"]
+def test_estimate_takes_the_times_of_the_newest_whole_run(
+    answer_of: Callable[..., Any], deployed: dict[str, Any]
+) -> None:
+    items = answer_of("cost")["run"]["items"]
     assert all(item["basis"].startswith("measured in run ") for item in items)
 
 
-def test_refreshed_prices_are_those_of_the_price_list(cloud: Cloud, told: Callable[..., Any]) -> None:
-    before = told("cost")["prices"]
-    refreshed = told("cost", "--refresh")["prices"]
+def test_refreshed_prices_are_those_of_the_price_list(cloud: Cloud, answer_of: Callable[..., Any]) -> None:
+    before = answer_of("cost")["prices"]
+    refreshed = answer_of("cost", "--refresh")["prices"]
     assert {row["usagetype"]: row["usd"] for row in refreshed} == {row["usagetype"]: row["usd"] for row in before}
     assert {row["source"] for row in refreshed} == {"AWS Price List API"}
-    assert told("cost")["prices"] == refreshed
+    assert answer_of("cost")["prices"] == refreshed

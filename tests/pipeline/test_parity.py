@@ -216,10 +216,10 @@ def transformed(cloud: Cloud, body: str, kind: str, split: str) -> Answers:
         TransformResources={"InstanceType": "ml.m5.xlarge", "InstanceCount": 1},
     )
     deadline = time.monotonic() + 120
-    while (told := sagemaker.describe_transform_job(TransformJobName=name))["TransformJobStatus"] == "InProgress":
+    while (reported := sagemaker.describe_transform_job(TransformJobName=name))["TransformJobStatus"] == "InProgress":
         assert time.monotonic() < deadline
         time.sleep(0.2)
-    assert told["TransformJobStatus"] == "Completed", told
+    assert reported["TransformJobStatus"] == "Completed", reported
     return read(cloud.object(f"s3://{bucket}/{prefix}/evaluation/predictions/rows.out").decode())
 
 

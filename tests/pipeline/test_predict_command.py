@@ -54,8 +54,8 @@ def answered(cloud: Cloud, customers: pandas.DataFrame) -> list[list[str]]:
     said = cloud.client("sagemaker-runtime").invoke_endpoint(
         EndpointName="automl-pipeline", ContentType="text/csv", Body=customers.to_csv(index=False)
     )
-    told = [(answer.label, answer.probabilities()) for answer in answers.read(said["Body"].read())]
-    return [[label, repr(each[label]), repr(each["Yes"])] for label, each in told]
+    reported = [(answer.label, answer.probabilities()) for answer in answers.read(said["Body"].read())]
+    return [[label, repr(each[label]), repr(each["Yes"])] for label, each in reported]
 
 
 def test_customers_that_the_model_never_saw(automl: Automl, cloud: Cloud, tmp_path: Path) -> None:

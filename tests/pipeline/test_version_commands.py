@@ -67,9 +67,9 @@ def test_report_shows_the_metrics_and_fetches_the_page(
 ) -> None:
     shown = automl("report", deployed["run_id"], "--output", tmp_path / "report")
     assert shown.returncode == 0, shown.stderr
-    told = dict(line.split()[1:] for line in shown.stdout.splitlines() if line.startswith("  metric"))
-    assert told["accuracy"] == f"{deployed['metrics']['accuracy']:.4f}"
-    assert set(told) == set(deployed["metrics"])
+    reported = dict(line.split()[1:] for line in shown.stdout.splitlines() if line.startswith("  metric"))
+    assert reported["accuracy"] == f"{deployed['metrics']['accuracy']:.4f}"
+    assert set(reported) == set(deployed["metrics"])
     assert f"{deployed['run_prefix']}/evaluation/report.html" in shown.stdout
     assert deployed["run_id"] in (tmp_path / "report" / "report.html").read_text()
     assert json.loads((tmp_path / "report" / "evaluation.json").read_text())["passed"] is True

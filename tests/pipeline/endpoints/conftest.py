@@ -112,7 +112,7 @@ class Endpoint:
         })  # fmt: skip
         return name
 
-    def told(self) -> list[str]:
+    def reported(self) -> list[str]:
         """The statuses that EventBridge received, in turn, since `listen`."""
         found: list[str] = []
         while messages := self.queues.receive_message(QueueUrl=self.queue, MaxNumberOfMessages=10).get("Messages"):

@@ -33,7 +33,7 @@ def test_container_that_does_not_start_is_turned_back_unnoticed(endpoint: Endpoi
     assert set(requests.seen) == {old.answer}
     assert "container-2 container did not pass the ping health check" in described["FailureReason"]
     assert (described["EndpointStatus"], described["EndpointConfigName"]) == ("InService", before)
-    assert endpoint.told() == ["UPDATING", "ROLLING_BACK", "IN_SERVICE"]
+    assert endpoint.reported() == ["UPDATING", "ROLLING_BACK", "IN_SERVICE"]
 
 
 def test_canary_that_answers_500_is_turned_back_by_the_alarm(endpoint: Endpoint, models: Models) -> None:

@@ -89,7 +89,7 @@ def test_denied_check_names_the_permission_it_needs(aws: Answers, check: Any) ->
     found = Check(title, actions, lambda: ask(of)).findings()
     assert "problem" not in [one.status for one in found]
     blind = [one for one in found if one.status == "could not check"]
-    assert bool(blind) == (title not in ("Stack", "Region: image"))  # these two have been told already, or ask nobody
+    assert bool(blind) == (title not in ("Stack", "Region: image"))  # these two are known already, or ask nobody
     for one in blind:
         assert re.search(r"needs [a-z0-9-]+:\w+", one.message), one.message
 
@@ -131,12 +131,12 @@ def test_quota_of_the_endpoint_must_hold_two_fleets_and_the_largest_capacity(
 
 
 @pytest.mark.parametrize(
-    ("status", "told"),
+    ("status", "expected"),
     [("UPDATE_COMPLETE", "ok"), ("ROLLBACK_COMPLETE", "problem"), ("UPDATE_IN_PROGRESS", "warning"), ("UPDATE_ROLLBACK_FAILED", "problem")],
 )  # fmt: skip
-def test_state_of_the_stack(status: str, told: str) -> None:
+def test_state_of_the_stack(status: str, expected: str) -> None:
     plan = target(deployed=False)
-    assert seen(account.stack, Target("churn", "us-west-2", plan.parameters, status)) == [("Stack", told)]
+    assert seen(account.stack, Target("churn", "us-west-2", plan.parameters, status)) == [("Stack", expected)]
 
 
 def test_stack_with_the_same_endpoint_is_named(aws: Answers) -> None:
@@ -180,7 +180,7 @@ def test_missing_feature_group_is_needed_only_by_runs(aws: Answers, deployed: bo
 
 
 @pytest.mark.parametrize(
-    ("overrides", "counts", "told"),
+    ("overrides", "counts", "expected"),
     [
         ("", {"Yes": 300, "No": 700}, [("Rows", "ok"), ("Classes", "ok")]),
         ("", {}, [("Rows", "problem")]),
@@ -193,7 +193,7 @@ def test_missing_feature_group_is_needed_only_by_runs(aws: Answers, deployed: bo
     ],
 )
 def test_rows_and_classes_in_the_range_of_ids(
-    aws: Answers, overrides: str, counts: dict[str | None, int], told: list[tuple[str, str]]
+    aws: Answers, overrides: str, counts: dict[str | None, int], expected: list[tuple[str, str]]
 ) -> None:
     of = target(overrides)
     of.__dict__["resources"] = {"WorkGroup": ("AWS::Athena::WorkGroup", "churn")}
@@ -207,7 +207,7 @@ def test_rows_and_classes_in_the_range_of_ids(
         "GetQueryExecution": {"QueryExecution": {"Status": {"State": "SUCCEEDED"}}},
         "GetQueryResults": {"ResultSet": {"Rows": [{"Data": []}, *rows]}},
     }
-    assert seen(data.rows, of) == told
+    assert seen(data.rows, of) == expected
     assert queries[0]["ExecutionParameters"] == ["'CUST_000001'", "'CUST_004000'"]
     assert '"store"."churn_1"' in queries[0]["QueryString"]
 
@@ -320,7 +320,7 @@ def _network(aws: Answers, *endpoints: str, nat: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("endpoints", "nat", "told"),
+    ("endpoints", "nat", "expected"),
     [
         ((), False, [("VPC", "ok"), ("VPC endpoint: s3", "problem"), ("VPC endpoints", "problem")]),
         ((), True, [("VPC", "ok"), ("VPC endpoint: s3", "warning"), ("VPC endpoints", "ok")]),
@@ -333,10 +333,10 @@ def _network(aws: Answers, *endpoints: str, nat: bool) -> None:
     ],
 )
 def test_subnets_need_endpoints_or_nat(
-    aws: Answers, endpoints: tuple[str, ...], nat: bool, told: list[tuple[str, str]]
+    aws: Answers, endpoints: tuple[str, ...], nat: bool, expected: list[tuple[str, str]]
 ) -> None:
     _network(aws, *endpoints, nat=nat)
-    assert seen(network.subnets, target(SUBNETS)) == told
+    assert seen(network.subnets, target(SUBNETS)) == expected
 
 
 def test_no_network_is_asked_about_without_one(aws: Answers) -> None:
@@ -344,7 +344,7 @@ def test_no_network_is_asked_about_without_one(aws: Answers) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arns", "told"),
+    ("arns", "expected"),
     [
         (["PendingConfirmation"], ["warning"]),
         (["arn:aws:sns:us-west-2:1:failures:1"], ["ok"]),
@@ -353,10 +353,10 @@ def test_no_network_is_asked_about_without_one(aws: Answers) -> None:
         ([], ["warning"]),
     ],
 )
-def test_subscription_must_be_confirmed(aws: Answers, arns: list[str], told: list[str]) -> None:
+def test_subscription_must_be_confirmed(aws: Answers, arns: list[str], expected: list[str]) -> None:
     rows = [{"SubscriptionArn": arn, "Endpoint": "me@example.com", "Protocol": "email"} for arn in arns]
     aws["ListSubscriptionsByTopic"] = {"Subscriptions": rows}
-    assert [one.status for one in notification.email(target())] == told
+    assert [one.status for one in notification.email(target())] == expected
 
 
 def test_command_exits_with_1_where_there_is_a_problem(
@@ -370,8 +370,8 @@ def test_command_exits_with_1_where_there_is_a_problem(
     assert (shown.exit_code, "1 problem, 1 warning." in shown.stdout) == (1, True)
     assert "Bucket: there is no bucket b" in shown.stdout
     assert "→ create it" in shown.stdout
-    told = automl("doctor", "--stack-name", "churn", "--json")
-    assert [one["status"] for one in json.loads(told.stdout)["findings"]] == ["problem", "warning"]
+    expected = automl("doctor", "--stack-name", "churn", "--json")
+    assert [one["status"] for one in json.loads(expected.stdout)["findings"]] == ["problem", "warning"]
     monkeypatch.setattr(examination, "examine", lambda *_: found()[1:])
     assert automl("doctor", "--stack-name", "churn").exit_code == 0
 

@@ -101,9 +101,9 @@ def test_group_is_created_with_the_tables_types_and_every_row_is_put(
     # The time is UTC, and what has no value is left out.
     assert by_id["7"] == {"id": "7", "sold_at": "2026-01-07T22:00:00Z", "rooms": "1", "sold": "yes"}
     assert by_id["9"]["price"] == "2.25"
-    told = json.loads(result.stdout)
-    assert (told["rows"], told["counted"], told["created"], told["refused"]) == (ROWS, ROWS, True, [])
-    assert told["settings"]["target_attribute_name"] == "sold"
+    reported = json.loads(result.stdout)
+    assert (reported["rows"], reported["counted"], reported["created"], reported["refused"]) == (ROWS, ROWS, True, [])
+    assert reported["settings"]["target_attribute_name"] == "sold"
 
 
 def test_store_lies_where_the_stacks_runs_may_read(

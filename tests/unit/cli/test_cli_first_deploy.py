@@ -149,12 +149,12 @@ def test_answers_are_kept_beside_what_was_there() -> None:
 def test_without_a_terminal_it_is_sam_deploy_with_its_arguments() -> None:
     echo = shutil.which("echo")
     assert echo
-    told = subprocess.run(
+    reported = subprocess.run(
         [sys.executable, "-m", "cli.first_deploy", "true", echo, "--config-env", "prod", "--no-confirm-changeset"],
         capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     tags = "--tags project=automl-pipeline stage=prod"
-    assert told.stdout == f"deploy --config-env prod --no-confirm-changeset {tags}\n"
+    assert reported.stdout == f"deploy --config-env prod --no-confirm-changeset {tags}\n"
 
 
 @pytest.mark.parametrize(

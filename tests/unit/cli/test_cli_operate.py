@@ -92,12 +92,12 @@ def states(deployed: Recording, failed: Recording, stack: Stack, monkeypatch: py
 
 
 def test_runs_are_listed_newest_first_with_what_they_came_to(automl: Automl, states: States) -> None:
-    told = json.loads(automl("runs", "--json").stdout)
-    assert [(run["status"], run["outcome"], run["version"]) for run in told] == [
+    reported = json.loads(automl("runs", "--json").stdout)
+    assert [(run["status"], run["outcome"], run["version"]) for run in reported] == [
         ("SUCCEEDED", "Deployed", 1),
         ("FAILED", "DataSourceFailed", None),
     ]
-    assert told[0]["metric"] == {"accuracy": pytest.approx(0.7733, abs=1e-4)}
+    assert reported[0]["metric"] == {"accuracy": pytest.approx(0.7733, abs=1e-4)}
     header, first, second = automl("runs").stdout.splitlines()
     assert header.split() == ["run", "status", "outcome", "metric", "version", "duration"]
     assert "accuracy 0.7733  1" in first
@@ -134,8 +134,8 @@ def test_run_is_named_by_id_name_or_arn_and_is_the_newest_by_default(
 ) -> None:
     run_id = executions.newest(stack, 2)[1].run_id
     for reference in (run_id, failed.described["name"], failed.described["executionArn"]):
-        told = json.loads(automl("show", reference, "--json").stdout)
-        assert (told["run_id"], told["steps"][-1]["state"]) == (run_id, "failed")
+        reported = json.loads(automl("show", reference, "--json").stdout)
+        assert (reported["run_id"], reported["steps"][-1]["state"]) == (run_id, "failed")
     assert json.loads(automl("show", "--json").stdout)["status"] == "SUCCEEDED"
     refused = automl("show", "20250101-000000-00000000")
     assert (refused.exit_code, "To list them: automl runs" in refused.stderr) == (1, True)
@@ -169,10 +169,10 @@ def test_name_that_is_taken_is_refused_with_the_truth_about_its_input(
 
 def test_compare_shows_settings_that_differ(automl: Automl, states: States, deployed: Recording) -> None:
     ids = [run["run_id"] for run in json.loads(automl("runs", "--json").stdout)]
-    told = json.loads(automl("compare", *ids, "--json").stdout)
-    assert told["settings"]["feature_group_name"] == ["mlops_poc_churn_classification_feature", "nobody"]
-    assert "objective_metric_name" not in told["settings"]
-    assert told["metrics"]["accuracy"][1] is None
+    reported = json.loads(automl("compare", *ids, "--json").stdout)
+    assert reported["settings"]["feature_group_name"] == ["mlops_poc_churn_classification_feature", "nobody"]
+    assert "objective_metric_name" not in reported["settings"]
+    assert reported["metrics"]["accuracy"][1] is None
 
 
 def test_compare_shows_how_far_a_metric_moved(

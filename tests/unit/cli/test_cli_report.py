@@ -23,12 +23,12 @@ def test_evaluation_of_the_first_version_is_shown_with_its_threshold() -> None:
 
 
 def test_verdict_and_warnings_are_shown_in_their_own_words() -> None:
-    told = evaluation(
+    reported = evaluation(
         summary="Finds 0 of the 70 rows.",
         verdict="Passes the gate.",
         warnings=["No better than always answering 'No'."],
     )
-    assert told.judgement == [
+    assert reported.judgement == [
         "Finds 0 of the 70 rows.",
         "Passes the gate.",
         "Warning: No better than always answering 'No'.",
@@ -36,15 +36,15 @@ def test_verdict_and_warnings_are_shown_in_their_own_words() -> None:
 
 
 def test_metric_stands_beside_its_interval_and_the_baseline() -> None:
-    told = evaluation(
+    reported = evaluation(
         intervals={"accuracy": {"lower": 0.7, "upper": 0.8}}, baseline={"metrics": {"accuracy": 0.5}, "answer": "x"}
     )
-    assert told.beside() == [("accuracy", "0.7500", "0.7000 to 0.8000", "0.5000")]
+    assert reported.beside() == [("accuracy", "0.7500", "0.7000 to 0.8000", "0.5000")]
 
 
 def test_metric_of_what_serves_stands_beside_the_models() -> None:
-    told = evaluation(champion={"version": 4, "metrics": {"accuracy": 0.7}})
-    assert told.beside() == [("accuracy", "0.7500", "", "", "0.7000")]
+    reported = evaluation(champion={"version": 4, "metrics": {"accuracy": 0.7}})
+    assert reported.beside() == [("accuracy", "0.7500", "", "", "0.7000")]
 
 
 def test_version_is_found_by_its_number_or_its_run(monkeypatch: pytest.MonkeyPatch) -> None:

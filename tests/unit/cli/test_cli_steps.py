@@ -1,4 +1,4 @@
-"""The steps that people see are those of the machines, and follow from what Step Functions tells."""
+"""The steps that people see are those of the machines, and follow from Step Functions' history."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Containers that were given back serve whoever needs the same content, and nobody else."""
+"""Containers that were given back serve endpoints of the same content, and no others."""
 
 from __future__ import annotations
 

@@ -142,7 +142,7 @@ def test_columns_and_warnings_are_those_of_the_data_note() -> None:
     assert "The model was trained on 2 columns; 1 was left out." in text
     assert "agenumber70120median 41" in text
     assert "idleft out–––the record's identifier or time" in text
-    assert "Column 'plan' alone tells the target." in text
+    assert "Column 'plan' alone gives the target away." in text
     assert "Splitthe newest rows are the test" in text
 
 

@@ -1,4 +1,4 @@
-"""Settings: all that is wrong is told at once, in words; what is right gives a run whose names AWS takes."""
+"""Settings: all that is wrong is reported at once, in words; what is right gives a run whose names AWS takes."""
 
 from __future__ import annotations
 
@@ -434,8 +434,8 @@ def test_arguments_of_the_processing_job_are_what_sagemaker_takes() -> None:
     arguments = described(exclude_columns=columns, column_names=names, **longest)["jobs"]["processing"][
         "AppSpecification"
     ]["ContainerArguments"]
-    told = [argument.partition("=")[2] for argument in arguments if argument.startswith("--column-names=")]
-    assert json.loads("".join(told)) == names
+    answered = [argument.partition("=")[2] for argument in arguments if argument.startswith("--column-names=")]
+    assert json.loads("".join(answered)) == names
     named = [argument.split("=")[1] for argument in arguments if argument.startswith("--exclude-columns=")]
     assert ",".join(named).split(",") == columns
     of_the_machine = 6

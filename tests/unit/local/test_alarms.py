@@ -1,4 +1,4 @@
-"""Alarms are judged by CloudWatch's rules, and endpoints' requests are told to it as SageMaker tells them."""
+"""Alarms are judged by CloudWatch's rules, and endpoints' requests are reported to it as SageMaker reports them."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ def test_some_of_the_periods_are_enough_if_configured() -> None:
 
 def test_each_request_counts_for_the_variant_and_for_its_fleet() -> None:
     tally = metrics._Tally(Counter({2: 6, 4: 1, 5: 3}), 2, Counter({5000.0: 10}), Counter({100.0: 10}))
-    told = metrics.data(("endpoint", "AllTraffic", "config"), tally)
-    assert [len(metric["Dimensions"]) for metric in told] == [2] * 6 + [3] * 6
-    assert told[6]["Dimensions"][2] == {"Name": "EndpointConfigName", "Value": "config"}
-    seen = {metric["MetricName"]: (metric["Values"], metric["Counts"]) for metric in told[:6]}
+    answered = metrics.data(("endpoint", "AllTraffic", "config"), tally)
+    assert [len(metric["Dimensions"]) for metric in answered] == [2] * 6 + [3] * 6
+    assert answered[6]["Dimensions"][2] == {"Name": "EndpointConfigName", "Value": "config"}
+    seen = {metric["MetricName"]: (metric["Values"], metric["Counts"]) for metric in answered[:6]}
     assert seen == {
         "Invocations": ([1.0], [10.0]),
         "InvocationsPerInstance": ([0.5], [10.0]),

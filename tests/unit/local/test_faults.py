@@ -42,7 +42,7 @@ def test_files_that_are_put_into_a_folder_later_count_from_then_on(tmp_path: Pat
     assert rules.take_state("m", ["e"], "RegisterModel") is None
     written(tmp_path / "two.yaml", "- {state: RegisterModel, outcome: TimedOut}")
     assert rules.take_state("m", ["e"], "RegisterModel")
-    written(tmp_path / "three.yaml", "- {state: PreprocessData}")  # broken, and nobody waits who could be told
+    written(tmp_path / "three.yaml", "- {state: PreprocessData}")  # broken, and nobody waits for it
     assert rules.take_state("m", ["e"], "PreprocessData") is None
 
 

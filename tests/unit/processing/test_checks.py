@@ -55,7 +55,7 @@ FINDINGS = {
         "Column 'copy' alone gives the target away (balanced accuracy 1.000)",
     ),
     "a column that is filled in after the outcome": (copy_with_slips, BINARY, "Column 'cancelled_on' alone gives"),
-    "a number that tells the outcome": (
+    "a number that gives the outcome away": (
         lambda frame: frame.assign(score=(frame.churn == "Yes") + random().random(ROWS) * 0.9),
         BINARY,
         "Column 'score' alone gives the target away",

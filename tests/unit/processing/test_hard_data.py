@@ -57,7 +57,7 @@ TRAINS = {
     "such classes": Case(lambda frame: frame.assign(churn=cycle("Größe  10 €", "a'b; <c> 你好"))),
     "mixed-case names": Case(lambda frame: frame.rename(columns=str.title), target="Churn"),
     "targets missing": Case(lambda frame: frame.assign(churn=cycle("Yes", "No", None, " ", "No", "No"))),
-    "classes like numbers, told apart": Case(
+    "classes like numbers, kept apart": Case(
         lambda frame: frame.assign(churn=cycle("01", "1.10", "2")), problem=MULTICLASS
     ),
     "classes like numbers beside a text": Case(

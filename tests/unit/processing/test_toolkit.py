@@ -42,7 +42,7 @@ from sagemaker_containers.beta.framework import env, files, transformer, worker
 
 serving = env.ServingEnv()
 files.download_and_extract(serving.module_dir, env.code_dir)  # as the toolkit does before it starts its web server,
-sys.path.append(env.code_dir)                                 # which it tells to look there
+sys.path.append(env.code_dir)                                 # which it sets to look there
 module = importlib.import_module(serving.module_name)
 functions = {name: getattr(module, name) for name in ("model_fn", "input_fn", "predict_fn", "output_fn")}
 model = transformer.Transformer(**functions)

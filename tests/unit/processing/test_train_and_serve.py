@@ -38,7 +38,7 @@ VALUES = st.one_of(
     st.floats().map(repr),
 )
 NUMBERS = st.one_of(st.none(), st.integers(-9, 9).map(str), st.floats(allow_nan=False).map(repr), st.just(" "))
-# Names that are told apart when white space and case do not count, as requests are read.
+# Names that differ even when white space and case do not count, as requests are read.
 NAMES = st.lists(
     TEXTS.filter(str.strip), min_size=2, max_size=5, unique_by=lambda name: name.strip().lower()
 ).map(lambda names: [f"f {name}" for name in names])  # fmt: skip
