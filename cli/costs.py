@@ -20,6 +20,7 @@ from cli import executions, runs
 from cli.executions import Details, Run
 from cli.logs import training_jobs
 from cli.stack import RefusedError, Stack, client, endpoint_of
+from cli.terminal import explaining
 from cli.watching import Finished
 
 PRICE_LIST_REGION = "us-east-1"
@@ -112,6 +113,8 @@ class SoFar:
         if time.monotonic() - self._asked < SECONDS_BETWEEN_SUMS and finished.status == "RUNNING":
             return self._words
         self._asked = time.monotonic()
+        if explaining():  # the lines that show a run are asked for, and not those of its costs
+            return ""
         try:
             self._table = self._table or table_of(self._stack)
             described = client("stepfunctions").describe_execution(executionArn=finished.arn)
@@ -124,7 +127,7 @@ class SoFar:
 
 def endpoint_month(stack: Stack) -> Bill | None:
     """What the endpoint's instances as they are now cost in a month; None without an endpoint."""
-    uses = _endpoint_uses(stack)
+    uses = [] if explaining() else _endpoint_uses(stack)
     return costs.bill(uses, table_of(stack)) if uses else None
 
 

@@ -111,9 +111,9 @@ def find(stack: Stack, endpoint: str | None = None) -> Served:
     package = containers[0].get("ModelPackageName")
     threshold = None
     if package:
-        described = sagemaker.describe_model_package(ModelPackageName=package)
-        containers, identity = described["InferenceSpecification"]["Containers"], described["ModelPackageArn"]
-        threshold = described.get("CustomerMetadataProperties", {}).get("decision_threshold")
+        version = sagemaker.describe_model_package(ModelPackageName=package)
+        containers, identity = version["InferenceSpecification"]["Containers"], version["ModelPackageArn"]
+        threshold = version.get("CustomerMetadataProperties", {}).get("decision_threshold")
     artifacts = containers[0].get("ModelDataUrl", "").rpartition("/")[0]
     return Served(
         name, described["EndpointArn"], _state(described), identity, artifacts, threshold and float(threshold)

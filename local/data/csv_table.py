@@ -29,8 +29,8 @@ NEARLY_ALL = 0.9
 MOST_PROBLEMS = 5  # lines named before the rest is counted
 
 _SHOWN_NAMES = 20
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-_WHOLE = re.compile(r"[+-]?(0|[1-9]\d*)")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_WHOLE = re.compile(r"[+-]?(0|[1-9]\d*)", re.ASCII)
 _INT64 = (-(2**63), 2**63 - 1)
 
 

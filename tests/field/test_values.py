@@ -50,6 +50,17 @@ def test_word_for_missing_in_a_column_of_numbers(automl: Automl, endpoint: Endpo
     assert f"age: {missing} of 800 values are missing." in shown.output
 
 
+def test_digits_of_another_script_are_text_where_a_table_is_loaded_as_at_the_endpoint(tmp_path: Path) -> None:
+    content = (DATA / "number-column-with-NA.csv").read_text().splitlines()
+    arabic = [line.translate(str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")) for line in content]
+    rows = [",".join([plain.split(",")[0], *line.split(",")[1:]]) for plain, line in zip(content, arabic, strict=True)]
+    file = tmp_path / "table.csv"
+    file.write_text("\n".join(rows) + "\n")
+    trained = train(tmp_path / "demo", Asked(file))
+    assert kinds(trained)["age"] == "category"
+    assert sorted(trained.served(features_only(file.read_text()))) == trained.rows()
+
+
 @pytest.mark.parametrize("odd", [None, "unknown", "12 EUR", "n.d."])
 def test_value_that_makes_a_column_text_is_named(tmp_path: Path, odd: str | None) -> None:
     file = DATA / "number-column-one-odd-value.csv"
