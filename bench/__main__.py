@@ -106,7 +106,7 @@ def _machine() -> dict[str, Any]:
             "memory_gb": round(psutil.virtual_memory().total / 2**30),
             "system": f"{platform.system()} {platform.machine()}",
             "python": platform.python_version(),
-            "image": preprocessing.IMAGE.name if preprocessing.IMAGE.exists() else None,
+            "image": preprocessing.IMAGE.parents[1].name if preprocessing.IMAGE.exists() else None,
         },
         "versions": {name: metadata.version(name) for name in PACKAGES},
     }

@@ -14,7 +14,7 @@ from bench.measuring import Row
 from local.server import paths
 
 DOCS = paths.PROJECT / "docs"
-MARKED = re.compile(r"(<!-- measured: python -m bench\.page -->\n).*?(\n<!-- end -->)", re.S)
+MARKED = re.compile(r"(<!-- measured: python -m bench\.page -->\n)(?:.*?\n)??(<!-- end -->)", re.S)
 COLORS = {10: "#1b7f8c", 100: "#c06a1d", 1000: "#6b4fa0"}
 
 
@@ -22,7 +22,7 @@ def main() -> None:
     """Writes both."""
     measured = json.loads((DOCS / "benchmarks.json").read_text())
     page = DOCS / "benchmarks.md"
-    page.write_text(MARKED.sub(lambda found: found[1] + _table(measured) + found[2], page.read_text()))
+    page.write_text(MARKED.sub(lambda found: found[1] + _table(measured) + "\n" + found[2], page.read_text()))
     _draw(measured["growth"], DOCS / "images" / "growth.svg")
 
 
@@ -41,7 +41,7 @@ def _draw(growth: dict[str, Any], path: Path) -> None:
     """Processor seconds and peak memory over the number of rows, a line for each number of columns and way."""
     pyplot.switch_backend("svg")
     pyplot.rcParams.update({"svg.hashsalt": "growth", "svg.fonttype": "none", "font.family": "sans-serif"})
-    figure, axes = pyplot.subplots(1, 2, figsize=(10, 4), layout="constrained")
+    figure, axes = pyplot.subplots(1, 2, figsize=(10, 4.8), layout="constrained")
     for axis, measure, label in zip(
         axes, ("processor_seconds", "megabytes"), ("Seconds of processors", "Peak memory (MB)"), strict=True
     ):
@@ -59,7 +59,7 @@ def _draw(growth: dict[str, Any], path: Path) -> None:
                     )
         axis.set(xscale="log", yscale="log", xlabel="Rows", ylabel=label)
         axis.grid(visible=True, alpha=0.3)
-    axes[0].legend(fontsize=7, frameon=False)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8, frameon=False)
     figure.savefig(path, metadata={"Date": None})
 
 
