@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from ministack.core import router
 
+from local.aws import ministack_patches
+
 # Signing names of services that MiniStack has no routes for, and that handlers of the local cloud answer.
 OWN = frozenset({"sagemaker", "application-autoscaling", "pricing"})
 
@@ -15,4 +17,4 @@ def install() -> None:
     request that is signed for one: four seconds during which nothing is answered, and 380 MB that it keeps.
     """
     known = router._is_aws_service_name
-    router._is_aws_service_name = lambda name: name in OWN or known(name)
+    ministack_patches.replace(router, "_is_aws_service_name", lambda name: name in OWN or known(name))

@@ -15,7 +15,7 @@ from ministack import app
 from ministack.core import iam_actions
 from ministack.services import athena as ministack_athena
 
-from local.aws import api_model
+from local.aws import api_model, ministack_patches
 from local.aws.athena import caller as callers
 from local.aws.athena import queries, workgroups
 from local.aws.athena.caller import Caller
@@ -187,7 +187,7 @@ def _authorize_by_work_group() -> None:
         name = query.settings.work_group if query is not None else "primary"
         return f"arn:aws:athena:{region}:{account}:workgroup/{name}"
 
-    iam_actions.extract_resource_arn = extract
+    ministack_patches.replace(iam_actions, "extract_resource_arn", extract)
 
 
 def _answer(status: int, body: _Body) -> Answer:

@@ -20,6 +20,7 @@ from typing import Any
 from ministack.core import lambda_runtime as ministack_runtime
 from ministack.services import lambda_svc
 
+from local.aws import ministack_patches
 from local.aws.awslambda import environment, interpreter, package_cache
 from local.aws.cloudwatch import embedded
 
@@ -39,14 +40,14 @@ def install() -> None:
         python = str(config.get("Runtime", "")).startswith("python")
         return RuntimeWorker if python else ministack_worker_class_for(config)
 
-    ministack_runtime._worker_class_for = worker_class_for
+    ministack_patches.replace(ministack_runtime, "_worker_class_for", worker_class_for)
     ministack_execute = lambda_svc._execute_function_warm
 
     def execute(function: dict[str, Any], event: Any, request_id: str) -> dict[str, Any]:
         python = str((function.get("config") or function).get("Runtime", "")).startswith("python")
         return (_execute if python else ministack_execute)(function, event, request_id)
 
-    lambda_svc._execute_function_warm = execute
+    ministack_patches.replace(lambda_svc, "_execute_function_warm", execute)
 
     create, update = lambda_svc._create_function, lambda_svc._update_config
 
@@ -56,8 +57,8 @@ def install() -> None:
     def checked_update(name: str, data: dict[str, Any]) -> Any:
         return _refused(data) or update(name, data)
 
-    lambda_svc._create_function = checked_create
-    lambda_svc._update_config = checked_update
+    ministack_patches.replace(lambda_svc, "_create_function", checked_create)
+    ministack_patches.replace(lambda_svc, "_update_config", checked_update)
 
 
 def shutdown() -> None:

@@ -9,6 +9,7 @@ import yaml
 from ministack.services import stepfunctions
 from ministack.services.cloudformation import provisioners
 
+from local.aws import ministack_patches
 from local.aws.iam import roles
 
 Properties = dict[str, Any]
@@ -30,7 +31,7 @@ def install(handler: dict[str, Any]) -> None:
     """Complete the handler of AWS::StepFunctions::StateMachine."""
     create, update = handler["create"], handler["update"]
     definition = provisioners._sfn_definition
-    provisioners._sfn_definition = lambda properties: as_json(definition(properties))
+    ministack_patches.replace(provisioners, "_sfn_definition", lambda properties: as_json(definition(properties)))
 
     def created(logical_id: str, properties: Properties, stack_name: str) -> Any:
         check(properties)

@@ -13,6 +13,7 @@ from typing import Any
 from ministack.services import iam, lambda_svc, sns, stepfunctions
 from ministack.services.cloudformation import engine, provisioners, stacks
 
+from local.aws import ministack_patches
 from local.aws.awslambda import environment
 from local.aws.cloudformation import buckets, machines
 from local.aws.iam import roles
@@ -83,8 +84,8 @@ def _refuse_undefined_references() -> None:
             raise ValueError(f"Unresolved resource dependencies [{names}]: not created under this stack's conditions")
         return resolve(value, resources, parameters, conditions, *others)
 
-    engine._validate_template_statics = validate
-    stacks._resolve_refs = resolve_existing
+    ministack_patches.replace(engine, "_validate_template_statics", validate)
+    ministack_patches.replace(stacks, "_resolve_refs", resolve_existing)
 
 
 def _before(handler: dict[str, Any], operations: tuple[str, ...], check: Callable[[Properties], None]) -> None:

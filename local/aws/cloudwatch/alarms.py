@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from local.aws import ministack_patches
+
 logger = logging.getLogger("local.cloudwatch")
 TICK_SECONDS = 0.25
 # What an endpoint under load publishes in ten minutes is some 20 MB; AWS's 15 days would fill the memory. Of minutes that
@@ -39,7 +41,7 @@ def install(pace: float) -> None:
 
     global _pace
     _pace = pace
-    cloudwatch._evaluate_alarm = evaluate
+    ministack_patches.replace(cloudwatch, "_evaluate_alarm", evaluate)
     record = cloudwatch._record_history
 
     def record_and_note(name: str, before: str, state: str, *rest: Any, **more: Any) -> None:
@@ -47,7 +49,7 @@ def install(pace: float) -> None:
             _went_off[name] = time.monotonic()
         record(name, before, state, *rest, **more)
 
-    cloudwatch._record_history = record_and_note
+    ministack_patches.replace(cloudwatch, "_record_history", record_and_note)
     threading.Thread(target=_watch, name="alarms", daemon=True).start()
 
 

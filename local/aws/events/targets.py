@@ -15,6 +15,7 @@ from typing import Any
 from ministack.core.arn import ArnParseError, parse_arn
 from ministack.services import eventbridge, scheduler, sns, stepfunctions
 
+from local.aws import ministack_patches
 from local.aws.iam import roles
 from local.server.address import ACCOUNT_ID
 
@@ -50,8 +51,8 @@ def install() -> None:
             logger.error("Rule or schedule %s could not deliver: %s", rule.get("Name"), failure)
             _to_dead_letter_queue(target, payload)
 
-    eventbridge._invoke_target = deliver
-    scheduler._SCHEDULE_TICK_INTERVAL = _SCHEDULE_TICK_SECONDS
+    ministack_patches.replace(eventbridge, "_invoke_target", deliver)
+    ministack_patches.replace(scheduler, "_SCHEDULE_TICK_INTERVAL", _SCHEDULE_TICK_SECONDS)
 
 
 def start_machine(target: dict[str, Any], payload: str, service: str, source_arn: str) -> None:

@@ -15,6 +15,8 @@ from ministack.core import iam_evaluator
 from ministack.core.responses import error_response_json, get_account_id, get_region
 from ministack.services import iam, lambda_svc, stepfunctions
 
+from local.aws import ministack_patches
+
 # Names a file to which each permission that a role was granted is written, once: `python -m tests.contract.record`.
 PERMISSIONS_VARIABLE = "LOCAL_CLOUD_PERMISSIONS"
 LAMBDA = "lambda.amazonaws.com"
@@ -28,17 +30,33 @@ def install() -> None:
         _write_down_permissions(Path(os.environ[PERMISSIONS_VARIABLE]))
     create_function, update_function = lambda_svc._create_function, lambda_svc._update_config
     create_machine, update_machine = stepfunctions._create_state_machine, stepfunctions._update_state_machine
-    lambda_svc._create_function = lambda data: _refusal(data.get("Role"), LAMBDA) or create_function(data)
-    lambda_svc._update_config = lambda name, data: _refusal(data.get("Role"), LAMBDA) or update_function(name, data)
-    stepfunctions._create_state_machine = lambda data: _refusal(data.get("roleArn"), STATES) or create_machine(data)
-    stepfunctions._update_state_machine = lambda data: _refusal(data.get("roleArn"), STATES) or update_machine(data)
+    ministack_patches.replace(
+        lambda_svc, "_create_function", lambda data: _refusal(data.get("Role"), LAMBDA) or create_function(data)
+    )
+    ministack_patches.replace(
+        lambda_svc,
+        "_update_config",
+        lambda name, data: _refusal(data.get("Role"), LAMBDA) or update_function(name, data),
+    )
+    ministack_patches.replace(
+        stepfunctions,
+        "_create_state_machine",
+        lambda data: _refusal(data.get("roleArn"), STATES) or create_machine(data),
+    )
+    ministack_patches.replace(
+        stepfunctions,
+        "_update_state_machine",
+        lambda data: _refusal(data.get("roleArn"), STATES) or update_machine(data),
+    )
 
 
 def _count_requests_as_secure() -> None:
     """The local cloud's one plain port stands for AWS's HTTPS endpoints: policies that ask for TLS must not refuse it."""
     resolve = iam_evaluator._resolve_condition_key
-    iam_evaluator._resolve_condition_key = lambda key, context: (
-        "true" if key.lower() == "aws:securetransport" else resolve(key, context)
+    ministack_patches.replace(
+        iam_evaluator,
+        "_resolve_condition_key",
+        lambda key, context: "true" if key.lower() == "aws:securetransport" else resolve(key, context),
     )
 
 
@@ -59,7 +77,7 @@ def _write_down_permissions(path: Path) -> None:
                     file.write(json.dumps(found) + "\n")
         return statement
 
-    iam_evaluator._first_match = first_match_written
+    ministack_patches.replace(iam_evaluator, "_first_match", first_match_written)
 
 
 def _refusal(role_arn: str | None, service: str) -> Any:

@@ -10,6 +10,8 @@ from typing import Any
 
 from ministack.services import s3
 
+from local.aws import ministack_patches
+
 _METADATA_SUFFIX = ".meta.json"
 
 
@@ -21,4 +23,4 @@ def install() -> None:
         if not path.endswith(_METADATA_SUFFIX):
             write(path, data, text=text)
 
-    s3._atomic_write = write_objects_only
+    ministack_patches.replace(s3, "_atomic_write", write_objects_only)

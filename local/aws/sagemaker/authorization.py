@@ -10,6 +10,7 @@ from typing import Any
 
 from ministack.core import iam_actions
 
+from local.aws import ministack_patches
 from local.server.address import ACCOUNT_ID
 
 SERVICES = ("sagemaker", "application-autoscaling")
@@ -32,13 +33,21 @@ _NAMED_BY = (
 def install() -> None:
     """Answer for our services, leave all others to MiniStack."""
     action, resource = iam_actions.extract_iam_action, iam_actions.extract_resource_arn
-    iam_actions.extract_iam_action = lambda service, *rest: (
-        _action(service, *rest) if service in SERVICES else action(service, *rest)
+    ministack_patches.replace(
+        iam_actions,
+        "extract_iam_action",
+        lambda service, *rest: _action(service, *rest) if service in SERVICES else action(service, *rest),
     )
     context = iam_actions.request_tag_context
-    iam_actions.request_tag_context = lambda service, *rest: {**context(service, *rest), **_context(service, rest[1])}
-    iam_actions.extract_resource_arn = lambda service, *rest: (
-        _resource(service, *rest) if service in SERVICES else resource(service, *rest)
+    ministack_patches.replace(
+        iam_actions,
+        "request_tag_context",
+        lambda service, *rest: {**context(service, *rest), **_context(service, rest[1])},
+    )
+    ministack_patches.replace(
+        iam_actions,
+        "extract_resource_arn",
+        lambda service, *rest: _resource(service, *rest) if service in SERVICES else resource(service, *rest),
     )
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from ministack.services import sns
 
+from local.aws import ministack_patches
 from local.server.address import ACCOUNT_ID
 
 logger = logging.getLogger(__name__)
@@ -77,9 +78,9 @@ def install(outbox: Path) -> None:
             raise sns.SnsPublishError("InvalidParameter", problem)
         return publish_internal(topic_arn, message, subject, **others)
 
-    sns._fanout = fan_out_with_email
-    sns._publish = checked_publish
-    sns.publish_internal = checked_publish_internal
+    ministack_patches.replace(sns, "_fanout", fan_out_with_email)
+    ministack_patches.replace(sns, "_publish", checked_publish)
+    ministack_patches.replace(sns, "publish_internal", checked_publish_internal)
 
 
 def subject_problem(subject: str) -> str | None:

@@ -11,6 +11,8 @@ from ministack.core.responses import error_response_json
 from ministack.services import stepfunctions as ministack_states
 from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 
+from local.aws import ministack_patches
+
 # https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html
 _NAME = re.compile(r"[^\s<>{}\[\]?*\"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f]{1,80}")
 MOST_INPUT_BYTES = 256 * 1024
@@ -57,10 +59,14 @@ def install() -> None:
     """Check definitions when machines are made or changed, and requests to start executions."""
     create, update = ministack_states._create_state_machine, ministack_states._update_state_machine
     start = ministack_states._start_execution
-    ministack_states._create_state_machine = lambda data: _refuse_definition(data) or create(data)
-    ministack_states._update_state_machine = lambda data: _refuse_definition(data) or update(data)
-    ministack_states._validate_state_machine_definition = _validate
-    ministack_states._start_execution = lambda data: _answer_start(data) or start(data)
+    ministack_patches.replace(
+        ministack_states, "_create_state_machine", lambda data: _refuse_definition(data) or create(data)
+    )
+    ministack_patches.replace(
+        ministack_states, "_update_state_machine", lambda data: _refuse_definition(data) or update(data)
+    )
+    ministack_patches.replace(ministack_states, "_validate_state_machine_definition", _validate)
+    ministack_patches.replace(ministack_states, "_start_execution", lambda data: _answer_start(data) or start(data))
 
 
 def _refuse_definition(data: dict[str, Any]) -> Any:

@@ -27,6 +27,7 @@ from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 from moto.stepfunctions.parser.backend.execution_worker_comm import ExecutionWorkerCommunication
 
+from local.aws import ministack_patches
 from local.aws.stepfunctions import checks, expressions, integrations, logs, parsing, state_faults
 
 logger = logging.getLogger("local.states")
@@ -45,9 +46,13 @@ def install(*, wait_scale: float = 1.0) -> None:
     retrier_decl.time = SimpleNamespace(sleep=lambda seconds: time.sleep(seconds * wait_scale))
     WaitFunction._wait_interval = lambda self, env, wait_seconds: _wait(env, wait_seconds * wait_scale)
     history, stop = ministack_states._get_execution_history, ministack_states._stop_execution
-    ministack_states._run_execution = _run
-    ministack_states._get_execution_history = lambda data: _refresh_history(data.get("executionArn")) or history(data)
-    ministack_states._stop_execution = lambda data: _stop(data, stop)
+    ministack_patches.replace(ministack_states, "_run_execution", _run)
+    ministack_patches.replace(
+        ministack_states,
+        "_get_execution_history",
+        lambda data: _refresh_history(data.get("executionArn")) or history(data),
+    )
+    ministack_patches.replace(ministack_states, "_stop_execution", lambda data: _stop(data, stop))
 
 
 def _assigned_variables(store: VariableStore) -> dict[str, str]:
