@@ -14,6 +14,7 @@ from pathlib import Path
 import yaml
 from automl_pipeline import costs, prices
 from automl_pipeline.costs import Use
+from automl_pipeline.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "costs.md"
@@ -28,6 +29,10 @@ SETTINGS = {
     "max_candidates": None,
     "champion": "Off",  # the other designs compare with none
 }
+NIGHT_INSTANCES, NIGHT_HOURS = 2, (20, 6)
+"""A minimum of instances in the day, and EndpointNightHours."""
+LIMIT_USD = 3.0
+"""A max_cost_usd."""
 START_MINUTES = 3
 """Until the instance of a job is there: waited for, not paid."""
 CALL_SECONDS = 120
@@ -156,6 +161,12 @@ def tables() -> str:
         f"An unchanged run (`skip_if_unchanged`) costs a query and {_unchanged_transitions()} transitions instead of "
         f"${ours.usd:.2f}.",
         "",
+        f"With `AutoscalingMinCapacity={NIGHT_INSTANCES}`, `EndpointNightHours={NIGHT_HOURS[0]}-{NIGHT_HOURS[1]}` saves up to "
+        f"${_night_saving(table):.2f} of ${NIGHT_INSTANCES * endpoint:.2f} a month. With one instance as the minimum there is "
+        "nothing to save.",
+        "",
+        _limited(table),
+        "",
         "What a run of this pipeline uses:",
         "",
         *_markdown(
@@ -196,6 +207,28 @@ def _unchanged_transitions() -> int:
     """States from the start to Unchanged, by the machine's own order."""
     machine = yaml.safe_load((ROOT / "statemachine" / "training.asl.yaml").read_text(encoding="utf-8"))
     return list(machine["States"]).index("Unchanged") + 1
+
+
+def _night_saving(table: prices.Prices) -> float:
+    """US dollars a month, if the nights bring no requests that need a second instance."""
+    evening, morning = NIGHT_HOURS
+    instance_hours = (NIGHT_INSTANCES - 1) * (24 - evening + morning) * costs.HOURS_OF_MONTH / 24
+    return costs.bill([Use("endpoint", prices.hosting(TYPE), instance_hours, "nights")], table).usd
+
+
+def _limited(table: prices.Prices) -> str:
+    """What a limit on a run's costs makes of its AutoML, and of the most that the run can cost, in one sentence."""
+    settings = Settings.model_validate({**SETTINGS, "bucket": "bucket", "max_cost_usd": LIMIT_USD})
+    seconds = costs.bounded(settings, table).automl_max_runtime_sec or 0
+    longest = [
+        Use("", prices.processing(TYPE), costs.LONGEST_PROCESSING_SECONDS / 3600, ""),
+        Use("", prices.transform(TYPE), costs.LONGEST_TRANSFORM_SECONDS / 3600, ""),
+        Use("", prices.training(TYPE), costs.TRIALS * settings.max_runtime_sec / 3600, ""),
+    ]
+    return (
+        f"`max_cost_usd: {LIMIT_USD:g}` limits AutoML to {seconds // 60} minutes: a run's jobs cost ${LIMIT_USD:.2f} at most. With the "
+        f"default `max_runtime_sec` and no limit it is ${costs.bill(longest, table).usd:.2f}."
+    )
 
 
 def _amount(bill: costs.Bill, meter: prices.Meter) -> str:

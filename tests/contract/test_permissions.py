@@ -11,6 +11,7 @@ _IMAGES = "SageMaker pulls the containers' images; the local cloud has no regist
 _AUTOPILOT = "Autopilot's documented minimum: what it calls between start and end of a job is its own"
 _SYNC = "Step Functions' documented policy for .sync calls: its own rules, tags and stopping when a run is aborted"
 _ATHENA = "Athena's documented policy for its caller; the local cloud's engine reads catalog and bucket itself"
+_NIGHTS = "The recorded stack has no EndpointNightHours; tests/pipeline/endpoints/test_nights.py makes the call"
 _SCALING = "Application Auto Scaling checks it of its caller behind RegisterScalableTarget and PutScalingPolicy"
 _MISSING_OBJECT = "S3 requires it to answer that an object does not exist; the local cloud does not"
 
@@ -93,6 +94,11 @@ REVIEWED = {
         _SCALING,
     ),
     ("DeploymentRole", "CreateScalingRole"): ({"iam:CreateServiceLinkedRole"}, _SCALING),
+    ("NightRole", "SetMinimumCapacity"): ({"application-autoscaling:RegisterScalableTarget"}, _NIGHTS),
+    ("NightRole", "ScaleVariant"): (
+        {"sagemaker:DescribeEndpoint", "sagemaker:UpdateEndpointWeightsAndCapacities"},
+        _SCALING,
+    ),
     ("ScheduleRole", "KeepMissedRuns"): (
         {"sqs:SendMessage"},
         "EventBridge Scheduler sends a start there that failed for an hour",

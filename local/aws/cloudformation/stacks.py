@@ -16,6 +16,7 @@ from ministack.services.cloudformation import engine, provisioners, stacks
 from local.aws import ministack_patches
 from local.aws.awslambda import environment
 from local.aws.cloudformation import buckets, machines
+from local.aws.events import targets
 from local.aws.iam import roles
 
 Properties = dict[str, Any]
@@ -145,6 +146,8 @@ def _check_schedule(properties: Properties) -> None:
     role = (properties.get("Target") or {}).get("RoleArn", "")
     if roles.trust_problem(role, "scheduler.amazonaws.com"):
         raise ValueError("The execution role you provide must allow AWS EventBridge Scheduler to assume the role.")
+    if problem := targets.call_problem((properties.get("Target") or {}).get("Arn", "")):
+        raise ValueError(problem)
 
 
 def _refuse_taken_names(handlers: dict[str, dict[str, Any]]) -> None:

@@ -1,22 +1,27 @@
 """EventBridge and Scheduler targets as on AWS: under the role that the rule names, with a dead-letter queue.
 
 MiniStack 1.5.33 starts machines for rules and schedules without looking at any role, drops what cannot be delivered,
-and leaves `<aws.scheduler.…>` in a schedule's input as it stands.
+leaves `<aws.scheduler.…>` in a schedule's input as it stands, and has no universal targets.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import re
 import uuid
 from datetime import UTC, datetime
 from typing import Any
 
+from botocore.exceptions import ClientError
+from botocore.model import OperationModel
 from ministack.core.arn import ArnParseError, parse_arn
 from ministack.services import eventbridge, scheduler, sns, stepfunctions
 
 from local.aws import ministack_patches
 from local.aws.iam import roles
+from local.aws.stepfunctions import sdk_shapes
+from local.server import sessions
 from local.server.address import ACCOUNT_ID
 
 logger = logging.getLogger(__name__)
@@ -24,6 +29,12 @@ logger = logging.getLogger(__name__)
 EVENTS = "events.amazonaws.com"
 SCHEDULER = "scheduler.amazonaws.com"
 _SCHEDULE_TICK_SECONDS = 1.0
+# A universal target's API call: scheduler/latest/UserGuide/managing-targets-universal.html
+_API_CALL = re.compile(r"arn:aws[a-z-]*:scheduler:::aws-sdk:(\w+):(\w+)")
+_READ_ONLY = re.compile(
+    "(get|describe|list|poll|receive|search|scan|query|select|read|lookup|discover|validate|batchGet|batchDescribe|batchRead"
+    "|transactGet)(?![a-z])"
+)
 _AWS_MANAGED_SNS_KEY = "alias/aws/sns"
 
 
@@ -36,7 +47,7 @@ def install() -> None:
     invoke_target = eventbridge._invoke_target
 
     def deliver(target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any], view: Any = None) -> None:
-        if _service_of(target) not in ("states", "sns"):
+        if _service_of(target) not in ("states", "sns", "scheduler"):
             invoke_target(target, event, rule, view)
             return
         payload = _payload(target, event, rule, view)
@@ -45,6 +56,8 @@ def install() -> None:
         try:
             if _service_of(target) == "states":
                 start_machine(target, payload, SCHEDULER if scheduled else EVENTS, source_arn)
+            elif _service_of(target) == "scheduler":
+                call(target, payload, source_arn)
             else:
                 publish(target, payload, scheduled, source_arn)
         except DeliveryError as failure:
@@ -53,6 +66,18 @@ def install() -> None:
 
     ministack_patches.replace(eventbridge, "_invoke_target", deliver)
     ministack_patches.replace(scheduler, "_SCHEDULE_TICK_INTERVAL", _SCHEDULE_TICK_SECONDS)
+    ministack_patches.replace(scheduler, "_create_schedule", _checked(scheduler._create_schedule))
+    ministack_patches.replace(scheduler, "_update_schedule", _checked(scheduler._update_schedule))
+
+
+def _checked(write: Any) -> Any:
+    """CreateSchedule or UpdateSchedule, which refuse universal targets that there are not."""
+
+    def written(name: str, body: dict[str, Any]) -> Any:
+        problem = call_problem((body.get("Target") or {}).get("Arn", ""))
+        return scheduler._error(400, "ValidationException", problem) if problem else write(name, body)
+
+    return written
 
 
 def start_machine(target: dict[str, Any], payload: str, service: str, source_arn: str) -> None:
@@ -68,6 +93,41 @@ def start_machine(target: dict[str, Any], payload: str, service: str, source_arn
     status, _, body = stepfunctions._start_execution({"stateMachineArn": machine, "input": payload})
     if status >= 400:
         raise DeliveryError(_text(body))
+
+
+def call(target: dict[str, Any], payload: str, source_arn: str) -> None:
+    """Make the API call of a universal target under its role. Raises DeliveryError."""
+    problem = call_problem(target["Arn"]) or roles.trust_problem(target["RoleArn"], SCHEDULER, source_arn)
+    if problem:
+        raise DeliveryError(problem)
+    operation = _operation(target["Arn"])
+    client = sessions.client(operation.service_model.service_name, target["RoleArn"])
+    try:
+        request = sdk_shapes.to_request(json.loads(payload), operation.input_shape)
+        getattr(client, sdk_shapes.method(operation))(**request)
+    except (ClientError, sdk_shapes.UnsupportedFieldError, ValueError) as error:
+        raise DeliveryError(str(error)) from error
+
+
+def call_problem(arn: str) -> str | None:
+    """Why Scheduler does not take an ARN in its own name as a target; None for others, and if it does."""
+    if not arn.startswith("arn:") or parse_arn(arn).service != "scheduler":
+        return None
+    found = _API_CALL.fullmatch(arn)
+    if not found:
+        return f"{arn} is no universal target"
+    if _READ_ONLY.match(found[2]):
+        return f"{found[2]} reads only, which EventBridge Scheduler does not support"
+    try:
+        _operation(arn)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _operation(arn: str) -> OperationModel:
+    service, action = arn.split(":")[-2:]
+    return sdk_shapes.operation(service, action)
 
 
 def publish(target: dict[str, Any], payload: str, scheduled: bool, source_arn: str) -> None:
