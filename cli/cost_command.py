@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from automl_pipeline.costs import Bill
     from automl_pipeline.prices import Prices
 
+    from cli.instances import Suggestion
     from cli.stack import Stack
 
 
@@ -41,7 +42,7 @@ def cost(
 
     Example: automl cost 20261123-231053-b8653242 --json
     """
-    from cli import costs, executions, runs
+    from cli import cheaper, costs, executions, runs
     from cli.stack import RefusedError
 
     def work(stack: Stack) -> None:
@@ -52,25 +53,34 @@ def cost(
             costs.refresh(stack)
         prices = costs.table_of(stack, prices_of)
         if run is not None:
-            details = executions.details(stack, run)
+            details: executions.Details | None = executions.details(stack, run)
             bill = costs.of_run(details, prices, stack)
             title = f"Run {details.run.run_id} " + ("has cost so far" if details.run.status == "RUNNING" else "cost")
         else:
             bill, title = costs.estimate(stack, values, prices), "A run will cost"
+            details = costs.last_whole(stack)
         idle = costs.idle(stack, prices)
-        document = {"run": bill.document(), "idle_month": idle.document(), "prices": _prices(prices)}
-        answer(document, lambda: _show(title, bill, idle, prices))
+        found = cheaper.suggestions(details, prices, stack)
+        document = {
+            "run": bill.document(),
+            "idle_month": idle.document(),
+            "suggestions": [one.document() for one in found],
+            "prices": _prices(prices),
+        }
+        answer(document, lambda: _show(title, bill, idle, found, prices))
 
     with_stack(work)
 
 
-def _show(title: str, bill: Bill, idle: Bill, prices: Prices) -> None:
+def _show(title: str, bill: Bill, idle: Bill, cheaper: list[Suggestion], prices: Prices) -> None:
     from cli.costs import in_words
 
     say(f"{title} {in_words(bill)}:")
     _lines(bill)
     say("", f"A month with no run costs {in_words(idle)}:")
     _lines(idle)
+    if cheaper:
+        say("", "Cheaper, by what was measured:", *(f"  {one.in_words()}" for one in cheaper))
     dates = sorted({row.read for row in prices.rows if row.read != "undated"})
     read = f"read {dates[0]} to {dates[-1]}" if dates else "of no known date"
     say("", f"List prices of {prices.region}, {read}; no free tier, storage, traffic or tax in it.")

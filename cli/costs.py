@@ -16,7 +16,7 @@ from automl_pipeline.costs import Bill, Times, Use
 from automl_pipeline.prices import Price, Prices
 from botocore.exceptions import BotoCoreError, ClientError
 
-from cli import executions, runs
+from cli import executions, instances, runs
 from cli.executions import Details, Run
 from cli.logs import training_jobs
 from cli.stack import RefusedError, Stack, client, endpoint_of
@@ -51,6 +51,7 @@ def refresh(stack: Stack) -> Prices:
     region, settings = _region(stack), stack.defaults()
     types = {settings.get(f"{job}_instance_type") for job in ("processing", "transform", "inference", "automl")}
     types |= set((settings.get("allowed_instance_types") or "").split(","))
+    types |= {*instances.SIZES}
     types |= {row.usagetype.partition(":")[2] for row in table_of(stack).rows if row.service == "AmazonSageMaker"}
     asked = [("AmazonSageMaker", {"instanceName": name}) for name in sorted(filter(None, types))]
     asked += [(service, dict(filters)) for service, filters in prices.FILTERS.items()]
@@ -70,7 +71,9 @@ def refresh(stack: Stack) -> Prices:
 def estimate(stack: Stack, values: dict[str, Any], table: Prices) -> Bill:
     """What a run with these settings would cost, with the times of the newest run that went to its end, else assumed ones."""
     settings = runs.resolved(values, stack)
-    return costs.bill(costs.of_run(settings, _last_times(stack) or costs.assumed(settings)), table)
+    last = last_whole(stack)
+    times = measured(last, stack) if last else costs.assumed(settings)
+    return costs.bill(costs.of_run(settings, times), table)
 
 
 def of_run(details: Details, table: Prices, stack: Stack) -> Bill:
@@ -127,20 +130,21 @@ class SoFar:
 
 def endpoint_month(stack: Stack) -> Bill | None:
     """What the endpoint's instances as they are now cost in a month; None without an endpoint."""
-    uses = [] if explaining() else _endpoint_uses(stack)
+    uses = [] if explaining() else endpoint_uses(stack)
     return costs.bill(uses, table_of(stack)) if uses else None
 
 
 def idle(stack: Stack, table: Prices) -> Bill:
     """What a month costs in which nothing runs: the endpoint's instances as they are now, and the alarms."""
-    uses = _endpoint_uses(stack)
+    uses = endpoint_uses(stack)
     pages = client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNamePrefix=f"{stack.name}-")
     alarms = sum(len(page["MetricAlarms"]) for page in pages)
     uses.append(Use("alarms", prices.ALARMS, alarms, "of this stack; an account's first ten are free"))
     return costs.bill(uses, table)
 
 
-def _endpoint_uses(stack: Stack) -> list[Use]:
+def endpoint_uses(stack: Stack) -> list[Use]:
+    """What the endpoint's instances as they are now use in a month, by variant; empty without an endpoint."""
     uses = []
     if endpoint := endpoint_of(stack):
         config = client("sagemaker").describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
@@ -163,7 +167,7 @@ def measured(details: Details, stack: Stack) -> Times:
     jobs = [_training_job(name) for name in training_jobs(details)]
     types = {instance_type for instance_type, _ in jobs}
     return Times(
-        processing=_processing_seconds(run_id),
+        processing=processing_seconds(run_id),
         transform=_transform_seconds(run_id),
         automl=sum(seconds for _, seconds in jobs),
         automl_type=types.pop() if len(types) == 1 else details.settings.get("automl_instance_type"),
@@ -174,16 +178,17 @@ def measured(details: Details, stack: Stack) -> Times:
     )
 
 
-def _last_times(stack: Stack) -> Times | None:
+def last_whole(stack: Stack) -> Details | None:
+    """The newest run that computed everything, up to its evaluation."""
     for run in executions.newest(stack, 5, "SUCCEEDED"):
         if run.metric is not None:  # it went as far as the evaluation
             details = executions.details(stack, run.execution_arn)
             if details.settings.get("resume_from") is None:
-                return measured(details, stack)
+                return details
     return None
 
 
-def _processing_seconds(run_id: str) -> float:
+def processing_seconds(run_id: str) -> float:
     """Instance seconds of the run's processing jobs, which are named after it."""
     sagemaker = client("sagemaker")
     listed = sagemaker.list_processing_jobs(NameContains=run_id)["ProcessingJobSummaries"]

@@ -29,12 +29,21 @@ def of(finished: Finished, s3: Any) -> list[str]:
 
 def prepared_by(finished: Finished, s3: Any) -> dict[str, Any]:
     """The execution's preprocessing.json; empty if there is none."""
+    return _read(finished, s3, "preprocessing.json")
+
+
+def resources_of(finished: Finished, s3: Any) -> dict[str, Any]:
+    """What the execution's processing job used (resources.json); empty if that is not known."""
+    return _read(finished, s3, "resources.json")
+
+
+def _read(finished: Finished, s3: Any, name: str) -> dict[str, Any]:
     prefix = finished.variables.get("run", {}).get("prefix_uri", "")
     bucket, _, key = prefix.removeprefix("s3://").partition("/")
     if not prefix:
         return {}
     try:
-        content = s3.get_object(Bucket=bucket, Key=f"{key}/preprocessing/preprocessing.json")["Body"].read()
+        content = s3.get_object(Bucket=bucket, Key=f"{key}/preprocessing/{name}")["Body"].read()
     except ClientError as error:
         if error.response["Error"]["Code"] == "NoSuchKey":
             return {}

@@ -7,6 +7,7 @@ Reads the CSV files under `processing/input/raw`, writes under `processing/outpu
 - `evaluation_input/test.jsonl`: the test rows as a client would send them, one JSON object a line, with all columns but
   ids and target
 - `preprocessing/preprocessing.json`, `preprocessing/model.tar.gz`: how to encode, and the container that does it
+- `preprocessing/resources.json`: the time and memory that the job took
 
 Medians and categories are taken from the training rows alone, so that the test rows stand for customers never seen.
 Data that cannot be trained on ends the job with one sentence in `output/message`, which SageMaker shows as the job's
@@ -19,12 +20,14 @@ import argparse
 import json
 import os
 import sys
+import time
 from dataclasses import dataclass, field
 from typing import Any, Mapping, Sequence
 
 import checks
 import data_note
 import limits
+import measured_use
 import numpy
 import splitting
 from columns import Spill, in_turn
@@ -235,6 +238,7 @@ def _names(lists: Sequence[str]) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line. Returns the exit code."""
+    began = time.monotonic()
     parser = argparse.ArgumentParser(description="Prepare training and test data for Autopilot.")
     parser.add_argument("--target", required=True)
     parser.add_argument("--problem-type", required=True, choices=[BINARY, MULTICLASS, REGRESSION])
@@ -272,6 +276,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             file.write(message)
         print(message, file=sys.stderr, flush=True)
         return 1
+    measured_use.write(os.path.join(options.root, "processing/output/preprocessing/resources.json"), began)
     return 0
 
 

@@ -159,6 +159,16 @@ def test_cost_of_a_run_is_what_its_jobs_took(
     assert endpoint["usd"] == pytest.approx(730 * 0.257)
 
 
+def test_cheaper_type_is_suggested_from_what_the_job_used(
+    answer_of: Callable[..., Any], deployed: dict[str, Any]
+) -> None:
+    # The local cloud's endpoint has no metrics of its instance.
+    [job] = answer_of("cost", deployed["run_id"], "--prices-of", "us-east-1")["suggestions"]
+    assert (job["setting"], job["instance_type"], job["instead_of"]) == (
+        "processing_instance_type", "ml.m5.large", "ml.m5.xlarge")  # fmt: skip
+    assert 0 < job["usd"] < job["instead_of_usd"]
+
+
 def test_estimate_takes_the_times_of_the_newest_whole_run(
     answer_of: Callable[..., Any], deployed: dict[str, Any]
 ) -> None:
