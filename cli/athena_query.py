@@ -30,12 +30,15 @@ def rows(
     `parameters` are SQL literals. Raises QueryError, ClientError.
     """
     athena = client("athena")
-    started = athena.start_query_execution(
-        QueryString=query,
-        QueryExecutionContext={"Catalog": catalog["Catalog"], "Database": catalog["Database"].lower()},
+    where: Any = {
         **({"WorkGroup": work_group} if work_group else {}),
         **({"ResultConfiguration": {"OutputLocation": output}} if output else {}),
         **({"ExecutionParameters": list(parameters)} if parameters else {}),
+    }
+    started = athena.start_query_execution(
+        QueryString=query,
+        QueryExecutionContext={"Catalog": catalog["Catalog"], "Database": catalog["Database"].lower()},
+        **where,
     )["QueryExecutionId"]
     deadline = time.monotonic() + _SECONDS
     while True:

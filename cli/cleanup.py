@@ -41,7 +41,7 @@ class Step:
     """One thing to remove, in words, and how."""
 
     what: str
-    remove: Callable[[], None]
+    remove: Callable[[], object]
 
 
 @dataclass
@@ -116,16 +116,18 @@ def _check(wanted: Wanted) -> None:
 def _plan_endpoint(stack: Stack, found: Plan) -> None:
     sagemaker, scaling = client("sagemaker"), client("application-autoscaling")
     name = stack.outputs["EndpointName"]
-    target = {
-        "ServiceNamespace": "sagemaker",
-        "ResourceId": f"endpoint/{name}/variant/{_VARIANT}",
-        "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
-    }
-    scaled = scaling.describe_scalable_targets(ServiceNamespace="sagemaker", ResourceIds=[target["ResourceId"]])
-    if scaled["ScalableTargets"]:
-        found.steps.append(
-            Step(f"autoscaling of endpoint {name}", lambda: scaling.deregister_scalable_target(**target))
+    resource = f"endpoint/{name}/variant/{_VARIANT}"
+
+    def deregister() -> object:
+        return scaling.deregister_scalable_target(
+            ServiceNamespace="sagemaker",
+            ResourceId=resource,
+            ScalableDimension="sagemaker:variant:DesiredInstanceCount",
         )
+
+    scaled = scaling.describe_scalable_targets(ServiceNamespace="sagemaker", ResourceIds=[resource])
+    if scaled["ScalableTargets"]:
+        found.steps.append(Step(f"autoscaling of endpoint {name}", deregister))
     serving = None
     try:
         serving = sagemaker.describe_endpoint(EndpointName=name)["EndpointConfigName"]

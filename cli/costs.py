@@ -270,9 +270,13 @@ def _scanned(details: Details) -> int:
 def _products(region: str, service: str, filters: Mapping[str, str]) -> Iterable[dict[str, Any]]:
     """GetProducts' answers for a service in a Region."""
     found = boto3.client("pricing", region_name=PRICE_LIST_REGION)
-    terms = [{"Type": "TERM_MATCH", "Field": name, "Value": value} for name, value in filters.items()]
-    terms.append({"Type": "TERM_MATCH", "Field": "regionCode", "Value": region})
-    for page in found.get_paginator("get_products").paginate(ServiceCode=service, Filters=terms):
+    for page in found.get_paginator("get_products").paginate(
+        ServiceCode=service,
+        Filters=[
+            {"Type": "TERM_MATCH", "Field": name, "Value": value}
+            for name, value in {**filters, "regionCode": region}.items()
+        ],
+    ):
         yield from (json.loads(product) for product in page["PriceList"])
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from cli import runs
 from cli.stack import RefusedError, Stack, client
-from cli.steps import assigned, steps_in
+from cli.steps import Event, assigned, steps_in
 from cli.terminal import typed
 from cli.watching import Finished
 
@@ -134,7 +134,7 @@ def details(stack: Stack, reference: str | None) -> Details:
     states, arn = client("stepfunctions"), runs.arn_of(reference, stack)
     described = states.describe_execution(executionArn=arn)
     pages = states.get_paginator("get_execution_history").paginate(executionArn=arn)
-    events = [event for page in pages for event in page["events"]]
+    events: list[Event] = [event for page in pages for event in page["events"]]
     output = described.get("output")
     finished = Finished(
         arn,

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -138,7 +138,7 @@ def readable(stack: Stack) -> str:
 
 def _group(
     request: Request, records: offline_store.Records, stack: Stack | None, place: str | None, progress: Progress
-) -> tuple[dict[str, Any], bool]:
+) -> tuple[Mapping[str, Any], bool]:
     """The group's description, and whether it was created now."""
     sagemaker = client("sagemaker")
     try:
@@ -224,7 +224,7 @@ def _put(group: str, records: offline_store.Records, progress: Progress) -> Iter
     """Put every record; yields those that are refused, by their row. Raises ClientError for what concerns all rows."""
     store = client(
         "sagemaker-featurestore-runtime",
-        Config(retries={"mode": "adaptive", "max_attempts": 10}, max_pool_connections=AT_ONCE),
+        config=Config(retries={"mode": "adaptive", "max_attempts": 10}, max_pool_connections=AT_ONCE),
     )
     kinds = {item["FeatureName"]: item["FeatureType"] for item in records.definitions}
     frame = records.records

@@ -39,7 +39,7 @@ class LocalCloud:
         return client(self.server, service)
 
 
-def client(server: Server, service: str) -> Any:
+def client(server: Server, service: Any) -> Any:
     """A boto3 client of a local cloud, as its root."""
     session = boto3.Session(ACCESS_KEY, SECRET_KEY, region_name=REGION)
     return session.client(service, endpoint_url=server.endpoint_url)

@@ -83,7 +83,7 @@ class ModelChangedError(Exception):
 
 def find(stack: Stack, endpoint: str | None = None) -> Served:
     """What serves on the stack's endpoint, or on another one. Raises RefusedError, ClientError."""
-    sagemaker = client("sagemaker", PATIENT)
+    sagemaker = client("sagemaker", config=PATIENT)
     name = endpoint or stack.outputs["EndpointName"]
     try:
         described = sagemaker.describe_endpoint(EndpointName=name)
@@ -116,7 +116,7 @@ def find(stack: Stack, endpoint: str | None = None) -> Served:
         threshold = version.get("CustomerMetadataProperties", {}).get("decision_threshold")
     artifacts = containers[0].get("ModelDataUrl", "").rpartition("/")[0]
     return Served(
-        name, described["EndpointArn"], _state(described), identity, artifacts, threshold and float(threshold)
+        name, described["EndpointArn"], _state(described), identity, artifacts, float(threshold) if threshold else None
     )
 
 
@@ -127,7 +127,7 @@ def confirm(sagemaker: Any, served: Served) -> None:
         raise ModelChangedError
 
 
-def _state(described: dict[str, Any]) -> tuple[str, str]:
+def _state(described: Mapping[str, Any]) -> tuple[str, str]:
     return described["EndpointConfigName"], str(described["LastModifiedTime"])
 
 
@@ -176,7 +176,7 @@ def features(served: Served, stack: Stack, run_id: str | None = None) -> Feature
 
 
 def _read_json(bucket: str, key: str) -> dict[str, Any] | None:
-    s3 = client("s3", PATIENT)
+    s3 = client("s3", config=PATIENT)
     try:
         return json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
     except s3.exceptions.NoSuchKey:

@@ -55,7 +55,7 @@ def reject(version: int, stack: Stack, reason: str | None = None) -> list[str]:
     """
     sagemaker = client("sagemaker")
     package = _describe(sagemaker, version, stack)
-    changes = {"ApprovalDescription": reason} if reason else {}
+    changes: Any = {"ApprovalDescription": reason} if reason else {}
     if package["ModelApprovalStatus"] == "Rejected" and not changes:
         return [f"Version {version} is rejected already."]
     sagemaker.update_model_package(

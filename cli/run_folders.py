@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -95,8 +95,8 @@ def remove(bucket: str, prefix: str) -> None:
 def _delete(s3: Any, bucket: str, batch: list[dict[str, str]]) -> None:
     answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": batch, "Quiet": True})
     for refused in answer.get("Errors", []):  # one object's refusal does not fail the request
-        error = {"Code": refused["Code"], "Message": f"{refused['Key']}: {refused['Message']}"}
-        raise ClientError({"Error": error}, "DeleteObjects")
+        message = f"{refused['Key']}: {refused['Message']}"
+        raise ClientError({"Error": {"Code": refused["Code"], "Message": message}}, "DeleteObjects")
 
 
 def _versions(bucket: str, prefix: str) -> Iterator[tuple[dict[str, str], int]]:
@@ -133,7 +133,7 @@ def _registered(stack: Stack) -> dict[str, str]:
     return found
 
 
-def registered_versions(stack: Stack) -> list[dict[str, Any]]:
+def registered_versions(stack: Stack) -> Sequence[Mapping[str, Any]]:
     """The versions of the group, newest first; none if there is no group."""
     sagemaker = client("sagemaker")
     group = stack.outputs["ModelPackageGroupName"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -116,10 +116,10 @@ def run_id_of(arn: str, started: datetime) -> str:
     return Execution(arn=arn, name=arn.rsplit(":", 1)[1], start_time=started.isoformat()).run_id
 
 
-def listed(stack: Stack, *, deployment: bool = False, status: str | None = None) -> Iterator[dict[str, Any]]:
+def listed(stack: Stack, *, deployment: bool = False, status: str | None = None) -> Iterator[Mapping[str, Any]]:
     """ListExecutions' rows, newest first, as many as are taken."""
     machine = stack.outputs["DeploymentStateMachineArn" if deployment else "TrainingStateMachineArn"]
-    chosen = {"statusFilter": status} if status else {}
+    chosen: Any = {"statusFilter": status} if status else {}
     pages = client("stepfunctions").get_paginator("list_executions").paginate(stateMachineArn=machine, **chosen)
     return (row for page in pages for row in page["executions"])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -34,21 +35,22 @@ _KEPT = (
 )
 
 
-def read(stack: Stack) -> dict[str, Any]:
+def read(stack: Stack) -> Mapping[str, Any]:
     """GetSchedule's answer for the stack's schedule."""
     formation = client("cloudformation")
     found = formation.describe_stack_resource(StackName=stack.name, LogicalResourceId="Schedule")
     return client("scheduler").get_schedule(Name=found["StackResourceDetail"]["PhysicalResourceId"])
 
 
-def change(stack: Stack, **changes: str) -> dict[str, Any]:
+def change(stack: Stack, **changes: str) -> Mapping[str, Any]:
     """Change State, ScheduleExpression or ScheduleExpressionTimezone. Returns the schedule. Raises RefusedError."""
     expression = changes.get("ScheduleExpression")
     if expression is not None and not _EXPRESSION.fullmatch(expression):
         raise RefusedError(f"{expression!r} is no schedule. {_EXAMPLES}")
     before = read(stack)
+    wanted: Any = {name: before[name] for name in _KEPT if name in before} | changes
     try:
-        client("scheduler").update_schedule(**{name: before[name] for name in _KEPT if name in before} | changes)
+        client("scheduler").update_schedule(**wanted)
     except ClientError as error:
         if error.response["Error"]["Code"] != "ValidationException":
             raise
@@ -56,7 +58,7 @@ def change(stack: Stack, **changes: str) -> dict[str, Any]:
     return read(stack)
 
 
-def document(schedule: dict[str, Any]) -> dict[str, Any]:
+def document(schedule: Mapping[str, Any]) -> dict[str, Any]:
     """The schedule as JSON. `next` is when it starts its next run, null if it is off or that cannot be known."""
     expression, timezone = schedule["ScheduleExpression"], schedule.get("ScheduleExpressionTimezone", "UTC")
     coming = next_start.after(datetime.now(UTC), expression, timezone) if schedule["State"] == "ENABLED" else None
@@ -70,7 +72,7 @@ def document(schedule: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def in_words(schedule: dict[str, Any]) -> str:
+def in_words(schedule: Mapping[str, Any]) -> str:
     """The schedule in one line."""
     known = document(schedule)
     state = "on" if known["state"] == "ENABLED" else "off"

@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from automl_pipeline import settings
@@ -75,12 +75,16 @@ def settings_of(parameters: Mapping[str, str]) -> dict[str, Any]:
     return settings.deployed(environment)
 
 
-def client(service: str, config: Config | None = None) -> Any:
+def _client(service: Any, *, config: Config | None = None) -> Any:
     """A boto3 client with the person's credentials. boto3 itself reads AWS_DEFAULT_REGION only, the AWS CLI both."""
     with _making_clients:  # boto3's default session is not safe to make clients of in several threads
-        made = boto3.client(service, region_name=os.environ.get("AWS_REGION") or None, config=config)  # pyright: ignore[reportCallIssue, reportArgumentType]
+        made = boto3.client(service, region_name=os.environ.get("AWS_REGION") or None, config=config)
     explain.attach(made)
     return made
+
+
+# Typed as boto3's own, whose stubs know the client of each service.
+client = _client if not TYPE_CHECKING else boto3.client
 
 
 def remembered() -> str:
@@ -121,7 +125,7 @@ def find(name: str) -> Stack:
     return Stack(name, outputs, parameters)
 
 
-def endpoint_of(stack: Stack) -> dict[str, Any] | None:
+def endpoint_of(stack: Stack) -> Mapping[str, Any] | None:
     """DescribeEndpoint's answer about the stack's endpoint; None if there is none."""
     try:
         return client("sagemaker").describe_endpoint(EndpointName=stack.outputs["EndpointName"])

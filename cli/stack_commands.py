@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -92,7 +92,7 @@ def versions() -> None:
 def _answer_schedule(stack: Stack, parameters: str = "", **changes: str) -> None:
     from cli import schedule
 
-    found: dict[str, Any] = schedule.change(stack, **changes) if changes else schedule.read(stack)
+    found = schedule.change(stack, **changes) if changes else schedule.read(stack)
     sentences = [schedule.in_words(found), *([_UNTIL_DEPLOYED.format(parameters)] if changes else [])]
     answer(schedule.document(found), lambda: say(*sentences))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -53,11 +53,12 @@ def _simulated(check: str, target: Target, arn: str | None, role: str, granted: 
         if os.environ.get("AWS_ENDPOINT_URL") and _conditional(granted, statement):
             unweighed += len(statement.actions)  # the local cloud's simulator weighs no conditions
             continue
+        entries: Any = context(granted, statement)
         pages = iam.get_paginator("simulate_principal_policy").paginate(
             PolicySourceArn=source,
             ActionNames=statement.actions,
             ResourceArns=statement.resources,
-            ContextEntries=context(granted, statement),
+            ContextEntries=entries,
         )
         for page in pages:
             for result in page["EvaluationResults"]:
@@ -84,7 +85,7 @@ def _conditional(granted: list[Statement], one: Statement) -> bool:
     return bool(one.conditions) or not denying.isdisjoint(one.actions)
 
 
-def _reason(result: dict[str, Any]) -> str:
+def _reason(result: Mapping[str, Any]) -> str:
     if not result.get("OrganizationsDecisionDetail", {}).get("AllowedByOrganizations", True):
         return "by a policy of the organization"
     if not result.get("PermissionsBoundaryDecisionDetail", {}).get("AllowedByPermissionsBoundary", True):

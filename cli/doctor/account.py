@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from botocore.exceptions import (
@@ -176,5 +176,5 @@ def _names(stack_name: str, parameters: dict[str, str], outputs: dict[str, str])
     }
 
 
-def _pairs(row: dict[str, Any], many: str, one: str) -> dict[str, str]:
+def _pairs(row: Mapping[str, Any], many: str, one: str) -> dict[str, str]:
     return {item[f"{one}Key"]: item.get(f"{one}Value", "") for item in row.get(many, [])}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -42,7 +42,7 @@ def feature_group(target: Target) -> Iterator[Finding]:
     yield from _offline_store(target, group)
 
 
-def _offline_store(target: Target, group: dict[str, Any]) -> Iterator[Finding]:
+def _offline_store(target: Target, group: Mapping[str, Any]) -> Iterator[Finding]:
     check = "Offline store"
     store = group.get("OfflineStoreConfig")
     if not store:
@@ -135,7 +135,7 @@ def _classes(target: Target, labelled: dict[str, int]) -> Finding:
     return Finding("Classes", "ok", shown)
 
 
-def _counts(target: Target, group: dict[str, Any], catalog: dict[str, Any]) -> dict[str, int]:
+def _counts(target: Target, group: Mapping[str, Any], catalog: dict[str, Any]) -> dict[str, int]:
     """Target value → customers, most frequent first; the key '' counts those without one."""
     names = {
         "id": group["RecordIdentifierFeatureName"].lower(),

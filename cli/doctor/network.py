@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -94,7 +94,7 @@ def _ways(target: Target, vpc: str, subnet_ids: list[str]) -> Iterator[Finding]:
         yield Finding("VPC endpoints", "ok", "all services are reached" + (" through NAT" if missing else ""))
 
 
-def _leads_out(tables: list[dict[str, Any]], subnet: str) -> bool:
+def _leads_out(tables: Sequence[Mapping[str, Any]], subnet: str) -> bool:
     """Whether the subnet's route table, its own or the VPC's main one, leads everything else to a gateway.
 
     An internet gateway does not count: SageMaker's network interfaces have no public address.

@@ -60,7 +60,7 @@ class Target:
         return client("sts").get_caller_identity()["Account"]
 
     @cached_property
-    def feature_group(self) -> dict[str, Any] | None:
+    def feature_group(self) -> Mapping[str, Any] | None:
         """DescribeFeatureGroup's answer, None if there is no such group. Raises ClientError."""
         try:
             return client("sagemaker").describe_feature_group(FeatureGroupName=self.settings["feature_group_name"])

@@ -135,7 +135,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     archives = [_archive(uri) for uri in event["model_archives"]]
     deployment = {**event["deployment"], "archives": archives, **({"known_row": asked} if asked is not None else {})}
     _write(event["deployment_uri"], json.dumps(deployment).encode(), "application/json")
-    numbers = {name: value for name, value in evaluated.items() if isinstance(value, float)}
+    numbers: dict[str, Any] = {name: value for name, value in evaluated.items() if isinstance(value, float)}
     measures.publish_evaluation(stack, event["run_id"], document, event.get("began", {}))
     logger.info("Evaluated", rows=len(truth), passed=document["passed"], **numbers)
     return {
@@ -180,7 +180,7 @@ def _of_autopilot(automl: dict[str, Any] | None) -> dict[str, Any]:
 
 def _test_rows(uri: str, target: str, features: list[dict[str, Any]]) -> pandas.DataFrame:
     """The test rows' targets as texts, and these of their encoded features."""
-    names = [target, *(feature["name"] for feature in features)]
+    names: Any = [target, *(feature["name"] for feature in features)]
     return pandas.read_csv(_body(uri), usecols=names, dtype={target: str}, keep_default_na=False)
 
 
@@ -194,7 +194,7 @@ def _truth(column: pandas.Series, labels: list[str]) -> numpy.ndarray:
 def _read_champion(given: dict[str, Any] | None, rows: int, labels: list[str]) -> tuple[Any, str | None]:
     """What serves now, as `evaluation` takes it, or None and why it could not be evaluated."""
     if not given or given.get("error"):
-        return None, given and given["error"]
+        return None, given["error"] if given else None
     try:
         content = _read_folder(given["predictions_uri"])
         if labels:

@@ -39,7 +39,8 @@ def judge(
         None if metric else unusable(champion, "its answers are too far off to be measured.")
     )
     if metric is None or error:
-        said = f"{error[:1].lower()}{error[1:]}".strip().rstrip(".")
+        problem = str(error)
+        said = f"{problem[:1].lower()}{problem[1:]}".strip().rstrip(".")
         return {**result, "error": error, "passed": False, "sentence": said, "warnings": [gate.sentence(said)]}
     who = name(champion)
     difference = compared["difference"][metric]

@@ -169,7 +169,7 @@ def _number(name: str, value: float, notes: str | None) -> dict[str, Any]:
 
 
 def _interval(found: Document | None) -> str | None:
-    return found and f"{found['lower']:.6g} to {found['upper']:.6g}"
+    return f"{found['lower']:.6g} to {found['upper']:.6g}" if found else None
 
 
 def _present(name: str, value: str | None) -> dict[str, str]:

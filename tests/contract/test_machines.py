@@ -132,3 +132,25 @@ def test_what_looks_like_an_expression_is_one(machine: str) -> None:
     marked = [text for text in texts(MACHINES[machine]) if "{%" in text or "%}" in text]
     assert marked
     assert not [text for text in marked if not (text.startswith("{%") and text.endswith("%}"))]
+
+
+def _scalars(node: yaml.Node) -> Iterator[yaml.ScalarNode]:
+    if isinstance(node, yaml.ScalarNode):
+        yield node
+    elif isinstance(node, yaml.MappingNode):
+        for _, value in node.value:
+            yield from _scalars(value)
+    elif isinstance(node, yaml.SequenceNode):
+        for value in node.value:
+            yield from _scalars(value)
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+def test_expressions_have_at_most_twelve_lines(machine: str) -> None:
+    root = yaml.compose((ROOT / "statemachine" / f"{machine}.asl.yaml").read_text())
+    assert root is not None
+    found = [node for node in _scalars(root) if node.value.startswith("{%") and node.style in ("|", ">")]
+    assert found
+    # A block's mark ends where the next line begins.
+    longest = max(found, key=lambda node: node.end_mark.line - node.start_mark.line)
+    assert longest.end_mark.line - longest.start_mark.line - 1 <= 12, f"line {longest.start_mark.line + 1}"

@@ -58,7 +58,7 @@ def facts(document: Document, preprocessing: Document) -> list[tuple[str, str]]:
         ("Objective of the training", _objective(document["objective_metric_name"])),
         *((title, f"{rows[name]:,}") for title, name in counted if rows.get(name)),
         ("Rows held out for this test", f"{document['rows']:,}"),
-        ("Split", _SPLITS.get(split, split)),
+        ("Split", _SPLITS.get(str(split), split)),
         ("Seed", preprocessing.get("seed")),
         ("Fingerprint of the data (SHA-256)", preprocessing.get("data_sha256")),
         *((f"Version of {name}", version) for name, version in (document.get("versions") or {}).items()),
