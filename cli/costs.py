@@ -100,7 +100,7 @@ def in_words(bill: Bill | None) -> str:
     if bill is None:
         return ""
     if bill.unpriced and not bill.usd:
-        return "unknown: no prices"
+        return "an unknown sum (no prices)"
     return f"{'at least' if bill.unpriced else 'about'} ${bill.usd:.{2 if bill.usd >= 1 else 4}f}"
 
 

@@ -12,7 +12,7 @@ def read(stack: Stack) -> dict[str, Any]:
     """Endpoint, serving version, last run, schedule and alarms, as JSON."""
     last = executions.newest(stack, 1)
     pages = client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNamePrefix=f"{stack.name}-")
-    planned, endpoint = schedule.read(stack), endpoint_of(stack)
+    planned, endpoint, month = schedule.read(stack), endpoint_of(stack), costs.endpoint_month(stack)
     return {
         "stack": stack.name,
         "region": stack.outputs["TrainingStateMachineArn"].split(":")[3],
@@ -20,7 +20,7 @@ def read(stack: Stack) -> dict[str, Any]:
             "name": stack.outputs["EndpointName"],
             "status": endpoint and endpoint["EndpointStatus"],
             "version": registry.serving_version(client("sagemaker"), stack),
-            "month_in_words": costs.in_words(costs.endpoint_month(stack)),
+            "month_in_words": costs.in_words(month) if month and month.usd else "",
         },
         "last_run": last[0].document() if last else None,
         "schedule": schedule.document(planned) | {"in_words": schedule.in_words(planned)},
