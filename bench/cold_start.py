@@ -22,7 +22,7 @@ TEMPLATE = paths.PROJECT / "template.yaml"
 _IMPORT = "import time; began = time.perf_counter(); import app; print(time.perf_counter() - began)"
 
 
-def measure(console: Console) -> Iterator[Row]:
+def measure(console: Console, repeats: int = REPEATS) -> Iterator[Row]:
     """For each function the seconds of imports in processes run in turns, and the size of its package."""
     python = interpreter.interpreter()
     artifacts = packaging.build(TEMPLATE)
@@ -37,9 +37,9 @@ def measure(console: Console) -> Iterator[Row]:
                     shutil.copytree(unzipped, target / part, ignore=shutil.ignore_patterns("__pycache__"))
             for layer in layers:
                 compileall.compile_dir(ours / layer, quiet=1, workers=0)
-            console.print(f"{name}: importing {REPEATS} times each way")
+            console.print(f"{name}: importing {repeats} times each way")
             seconds: dict[Path, list[float]] = {ours: [], plain: []}
-            for _ in range(REPEATS):
+            for _ in range(repeats):
                 for target, found in seconds.items():
                     found.append(_import_seconds(python, target, name, layers))
             yield Row(f"cold import of {name}", seconds[ours], "layers without bytecode", seconds[plain])

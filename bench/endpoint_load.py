@@ -34,7 +34,7 @@ class Seen:
     errors: list[str] = field(default_factory=list)
 
 
-def report(console: Console) -> None:
+def report(console: Console, seconds: float = SECONDS) -> None:
     """Train a model, put the load on its endpoint, and print rate, latencies, errors and memory. Ends with any error."""
     with (
         tempfile.TemporaryDirectory(dir=paths.PROJECT / ".local") as folder,
@@ -43,13 +43,13 @@ def report(console: Console) -> None:
         cloud = local_cloud.deploy_stack(server, lambda _: None)
         local_cloud.load_telco(cloud)
         endpoint = _trained(cloud)
-        _load(cloud, endpoint, WARM_UP_SECONDS)
+        _load(cloud, endpoint, min(WARM_UP_SECONDS, seconds))
         before = _memory()
-        seen = _load(cloud, endpoint, SECONDS)
+        seen = _load(cloud, endpoint, seconds)
         after = _memory()
-    table = Table("endpoint under load", f"{CLIENTS} clients, {SECONDS:.0f} s")
+    table = Table("endpoint under load", f"{CLIENTS} clients, {seconds:.0f} s")
     percentiles = statistics.quantiles(seen.latencies, n=100)
-    table.add_row("requests a second", f"{len(seen.latencies) / SECONDS:.0f}")
+    table.add_row("requests a second", f"{len(seen.latencies) / seconds:.0f}")
     table.add_row("p50, p99", f"{percentiles[49] * 1e3:.1f} ms, {percentiles[98] * 1e3:.1f} ms")
     table.add_row("errors", f"{len(seen.errors)} of {len(seen.latencies) + len(seen.errors)}")
     table.add_row("memory of the server", f"{before[0]:.0f} MB before, {after[0]:.0f} MB after")

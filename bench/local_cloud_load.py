@@ -22,8 +22,10 @@ REPEATS = 3
 MOST_SECONDS = 300.0
 
 
-def measure(console: Console) -> list[Row]:
-    """One server: `REPEATS` executions of a machine of Pass states, then as many as may run at once."""
+def measure(
+    console: Console, transitions: int = TRANSITIONS, at_once: int = AT_ONCE, repeats: int = REPEATS
+) -> list[Row]:
+    """One server: `repeats` executions of a machine of Pass states, then as many as may run at once."""
     with (
         tempfile.TemporaryDirectory(dir=paths.PROJECT / ".local") as folder,
         process.running(state=Path(folder) / "state") as server,
@@ -32,21 +34,21 @@ def measure(console: Console) -> list[Row]:
         trust = {"Version": "2012-10-17", "Statement": [
             {"Effect": "Allow", "Principal": {"Service": "states.amazonaws.com"}, "Action": "sts:AssumeRole"}]}  # fmt: skip
         role = iam.create_role(RoleName="bench", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
-        machine = states.create_state_machine(name="bench", roleArn=role, definition=json.dumps(_machine()))
-        console.print(f"{TRANSITIONS:,} transitions {REPEATS} times, then in {AT_ONCE} executions at once")
+        machine = states.create_state_machine(name="bench", roleArn=role, definition=json.dumps(_machine(transitions)))
+        console.print(f"{transitions:,} transitions {repeats} times, then in {at_once} executions at once")
         before = _memory()
-        alone = [_run(states, machine["stateMachineArn"], 1) for _ in range(REPEATS)]
-        together = [_run(states, machine["stateMachineArn"], AT_ONCE)]
+        alone = [_run(states, machine["stateMachineArn"], 1) for _ in range(repeats)]
+        together = [_run(states, machine["stateMachineArn"], at_once)]
         after = _memory()
     return [
-        Row(f"local cloud: {TRANSITIONS:,} transitions", alone),
-        Row(f"local cloud: {AT_ONCE} executions at once, {TRANSITIONS:,} transitions each", together),
+        Row(f"local cloud: {transitions:,} transitions", alone),
+        Row(f"local cloud: {at_once} executions at once, {transitions:,} transitions each", together),
         Row("local cloud: memory before and after them", [before, after], unit="MB"),
     ]
 
 
-def _machine() -> dict[str, Any]:
-    names = [f"State{place}" for place in range(TRANSITIONS)]
+def _machine(transitions: int) -> dict[str, Any]:
+    names = [f"State{place}" for place in range(transitions)]
     each = {
         name: {"Type": "Pass", **({"Next": following} if following else {"End": True})}
         for name, following in zip(names, [*names[1:], None], strict=True)

@@ -75,6 +75,14 @@ def in_turns(commands: Mapping[str, Sequence[str]], repeats: int) -> dict[str, l
     return costs
 
 
+def once_each(commands: Mapping[str, Sequence[str]]) -> dict[str, dict[str, float]]:
+    """Each command's costs of one run, as JSON."""
+    return {
+        way: {"seconds": cost.seconds, "processor_seconds": cost.processor, "megabytes": cost.megabytes}
+        for way, [cost] in in_turns(commands, 1).items()
+    }
+
+
 def rows(what: str, costs: Mapping[str, Sequence[Cost]]) -> list[Row]:
     """Two rows for each baseline, which are the commands behind the first: by the clock, and of processors."""
     (_, ours), *baselines = costs.items()

@@ -19,14 +19,14 @@ CONTAINERS = paths.PROJECT / "local/aws/sagemaker/compute/containers"
 BASELINE = "plain script"
 
 
-def measure(console: Console) -> list[measuring.Row]:
+def measure(console: Console, repeats: int = REPEATS) -> list[measuring.Row]:
     """Whole processes in turns, and each cause of the demo's time that is no computation."""
     ours, theirs = [], []
     causes: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory(dir=paths.PROJECT / ".local") as name:
         script = [sys.executable, str(Path(__file__).with_name("baseline_pipeline.py"))]
         environment = {"PYTHONPATH": os.pathsep.join(map(str, (CONTAINERS, paths.PROJECT))), "PYTHONWARNINGS": "ignore"}
-        for repeat in range(REPEATS):
+        for repeat in range(repeats):
             folder = Path(name) / str(repeat)
             folder.mkdir()
             theirs.append(measuring.once([*script, str(folder), python(console)], environment))

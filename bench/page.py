@@ -4,63 +4,119 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 from matplotlib import pyplot
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from bench.__main__ import cells
+from bench import profiling
+from bench.__main__ import cells, figures
 from bench.measuring import Row
 from local.server import paths
 
 DOCS = paths.PROJECT / "docs"
-MARKED = re.compile(r"(<!-- measured: python -m bench\.page -->\n)(?:.*?\n)??(<!-- end -->)", re.S)
+MARKED = re.compile(r"(<!-- measured: (\w+), by python -m bench\.page -->\n)(?:.*?\n)??(<!-- end -->)", re.S)
 COLORS = {10: "#1b7f8c", 100: "#c06a1d", 1000: "#6b4fa0"}
+WAYS = (("ours", "-o"), ("pandas + LabelEncoder", ":s"), ("pandas + scikit-learn", ":s"), ("DuckDB (bound)", "--^"))
+# Stages of which growth is measured by rows alone: the key in the JSON, and what is counted.
+STAGES = {"requests": "Encoding: rows of a request", "predictions": "Evaluation: predictions"}
 
 
 def main() -> None:
-    """Writes both."""
+    """Writes page and pictures."""
     measured = json.loads((DOCS / "benchmarks.json").read_text())
-    page = DOCS / "benchmarks.md"
-    page.write_text(MARKED.sub(lambda found: found[1] + _table(measured) + "\n" + found[2], page.read_text()))
-    _draw(measured["growth"], DOCS / "images" / "growth.svg")
+    path = DOCS / "benchmarks.md"
+    path.write_text(page(path.read_text(), measured))
+    for name, figure in _pictures(measured).items():
+        figure.savefig(DOCS / "images" / f"{name}.svg", metadata={"Date": None})
 
 
-def _table(measured: dict[str, Any]) -> str:
+def page(text: str, measured: dict[str, Any]) -> str:
+    """The page with its measured parts from the JSON's content; what was not measured leaves its part empty."""
+    parts = {"results": _table(measured), "stages": _stages(measured), "profile": _profile(measured)}
+    return MARKED.sub(lambda found: found[1] + "".join(f"{line}\n" for line in parts[found[2]]) + found[3], text)
+
+
+def _table(measured: dict[str, Any]) -> list[str]:
     lines = [
         "| What | Ours | Baseline | Ours / baseline | Peak memory | Load |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for part in measured.values():
-        for row in part.get("rows", []):
+        for row in part.get("rows", []) if isinstance(part.get("rows"), list) else []:
             lines.append("| " + " | ".join([*cells(Row(**row)), f"{part['load'][0]:.0f}"]) + " |")
-    return "\n".join(lines)
+    return lines
 
 
-def _draw(growth: dict[str, Any], path: Path) -> None:
-    """Processor seconds and peak memory over the number of rows, a line for each number of columns and way."""
+def _stages(measured: dict[str, Any]) -> list[str]:
+    if not any(measured.get("growth", {}).get(key) for key in STAGES):
+        return []
+    return [
+        "![Processor seconds of encoding over the rows of a request, and of evaluation over the number of predictions, beside "
+        "pandas](images/growth-stages.svg)"
+    ]
+
+
+def _profile(measured: dict[str, Any]) -> list[str]:
+    if "profile" not in measured:
+        return []
+    profile = measured["profile"]
+    return [
+        f"Processor seconds for {profile['rows']:,} rows (before: all rows in memory):",
+        "",
+        "| Path | Before | Now | What changed |",
+        "| --- | --- | --- | --- |",
+        *(
+            f"| {path[0].upper()}{path[1:]} | {profiling.BEFORE[path]:.2f} | {figures(seconds, 's')} | {profiling.CHANGES[path]} |"
+            for path, seconds in profile["paths"].items()
+        ),
+    ]
+
+
+def _pictures(measured: dict[str, Any]) -> dict[str, Figure]:
     pyplot.switch_backend("svg")
     pyplot.rcParams.update({"svg.hashsalt": "growth", "svg.fonttype": "none", "font.family": "sans-serif"})
+    growth = measured.get("growth", {})
+    drawn = {"growth": _preprocessing(growth["sizes"])} if "sizes" in growth else {}
+    stages = {title: growth[key] for key, title in STAGES.items() if growth.get(key)}
+    return {**drawn, **({"growth-stages": _by_rows(stages)} if stages else {})}
+
+
+def _preprocessing(sizes: list[dict[str, Any]]) -> Figure:
+    """Processor seconds and peak memory over the number of rows, a line for each number of columns and way."""
     figure, axes = pyplot.subplots(1, 2, figsize=(10, 4.8), layout="constrained")
     for axis, measure, label in zip(
         axes, ("processor_seconds", "megabytes"), ("Seconds of processors", "Peak memory (MB)"), strict=True
     ):
         for columns, color in COLORS.items():
-            sizes = [size for size in growth["sizes"] if size["columns"] == columns]
-            for way, style in (("ours", "-o"), ("pandas + LabelEncoder", ":s"), ("DuckDB (bound)", "--^")):
-                points = [(size["rows"], size["ways"][way][measure]) for size in sizes if way in size["ways"]]
-                if points:
-                    axis.plot(
-                        *zip(*points, strict=True),
-                        style,
-                        color=color,
-                        markersize=4,
-                        label=f"{way}, {columns:,} columns",
-                    )
-        axis.set(xscale="log", yscale="log", xlabel="Rows", ylabel=label)
-        axis.grid(visible=True, alpha=0.3)
+            of = [size for size in sizes if size["columns"] == columns]
+            _lines(axis, of, measure, f", {columns:,} columns", color)
+        _scaled(axis, "Rows", label)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8, frameon=False)
-    figure.savefig(path, metadata={"Date": None})
+    return figure
+
+
+def _by_rows(stages: dict[str, list[dict[str, Any]]]) -> Figure:
+    """Processor seconds over rows, a panel for each stage."""
+    figure, axes = pyplot.subplots(1, len(stages), figsize=(5 * len(stages), 4), layout="constrained", squeeze=False)
+    for axis, (title, sizes) in zip(axes[0], stages.items(), strict=True):
+        _lines(axis, sizes, "processor_seconds", "", COLORS[10])
+        _scaled(axis, title, "Seconds of processors")
+        axis.legend(fontsize=8, frameon=False)
+    return figure
+
+
+def _lines(axis: Axes, sizes: list[dict[str, Any]], measure: str, suffix: str, color: str) -> None:
+    for way, style in WAYS:
+        points = [(size["rows"], size["ways"][way][measure]) for size in sizes if way in size["ways"]]
+        if points:
+            axis.plot(*zip(*points, strict=True), style, color=color, markersize=4, label=f"{way}{suffix}")
+
+
+def _scaled(axis: Axes, across: str, up: str) -> None:
+    axis.set(xscale="log", yscale="log", xlabel=across, ylabel=up)
+    axis.grid(visible=True, alpha=0.3)
 
 
 if __name__ == "__main__":

@@ -24,14 +24,14 @@ SIZES = [(10_000, 10), (100_000, 10), (1_000_000, 10), (10_000_000, 10), (10_000
 MOST_BASELINE_CELLS = 10_000_000
 
 
-def measure(console: Console) -> list[measuring.Row]:
+def measure(console: Console, rows: int = ROWS, repeats: int = REPEATS) -> list[measuring.Row]:
     """Whole processes in turns."""
     with tempfile.TemporaryDirectory(dir=paths.PROJECT / ".local") as name:
         raw = Path(name) / "processing/input/raw/rows.csv"
-        tables.customers(raw, ROWS)
-        console.print(f"{ROWS:,} rows, {raw.stat().st_size / 1e6:.0f} MB")
-        commands = _commands(console, Path(name), raw)
-        return measuring.rows(f"preprocess {ROWS:,} rows", measuring.in_turns(commands, REPEATS))
+        tables.customers(raw, rows)
+        console.print(f"{rows:,} rows, {raw.stat().st_size / 1e6:.0f} MB")
+        ways = commands(console, Path(name), raw)
+        return measuring.rows(f"preprocess {rows:,} rows", measuring.in_turns(ways, repeats))
 
 
 def growth(console: Console, most_cells: int) -> Iterator[dict[str, Any]]:
@@ -42,14 +42,12 @@ def growth(console: Console, most_cells: int) -> Iterator[dict[str, Any]]:
         with tempfile.TemporaryDirectory(dir=paths.PROJECT / ".local") as name:
             raw = Path(name) / "processing/input/raw/rows.csv"
             tables.wide(raw, rows, columns)
-            commands = _commands(console, Path(name), raw)
+            ways = commands(console, Path(name), raw)
             if rows * columns > MOST_BASELINE_CELLS:
-                commands = {OURS: commands[OURS]}
-            costs = measuring.in_turns(commands, 1)
+                ways = {OURS: ways[OURS]}
             found = {
                 "rows": rows, "columns": columns, "data_megabytes": raw.stat().st_size / measuring.MEGABYTE,
-                "ways": {way: {"seconds": cost.seconds, "processor_seconds": cost.processor, "megabytes": cost.megabytes}
-                         for way, [cost] in costs.items()},
+                "ways": measuring.once_each(ways),
             }  # fmt: skip
             console.print(found)
             yield found
@@ -63,7 +61,8 @@ def python(console: Console) -> str:
     return sys.executable
 
 
-def _commands(console: Console, folder: Path, raw: Path) -> dict[str, list[str]]:
+def commands(console: Console, folder: Path, raw: Path) -> dict[str, list[str]]:
+    """What runs each way on the CSV `raw` in `folder`."""
     image = python(console)
     job = [image, str(paths.PROJECT / "processing/preprocess.py"), "--root", str(folder), "--target", "churn"]
     job += [

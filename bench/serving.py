@@ -28,18 +28,18 @@ REPEATS = 3
 BASELINE = "pandas + LabelEncoder"
 
 
-def measure(console: Console) -> list[Row]:
+def measure(console: Console, rows: int = ROWS, repeats: int = REPEATS) -> list[Row]:
     """Processes of both ways in turns."""
     python = IMAGE if IMAGE.exists() else Path(sys.executable)
     if python != IMAGE:
         console.print("No Python 3.9 here: measured with this Python's pandas and pyarrow, not with the image's.")
     with tempfile.TemporaryDirectory(dir=paths.PROJECT / ".local") as name:
         output = _prepared(Path(name), python)
-        customers = telco.load().drop(columns=telco.TARGET).sample(ROWS, replace=True, random_state=0)
+        customers = telco.load().drop(columns=telco.TARGET).sample(rows, replace=True, random_state=0)
         table = Path(name) / "customers.csv"
         customers.to_csv(table, index=False)
         ours, theirs = [], []
-        for _ in range(REPEATS):
+        for _ in range(repeats):
             ours.append(_times(python, "ours", output, table))
             theirs.append(_times(python, "baseline", output, table))
         if _numbers(ours[0]["answer"]) != _numbers(theirs[0]["answer"]):
@@ -54,6 +54,24 @@ def measure(console: Console) -> list[Row]:
         _row("encode one row, p50", "one", ours, theirs, 1e6, "µs"),
         _row("encode requests of 1,000 rows", "thousand", ours, theirs, 1, "rows/s"),
         _row("encode requests of 6 MB", "batch", ours, theirs, 1, "rows/s"),
+    ]
+
+
+def growth(console: Console, rows: int = ROWS) -> list[dict[str, Any]]:
+    """For requests of growing numbers of rows: processor seconds of each way to encode one."""
+    python = IMAGE if IMAGE.exists() else Path(sys.executable)
+    with tempfile.TemporaryDirectory(dir=paths.PROJECT / ".local") as name:
+        output, table = _prepared(Path(name), python), Path(name) / "customers.csv"
+        customers = telco.load().drop(columns=telco.TARGET).sample(rows, replace=True, random_state=0)
+        customers.to_csv(table, index=False)
+        console.print("Encoding requests of one row to as many as 6 MB hold")
+        found = {
+            way: _times(python, argument, output, table)["requests"]
+            for way, argument in (("ours", "ours"), (BASELINE, "baseline"))
+        }
+    return [
+        {"rows": int(count), "ways": {way: {"processor_seconds": times[count]} for way, times in found.items()}}
+        for count in found["ours"]
     ]
 
 

@@ -2,7 +2,7 @@
 
 Arguments: the way, the folder of processing/, the folder with preprocessing.json, a CSV of customers. Writes JSON: `one`
 (median seconds of a request of one row), `batch` (rows/s in requests just under 6 MB), `thousand` (rows/s in requests of
-1,000 rows), `answer` (the first 2,000 rows as encoded). Times are the processor's: what a core to itself would take.
+1,000 rows), `answer` (the first 2,000 rows as encoded), `requests` (seconds of a request by its rows). Times are the processor's: what a core to itself would take.
 """
 
 import json
@@ -13,12 +13,17 @@ from pathlib import Path
 
 MOST_BYTES = 6 * 1024 * 1024
 SINGLE_ROWS = 300
+REQUESTS = (1, 10, 100, 1_000, 10_000, 30_000)
 
 
 def once(call):
     began = time.process_time()
     call()
     return time.process_time() - began
+
+
+def seconds(encode, body):
+    return statistics.median(once(lambda: encode(body)) for _ in range(5))
 
 
 def way_of(name, processing, folder):
@@ -55,6 +60,9 @@ def main():
             "one": statistics.median(once(lambda body=body: encode(body)) for body in singles),
             "batch": min(count, len(rows)) / statistics.median(once(lambda: encode(big)) for _ in range(5)),
             "thousand": 1000 / statistics.median(once(lambda: encode(small)) for _ in range(25)),
+            "requests": {
+                size: seconds(encode, header + b"".join(rows[:size])) for size in REQUESTS if size <= len(rows)
+            },
             "answer": encode(header + b"".join(rows[:2000])).decode(),
         },
         sys.stdout,

@@ -1,0 +1,101 @@
+"""Each part of `make bench` runs, with sizes that say nothing about speed; and its page is what the JSON says."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from bench import (
+    cold_start,
+    endpoint_load,
+    evaluation,
+    local_cloud_load,
+    orchestration,
+    page,
+    preprocessing,
+    profiling,
+    serving,
+)
+from bench.measuring import Row
+
+CONSOLE = Console(quiet=True)
+
+
+def is_measured(rows: Iterable[Row], *baselines: str) -> None:
+    """Each row has figures, and each baseline was measured beside ours."""
+    found = [*rows]
+    assert found
+    for row in found:
+        assert all(figure > 0 for figure in [*row.ours, *row.theirs]), row
+        assert row.ratio is None or row.ratio > 0
+    assert {row.baseline for row in found} == {*baselines}
+
+
+def test_preprocessing() -> None:
+    rows = preprocessing.measure(CONSOLE, rows=1000, repeats=1)
+    is_measured(rows, preprocessing.PANDAS, preprocessing.DUCKDB)
+    assert all(memory > 10 for row in rows for memory in row.memory)
+
+
+def test_evaluation() -> None:
+    is_measured(evaluation.measure(CONSOLE, rows=1000, repeats=1), evaluation.BASELINE)
+
+
+def test_local_cloud() -> None:
+    is_measured(local_cloud_load.measure(CONSOLE, transitions=5, at_once=2, repeats=1), "")
+
+
+def test_growth() -> None:
+    for found in (preprocessing.growth(CONSOLE, 100_000), evaluation.growth(CONSOLE, 200_000)):
+        [size] = found
+        assert size["rows"] == 10_000
+        assert all(way["processor_seconds"] > 0 and way["megabytes"] > 10 for way in size["ways"].values())
+    requests = serving.growth(CONSOLE, rows=200)
+    assert [size["rows"] for size in requests] == [1, 10, 100]
+    assert all({*size["ways"]} == {"ours", serving.BASELINE} for size in requests)
+
+
+def test_profile() -> None:
+    found = profiling.measure(CONSOLE, rows=1000, repeats=1)
+    assert {*found["paths"]} == {*profiling.BEFORE} == {*profiling.CHANGES}
+    assert all(statistics.median(seconds) > 0 for seconds in found["paths"].values())
+
+
+@pytest.mark.exhaustive
+def test_serving() -> None:
+    is_measured(serving.measure(CONSOLE, rows=1000, repeats=1), serving.BASELINE)
+
+
+@pytest.mark.exhaustive
+def test_cold_start() -> None:
+    is_measured(cold_start.measure(CONSOLE, repeats=1), "layers without bytecode", "Lambda's limit")
+
+
+@pytest.mark.exhaustive
+def test_orchestration() -> None:
+    is_measured(orchestration.measure(CONSOLE, repeats=1), orchestration.BASELINE, "")
+
+
+@pytest.mark.exhaustive
+def test_endpoint_load() -> None:
+    endpoint_load.report(CONSOLE, seconds=1)
+
+
+def test_page_is_what_was_measured() -> None:
+    measured = json.loads((page.DOCS / "benchmarks.json").read_text(encoding="utf-8"))
+    text = (page.DOCS / "benchmarks.md").read_text(encoding="utf-8")
+    assert text == page.page(text, measured), "Write it again: python -m bench.page"
+
+
+@pytest.mark.parametrize("left_out", ["growth", "profile", "serving"])
+def test_page_of_a_part_of_the_measurements(left_out: str) -> None:
+    measured: dict[str, Any] = json.loads((page.DOCS / "benchmarks.json").read_text(encoding="utf-8"))
+    measured.pop(left_out, None)
+    text = page.page((page.DOCS / "benchmarks.md").read_text(encoding="utf-8"), measured)
+    assert text.count("<!-- end -->") == 3
+    assert ("encode one row" in text) == (left_out != "serving")
