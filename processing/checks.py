@@ -5,6 +5,7 @@ Each check is bounded: leakage looks at a sample of the training rows, everythin
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -199,23 +200,36 @@ def _twins(rows: Rows) -> int:
     possible = numpy.zeros(1 << 22, dtype=bool)
     possible[tested & bits] = True
     found = numpy.zeros(len(tested), dtype=bool)
-    for known in (rows.parts.train, rows.parts.validation):
-        for begin in range(0, len(known), BATCH):
-            batch = marks[known[begin : begin + BATCH]]
-            batch = batch[possible[batch & bits]]
-            at = numpy.searchsorted(tested, batch).clip(max=len(tested) - 1)
-            found[at[tested[at] == batch]] = True
+    known = numpy.concatenate([rows.parts.train, rows.parts.validation])
+
+    def twins_of(begin: int) -> numpy.ndarray:
+        batch = marks[known[begin : begin + BATCH]]
+        batch = batch[possible[batch & bits]]
+        at = numpy.searchsorted(tested, batch).clip(max=len(tested) - 1)
+        return at[tested[at] == batch]
+
+    for at in in_turn(twins_of, range(0, len(known), BATCH)):
+        found[at] = True
     return int(found[places].sum())
 
 
-def _tested(rows: Rows) -> Iterator[numpy.ndarray]:
-    """The test rows' values of each feature in turn, and their targets."""
+def _agreements(rows: Rows) -> Iterator[float]:
+    """How likely it is for each feature, and for the target, that two test rows have the same value."""
     roles = rows.roles
-    for feature in rows.features:
-        yield numpy.concatenate(
-            [feature.encode(feature.raw(place)[roles.of(place) == TEST]) for place in range(len(roles.pieces))]
-        )
-    yield rows.targets[rows.parts.test]
+
+    def of(feature: Feature) -> float:
+        tested = [feature.encode(feature.raw(place)[roles.of(place) == TEST]) for place in range(len(roles.pieces))]
+        return _agreement(numpy.concatenate(tested))
+
+    yield from in_turn(of, rows.features)
+    yield _agreement(rows.targets[rows.parts.test])
+
+
+def _agreement(values: numpy.ndarray) -> float:
+    """For codes (from 0) or other numbers."""
+    codes = numpy.issubdtype(values.dtype, numpy.integer)
+    counts = numpy.bincount(values) if codes else numpy.unique(values, return_counts=True)[1]
+    return float(((counts / len(values)) ** 2).sum())
 
 
 def duplicates(rows: Rows) -> list[Finding]:
@@ -225,10 +239,7 @@ def duplicates(rows: Rows) -> list[Finding]:
     if share < LEAST_DUPLICATES:
         return []
     # What independent columns would give: how likely it is that two rows agree in all of them.
-    alike = 1.0
-    for values in _tested(rows):
-        counts = numpy.unique(values, return_counts=True)[1] / len(rows.parts.test)
-        alike *= float((counts**2).sum())
+    alike = math.prod(_agreements(rows))
     if share < 10 * min(1.0, alike * (rows.parts.count - len(rows.parts.test))):
         return []
     return [
