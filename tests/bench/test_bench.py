@@ -73,7 +73,11 @@ def test_serving() -> None:
 
 @pytest.mark.exhaustive
 def test_cold_start() -> None:
-    is_measured(cold_start.measure(CONSOLE, repeats=1), "layers without bytecode", "Lambda's limit")
+    rows = [*cold_start.measure(CONSOLE, repeats=1)]
+    is_measured(rows, "layers without bytecode", "Lambda's limit")
+    sizes = {row.what: row.ratio for row in rows if row.baseline == "Lambda's limit"}
+    assert len(sizes) == 2
+    assert all(ratio is not None and ratio < 0.8 for ratio in sizes.values()), sizes
 
 
 @pytest.mark.exhaustive
