@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
+from typing import ClassVar
 
 import limits
 import preprocess
@@ -56,6 +58,41 @@ def test_space_asked_for_is_enough_for_what_is_written(tmp_path: Path, monkeypat
     written = sum(file.stat().st_size for file in (tmp_path / "processing/output").rglob("*") if file.is_file())
     columns = 8 * 20 * len(telco.load())
     assert written + columns / 2 < most < 2 * (written + columns)
+
+
+class Followed(io.FileIO):
+    """A file that records, when it is closed, how many bytes were read."""
+
+    reached: ClassVar[list[int]] = []
+
+    def close(self) -> None:
+        if not self.closed:
+            self.reached.append(self.tell())
+        super().close()
+
+
+@pytest.mark.parametrize("unread", [[], ["a"]])
+def test_space_is_estimated_from_the_size_and_the_beginning_alone(
+    unread: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = b'"1","22"\n'
+    path = tmp_path / "rows.csv"
+    size = 50 * query_result.SAMPLE // len(row) * len(row)
+    with path.open("wb") as file:
+        file.write(b'"a","b"\n' + row * (2 * query_result.SAMPLE // len(row)))
+        file.truncate(size)  # what follows are zero bytes: no rows, if they were read
+    rows = size / len(row)
+    json_lines = 0.2 * (size + rows * 7 * (2 - len(unread)))
+    needed = rows * 8 * (2 - len(unread)) + size + json_lines + limits.SPARE_BYTES
+    Followed.reached = []
+    monkeypatch.setattr(query_result, "open", lambda path, *_, **__: Followed(path), raising=False)
+    free = [int(needed) - 4096, int(needed) + 4096]
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(used=0, free=free.pop(0)))
+    with pytest.raises(query_result.UnusableDataError):
+        limits.check_space(str(path), str(tmp_path), unread)
+    limits.check_space(str(path), str(tmp_path), unread)
+    assert len(Followed.reached) == 2
+    assert max(Followed.reached) < size / 10
 
 
 @pytest.mark.parametrize(
