@@ -158,9 +158,9 @@ class Feature:
     """One column with how it is encoded, and what all rows with a target hold there.
 
     `known` and `missing`: rows with and without a value. `distinct`: different values. `varies`: whether the training rows differ, once encoded.
-    `constant`: whether all rows are alike, once encoded. `counts` are rows for each of the column's words and `unseen` test
-    rows with a category that training does not have (texts); `low` and `high` the least and the largest, `whole` whether
-    all are integers (numbers).
+    `constant`: whether all rows are alike, once encoded. `counts` are rows for each of the column's words, `trained` those
+    of the training rows with the missing ones at the end, and `unseen` test rows with a category that training does not
+    have (texts); `low` and `high` the least and the largest, `whole` whether all are integers (numbers).
     """
 
     specification: dict[str, Any]
@@ -172,6 +172,7 @@ class Feature:
     constant: bool
     table: numpy.ndarray = field(default_factory=lambda: numpy.empty(0))
     counts: numpy.ndarray = field(default_factory=lambda: numpy.empty(0))
+    trained: numpy.ndarray = field(default_factory=lambda: numpy.empty(0))
     unseen: int = 0
     low: float = math.nan
     high: float = math.nan
@@ -268,5 +269,6 @@ def _fit_texts(name: str, column: Column, roles: Roles) -> Feature | None:
         constant=len(numpy.unique(encoded[all_rows > 0])) == 1,
         table=table,
         counts=all_rows[1:],
+        trained=numpy.roll(by_role[TRAIN], -1),
         unseen=int(by_role[TEST][encoded >= len(known)].sum()),
     )

@@ -74,13 +74,15 @@ def write_tables(
     progress(f"wrote {', '.join(f'{name}.csv' for name in tables.values())} and test.jsonl")
 
 
-def write_artifacts(folder: str, specification: dict[str, Any]) -> None:
-    """Writes preprocessing.json and the preprocess container under `folder`."""
+def write_artifacts(folder: str, specification: dict[str, Any], distributions: dict[str, Any]) -> None:
+    """Writes preprocessing.json, distributions.json and the preprocess container under `folder`."""
     artifacts = os.path.join(folder, "preprocessing")
     os.makedirs(artifacts, exist_ok=True)
     content = json.dumps(specification, indent=1, ensure_ascii=False).encode()
     with open(os.path.join(artifacts, "preprocessing.json"), "wb") as file:
         file.write(content)
+    with open(os.path.join(artifacts, "distributions.json"), "w", encoding="utf-8") as file:
+        json.dump(distributions, file, indent=1, ensure_ascii=False)
     code = os.path.dirname(os.path.abspath(encoding.__file__))
     write_model_archive(os.path.join(artifacts, "model.tar.gz"), content, code)
     progress("wrote the preprocess container")

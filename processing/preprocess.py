@@ -8,6 +8,8 @@ Reads the CSV files under `processing/input/raw`, writes under `processing/outpu
   ids and target
 - `preprocessing/preprocessing.json`, `preprocessing/model.tar.gz`: how to encode, and the container that does it
 - `preprocessing/resources.json`: the time and memory that the job took
+- `preprocessing/distributions.json`: what the training rows hold, which later rows are compared with. Those of an earlier
+  run may be under `processing/input/previous`
 
 Medians and categories are taken from the training rows alone, so that the test rows stand for customers never seen.
 Data that cannot be trained on ends the job with one sentence in `output/message`, which SageMaker shows as the job's
@@ -26,9 +28,11 @@ from typing import Any, Mapping, Sequence
 
 import checks
 import data_note
+import distributions
 import limits
 import measured_use
 import numpy
+import previous
 import splitting
 from columns import Spill, in_turn
 from encoding import FORMAT, Encoder
@@ -56,6 +60,7 @@ class Choices:
     require_checks: bool = False
     column_names: Mapping[str, str] = field(default_factory=dict)
     report_slices: Sequence[str] = ()
+    previous_run: str | None = None
 
 
 def run(
@@ -113,12 +118,10 @@ def run(
         **({apart: f"divides the rows (split: {choices.split})"} if apart else {}),
     }
     notes, near_numeric = data_note.describe(features, roles, left_out)
-    found = checks.findings(checks.Rows(features, targets, labels, target, parts, roles, seed), near_numeric)
-    for finding in found:
-        progress("WARNING: " + finding.text)
-    grave = [finding.text for finding in found if finding.stops]
-    if grave and choices.require_checks:
-        raise UnusableDataError(_refusal(grave))
+    training = (target, targets[parts.train], labels, roles)
+    drifted, since = previous.compare(root, choices.previous_run, features, *training)
+    checked = checks.Rows(features, targets, labels, target, parts, roles, seed)
+    found = _report([*checks.findings(checked, near_numeric), *drifted], choices.require_checks)
 
     counted = {
         "source": source.rows,
@@ -153,7 +156,8 @@ def run(
             "warnings": [finding.text for finding in found],
             "misleading": [finding.text for finding in found if finding.misleads],
             "rows": counted,
-            "columns": notes,
+            "columns": previous.beside(notes, since),
+            "previous": since,
         },
     }
     Encoder(specification)  # what serving would refuse must not leave this job
@@ -162,8 +166,18 @@ def run(
     for warning in limits.check_channels(output):
         progress("WARNING: " + warning)
         specification["data_note"]["warnings"].append(warning)
-    write_artifacts(output, specification)
+    write_artifacts(output, specification, distributions.describe(features, *training))
     return specification
+
+
+def _report(found: list[checks.Finding], required: bool) -> list[checks.Finding]:
+    """Puts the findings into the log and returns them. Raises UnusableDataError for grave ones where checks are required."""
+    for finding in found:
+        progress("WARNING: " + finding.text)
+    grave = [finding.text for finding in found if finding.stops]
+    if grave and required:
+        raise UnusableDataError(_refusal(grave))
+    return found
 
 
 def _left_in_store(source: Source) -> dict[str, int]:
@@ -253,6 +267,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data-checks", default="Warn", choices=["Warn", "Require"])
     parser.add_argument("--report-slices", action="append", default=[], help="comma-separated; may come again")
     parser.add_argument("--column-names", action="append", default=[], help="JSON, feature to column; may be in parts")
+    parser.add_argument("--previous-run", help="the run whose preprocessing/ is under processing/input/previous")
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--root", default=ROOT, help="where SageMaker mounts everything")
     options = parser.parse_args(arguments)
@@ -265,6 +280,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.data_checks == "Require",
         json.loads("".join(options.column_names) or "{}"),
         _names(options.report_slices),
+        options.previous_run,
     )
     ignored = _names([options.drop_columns])
     try:

@@ -9,6 +9,7 @@ from typing import Any
 
 import boto3
 from automl_pipeline import container_code, costs, measures, prices, settings
+from automl_pipeline.jobs import Previous
 from automl_pipeline.run_layout import Execution, describe, fingerprint
 from aws_lambda_powertools import Logger
 from botocore.exceptions import ClientError
@@ -42,6 +43,7 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
         measures.emit(measures.REFUSED, 1, os.environ["STACK_NAME"])
         raise InvalidInputError(error.problems) from None
     sha256, contents = container_code.read()
+    latest = json.loads(_read(chosen.bucket, f"{chosen.prefix}/latest.json") or b"{}")
     run = describe(
         bounded,
         Execution(**event["execution"]),
@@ -50,9 +52,10 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
         job_role=os.environ["JOB_ROLE_ARN"],
         automl_role=os.environ["AUTOML_ROLE_ARN"],
         stack=os.environ["STACK_NAME"],
+        previous=_previous(chosen, latest),
     )
     run["fingerprint"] = fingerprint(chosen, sha256)
-    run["unchanged"] = _unchanged(chosen, run["fingerprint"])
+    run["unchanged"] = _unchanged(latest, run["fingerprint"]) if chosen.skip_if_unchanged else None
     logger.append_keys(run_id=run["id"])
     _put_container_code(chosen.bucket, f"{chosen.prefix}/code/{sha256}", contents)
     asked = {**settings.deployed(), **event["input"]}
@@ -71,10 +74,20 @@ def _prices(chosen: settings.Settings) -> prices.Prices:
     return prices.shipped(chosen.region) if content is None else prices.parsed(content, chosen.region)
 
 
-def _unchanged(chosen: settings.Settings, own: str) -> dict[str, Any] | None:
+def _previous(chosen: settings.Settings, latest: dict[str, Any]) -> Previous | None:
+    """The newest registered run, with which the processing job compares its rows; None before there is one."""
+    if not latest:
+        return None
+    place = latest.get("preprocessing") or ""
+    own = f"s3://{chosen.bucket}/{chosen.prefix}/runs/"
+    # A job whose input has no object fails: SageMaker is given one only if there is something to read.
+    key = place.removeprefix(f"s3://{chosen.bucket}/") + "distributions.json"
+    there = place.startswith(own) and _exists(chosen.bucket, key)
+    return Previous(latest["run_id"], place if there else None)
+
+
+def _unchanged(latest: dict[str, Any], own: str) -> dict[str, Any] | None:
     """The newest registered run, if this run's rows may turn out to be its rows and its settings are this run's."""
-    content = _read(chosen.bucket, f"{chosen.prefix}/latest.json") if chosen.skip_if_unchanged else None
-    latest = json.loads(content) if content else {}
     if latest.get("fingerprint", {}).get("settings") != own:
         return None
     return {
@@ -114,12 +127,18 @@ def _read(bucket: str, key: str) -> bytes | None:
         return None
 
 
+def _exists(bucket: str, key: str) -> bool:
+    try:
+        _s3().head_object(Bucket=bucket, Key=key)
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ("404", "NoSuchKey", "NotFound"):
+            raise
+        return False
+    return True
+
+
 def _put_container_code(bucket: str, prefix: str, contents: dict[str, bytes]) -> None:
     for name, content in contents.items():
         key = f"{prefix}/{name}"
-        try:
-            _s3().head_object(Bucket=bucket, Key=key)
-        except ClientError as error:
-            if error.response["Error"]["Code"] not in ("404", "NoSuchKey", "NotFound"):
-                raise
+        if not _exists(bucket, key):
             _s3().put_object(Bucket=bucket, Key=key, Body=content, ContentType="text/x-python")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from automl_pipeline import deployment
@@ -14,6 +15,14 @@ from automl_pipeline.costs import LONGEST_PROCESSING_SECONDS
 from automl_pipeline.settings import Settings
 
 _LOCAL = "/opt/ml/processing"
+
+
+@dataclass(frozen=True)
+class Previous:
+    """The run whose rows this one's are compared with, and its preprocessing/, None if nothing is left to compare with."""
+
+    run_id: str
+    uri: str | None
 
 
 def query(settings: Settings, rows_uri: str, token: str) -> dict[str, Any]:
@@ -31,14 +40,19 @@ def query(settings: Settings, rows_uri: str, token: str) -> dict[str, Any]:
 
 
 def requests(
-    settings: Settings, uris: Mapping[str, str], roles: Mapping[str, str], image: str, tags: list[dict[str, str]]
+    settings: Settings,
+    uris: Mapping[str, str],
+    roles: Mapping[str, str],
+    image: str,
+    tags: list[dict[str, str]],
+    previous: Previous | None,
 ) -> dict[str, dict[str, Any]]:
     """The requests by job: `processing`, `automl`, `transform` and `champion_transform`, which asks what serves.
 
     `uris`: the run's places (run_layout.describe). `roles`: `job` and `automl`. `image`: of the processing job.
     """
     made = {
-        "processing": _processing(settings, uris, roles["job"], image),
+        "processing": _processing(settings, uris, roles["job"], image, previous),
         "automl": _automl(settings, uris, roles["automl"]),
         "transform": _transform(settings, uris["evaluation_input"], uris["predictions"]),
         "champion_transform": _transform(settings, uris["evaluation_input"], uris["champion"]),
@@ -46,7 +60,12 @@ def requests(
     return {name: {**request, "Tags": tags} for name, request in made.items()}
 
 
-def _processing(settings: Settings, uris: Mapping[str, str], role: str, image: str) -> dict[str, Any]:
+def _processing(
+    settings: Settings, uris: Mapping[str, str], role: str, image: str, previous: Previous | None
+) -> dict[str, Any]:
+    inputs = {name: uris[name] for name in ("raw", "code")}
+    if previous is not None and previous.uri is not None:
+        inputs["previous"] = previous.uri
     outputs = ["train", "test", "evaluation_input", "preprocessing"]
     if settings.split != "stratified":
         outputs.append("validation")
@@ -55,20 +74,20 @@ def _processing(settings: Settings, uris: Mapping[str, str], role: str, image: s
         "AppSpecification": {
             "ImageUri": image,
             "ContainerEntrypoint": ["python3", f"{_LOCAL}/input/code/preprocess.py"],
-            "ContainerArguments": _processing_arguments(settings),
+            "ContainerArguments": _processing_arguments(settings, previous),
         },
         "ProcessingInputs": [
             {
                 "InputName": name,
                 "S3Input": {
-                    "S3Uri": uris[name],
+                    "S3Uri": uri,
                     "LocalPath": f"{_LOCAL}/input/{name}",
                     "S3DataType": "S3Prefix",
                     "S3InputMode": "File",
                     "S3DataDistributionType": "FullyReplicated",
                 },
             }
-            for name in ("raw", "code")
+            for name, uri in inputs.items()
         ],
         "ProcessingOutputConfig": {
             "Outputs": [
@@ -97,7 +116,7 @@ def _processing(settings: Settings, uris: Mapping[str, str], role: str, image: s
     }
 
 
-def _processing_arguments(settings: Settings) -> list[str]:
+def _processing_arguments(settings: Settings, previous: Previous | None) -> list[str]:
     """What the processing job is asked besides the feature group's columns, in the words of its command line.
 
     SageMaker takes 100 arguments of at most 256 characters each
@@ -108,6 +127,8 @@ def _processing_arguments(settings: Settings) -> list[str]:
     arguments += _listed("--exclude-columns", settings.exclude_columns)
     arguments += _listed("--report-slices", settings.report_slices)
     arguments += [f"--split={settings.split}", f"--data-checks={settings.data_checks}"]
+    if previous is not None:
+        arguments.append(f"--previous-run={previous.run_id}")
     if settings.positive_class is not None:
         arguments.append(f"--positive-class={settings.positive_class}")
     if settings.split_group_column is not None:

@@ -66,6 +66,7 @@ def describe(
     job_role: str,
     automl_role: str,
     stack: str,
+    previous: jobs.Previous | None = None,
 ) -> dict[str, Any]:
     """Everything that the training machine needs to know of a run: `$run` in training.asl.yaml."""
     run_id, digest = execution.run_id, execution.digest
@@ -117,7 +118,7 @@ def describe(
         "uris": uris,
         "jobs": {
             "query": jobs.query(settings, uris["raw"], token),
-            **jobs.requests(settings, uris, roles, image, tags["tags"]),
+            **jobs.requests(settings, uris, roles, image, tags["tags"], previous),
         },
         "client_token": token,
         "containers": jobs.containers(settings, uris["preprocess_model"], image),

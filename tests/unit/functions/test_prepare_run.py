@@ -233,6 +233,28 @@ def test_run_with_the_settings_of_the_newest_registered_one_knows_its_rows(
     assert prepare({})["unchanged"] is None
 
 
+def test_rows_are_compared_with_those_of_the_newest_registered_run(
+    prepare: Callable[[Any], dict[str, Any]], s3: Any
+) -> None:
+    def asked() -> tuple[list[str], list[str]]:
+        processing = prepare({})["jobs"]["processing"]
+        inputs = {one["InputName"]: one["S3Input"]["S3Uri"] for one in processing["ProcessingInputs"]}
+        said = [text for text in processing["AppSpecification"]["ContainerArguments"] if "previous" in text]
+        return said, [inputs[name] for name in inputs if name == "previous"]
+
+    s3.delete_object(Bucket=BUCKET, Key=f"{PREFIX}/latest.json")
+    assert asked() == ([], [])
+    run = "20261122-080000-ffffffff"
+    folder = f"{PREFIX}/runs/{run}/preprocessing/"
+    latest = {"run_id": run, "preprocessing": f"s3://{BUCKET}/{folder}"}
+    s3.put_object(Bucket=BUCKET, Key=f"{PREFIX}/latest.json", Body=json.dumps(latest))
+    # A processing job fails on an input with no object: the job is told of the run all the same, and says so.
+    assert asked() == ([f"--previous-run={run}"], [])
+    s3.put_object(Bucket=BUCKET, Key=f"{folder}distributions.json", Body=b"{}")
+    assert asked() == ([f"--previous-run={run}"], [f"s3://{BUCKET}/{folder}"])
+    s3.delete_object(Bucket=BUCKET, Key=f"{PREFIX}/latest.json")
+
+
 def test_limit_is_kept_at_the_prices_that_were_refreshed(prepare: Callable[[Any], dict[str, Any]], s3: Any) -> None:
     with pytest.raises(settings.InvalidInputError) as refusal:
         prepare({"max_cost_usd": 20.0})
