@@ -20,6 +20,7 @@ _COUNTED = (
 )
 _KINDS = (("number", "Numbers"), ("category", "Categories"), ("boolean", "Booleans"), ("left out", "Left out"))
 _MOST_NAMES = 12
+_MOST_DRIFTED = 3
 
 
 def of(finished: Finished, s3: Any) -> list[str]:
@@ -66,7 +67,19 @@ def lines(prepared: Mapping[str, Any]) -> list[str]:
             shown = [_shown(column, renames) for column in columns[:_MOST_NAMES]]
             more = len(columns) - len(shown)
             found.append(f"{title}: {', '.join(shown)}" + (f" and {more} more" if more else ""))
-    return found
+    return [*found, *_drift(note.get("previous"), renames)]
+
+
+def _drift(previous: Mapping[str, Any] | None, renames: Mapping[str, str]) -> list[str]:
+    """How far the training rows have moved since the newest registered run, in one line; none if there was no such run.
+
+    That they could not be compared is a warning already.
+    """
+    if not previous or previous["problem"] or not previous["columns"]:
+        return []
+    moved = sorted(((column["psi"], name) for name, column in previous["columns"].items()), reverse=True)
+    most = ", ".join(f"{renames.get(name, name)} {psi:.2f}" for psi, name in moved[:_MOST_DRIFTED])
+    return [f"Drift since run {previous['run_id']} (PSI), the largest: {most}"]
 
 
 def _shown(column: Mapping[str, Any], renames: Mapping[str, str]) -> str:

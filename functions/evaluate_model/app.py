@@ -27,6 +27,7 @@ import report
 import slices
 from automl_pipeline import measures
 from aws_lambda_powertools import Logger
+from botocore.exceptions import ClientError
 from predictions import UnusablePredictionsError
 
 logger = Logger()
@@ -55,7 +56,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     step began, by its name (ISO 8601).
     Returns {"metrics": numbers by name, "gate_metric", "gate_value", "passed", "verdict": a sentence, "warnings":
     sentences, "champion": how it compares, or None, "positive_class", "registry": texts for the registry entry,
-    "registry_metrics": {"explainability": the URI of a report, or None}, "rows", "evaluation_uri"}. Raises UnusablePredictionsError.
+    "registry_metrics": {"explainability", "data_quality": the URI of a report and of distributions, or None}, "rows", "evaluation_uri"}. Raises UnusablePredictionsError.
     """
     logger.append_keys(run_id=event["run_id"])
     stack = context.function_name.removesuffix("-evaluate-model")
@@ -154,10 +155,25 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
             **registry.customer_metadata(event, document, prepared),
             "archive_etags": " ".join(one["etag"].strip('"') for one in archives),
         },
-        "registry_metrics": {"explainability": (document.get("explanation") or {}).get("report_uri")},
+        "registry_metrics": {
+            "explainability": (document.get("explanation") or {}).get("report_uri"),
+            "data_quality": _there(event["preprocessing_uri"] + "distributions.json"),
+        },
         "rows": len(truth),
         "evaluation_uri": event["evaluation_uri"],
     }
+
+
+def _there(uri: str) -> str | None:
+    """The URI, if there is such an object: a run that resumes an old one may find no distributions."""
+    place = urlparse(uri)
+    try:
+        _s3().head_object(Bucket=place.netloc, Key=place.path.lstrip("/"))
+    except ClientError as error:
+        if error.response["Error"]["Code"] not in ("404", "NoSuchKey", "NotFound"):
+            raise
+        return None
+    return uri
 
 
 def _archive(uri: str) -> dict[str, str]:

@@ -22,7 +22,8 @@ def warnings(preprocessing: Document) -> list[str]:
 
 
 def columns(preprocessing: Document) -> list[Document]:
-    """A row for each column: name, kind, distinct values, missing and unseen rows, what is typical, and why it is as it is.
+    """A row for each column: name, kind, distinct values, missing and unseen rows, drift, what is typical, and why it is as
+    it is.
 
     What an earlier version of the processing job did not count is None.
     """
@@ -33,12 +34,19 @@ def columns(preprocessing: Document) -> list[Document]:
         {
             **note,
             "name": words.short(renames.get(note["name"], note["name"])),
+            "drift": note.get("drift"),
             "used": note["kind"] != "left out",
             "typical": _typical(features.get(note["name"]) or {}),
             "odd": note["kind"] == "left out" or str(note.get("reason") or "").startswith("read as"),
         }
         for note in notes
     ]
+
+
+def compared_with(preprocessing: Document) -> str | None:
+    """The run since which drift was measured; None if there is none."""
+    previous = (preprocessing.get("data_note") or {}).get("previous") or {}
+    return None if previous.get("problem") else previous.get("run_id")
 
 
 def facts(document: Document, preprocessing: Document) -> list[tuple[str, str]]:

@@ -75,6 +75,7 @@ def render(
             drivers=reasons.drivers(document, preprocessing.get("renames") or {}),
             candidates=reasons.candidates(document),
             columns=data.columns(preprocessing),
+            compared_with=data.compared_with(preprocessing),
             facts=[*data.facts(document, preprocessing), *reasons.facts(document)],
             settings=[(words.words(name), words.listed(value)) for name, value in sorted(settings.items())],
             approval=settings.get("model_approval_status"),

@@ -46,6 +46,18 @@ def test_rows_and_every_column_by_its_kind() -> None:
     ]
 
 
+def test_drift_since_the_previous_run_is_one_line() -> None:
+    columns = {name: {"psi": psi} for name, psi in {"age": 0.02, "annual_income": 0.3, "plan": 0.1, "vip": 0.0}.items()}
+    previous = {"run_id": "20261123-210022-1a2b3c4d", "problem": None, "columns": columns}
+    said = data_note.lines(PREPARED | {"data_note": {"columns": [], "previous": previous}})
+    assert (
+        said[-1]
+        == "Drift since run 20261123-210022-1a2b3c4d (PSI), the largest: Annual Income 0.30, plan 0.10, age 0.02"
+    )
+    unread = previous | {"problem": "left no distributions"}
+    assert len(data_note.lines(PREPARED | {"data_note": {"columns": [], "previous": unread}})) == len(said) - 1
+
+
 def test_wide_table_is_cut() -> None:
     columns = [column(f"c{number}", "number") for number in range(500)]
     (line,) = data_note.lines({"data_note": {"columns": columns}})

@@ -426,8 +426,14 @@ def test_what_autopilot_says_is_in_the_evaluation_and_the_answer(
         "list_candidates_for_auto_ml_job", {"Candidates": [candidate]}, {"AutoMLJobName": "automl-r1"}
     )
     sagemaker.add_response("create_model_card", {"ModelCardArn": "arn:aws:sagemaker:us-west-2:1:model-card/p-r1"})
+    distributions = "mlops/automl_training/runs/r1/preprocessing/distributions.json"
+    s3.put_object(Bucket=BUCKET, Key=distributions, Body=b"{}")
     answer = evaluate(["No", "Yes"], [["No"], ["Yes"]], ["No", "Yes"], automl=AUTOML, settings=NAMES_OF_THE_STACK)
-    assert answer["registry_metrics"] == {"explainability": f"s3://{BUCKET}/{key}"}
+    s3.delete_object(Bucket=BUCKET, Key=distributions)
+    assert answer["registry_metrics"] == {
+        "explainability": f"s3://{BUCKET}/{key}",
+        "data_quality": f"s3://{BUCKET}/{distributions}",
+    }
     assert answer["registry"]["model_card"] == "p-r1"
     document = json.loads(written(s3, "evaluation.json"))
     assert document["explanation"]["columns"] == [{"column": "age", "value": 0.3, "share": 1.0}]
@@ -441,7 +447,7 @@ def test_a_run_goes_on_where_sagemaker_refuses(evaluate: Evaluate, s3: Any, sage
     gone = AUTOML | {"explainability_uri": None}
     answer = evaluate(["No", "Yes"], [["No"], ["Yes"]], ["No", "Yes"], automl=gone, settings=NAMES_OF_THE_STACK)
     assert answer["passed"]
-    assert answer["registry_metrics"] == {"explainability": None}
+    assert answer["registry_metrics"] == {"explainability": None, "data_quality": None}
     assert "model_card" not in answer["registry"]
     document = json.loads(written(s3, "evaluation.json"))
     assert document["leaderboard"]["error"].startswith("The candidates could not be listed: ")

@@ -151,6 +151,20 @@ def test_columns_of_an_earlier_processing_job_are_shown_without_counts() -> None
     text = Page(report.render(binary(), target="churn", preprocessing=prepared)).text
     assert "plancategory2basic, gold" in text
     assert "Unseen" not in text
+    assert "Drift" not in text
+
+
+def test_drift_of_each_column_is_shown_where_there_was_a_run_to_compare_with() -> None:
+    previous = {"run_id": "20261123-210022-1a2b3c4d", "problem": None}
+    note = PREPROCESSING["data_note"]
+    moved = [{**column, "drift": 0.314 if column["name"] == "age" else None} for column in note["columns"]]
+    compared = note | {"columns": moved, "previous": previous}
+    text = Page(report.render(binary(), target="churn", preprocessing=PREPROCESSING | {"data_note": compared})).text
+    assert "moved since run 20261123-210022-1a2b3c4d (population stability index" in text
+    assert "agenumber701200.31median 41" in text
+    unread = compared | {"previous": previous | {"problem": "left no distributions"}}
+    text = Page(report.render(binary(), target="churn", preprocessing=PREPROCESSING | {"data_note": unread})).text
+    assert "Drift" not in text
 
 
 def test_multiclass_names_its_commonest_confusions() -> None:
