@@ -55,7 +55,7 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
         previous=_previous(chosen, latest),
     )
     run["fingerprint"] = fingerprint(chosen, sha256)
-    run["unchanged"] = _unchanged(latest, run["fingerprint"]) if chosen.skip_if_unchanged else None
+    run["unchanged"] = _unchanged(chosen, latest, run["fingerprint"])
     logger.append_keys(run_id=run["id"])
     _put_container_code(chosen.bucket, f"{chosen.prefix}/code/{sha256}", contents)
     asked = {**settings.deployed(), **event["input"]}
@@ -86,9 +86,9 @@ def _previous(chosen: settings.Settings, latest: dict[str, Any]) -> Previous | N
     return Previous(latest["run_id"], place if there else None)
 
 
-def _unchanged(latest: dict[str, Any], own: str) -> dict[str, Any] | None:
+def _unchanged(chosen: settings.Settings, latest: dict[str, Any], own: str) -> dict[str, Any] | None:
     """The newest registered run, if this run's rows may turn out to be its rows and its settings are this run's."""
-    if latest.get("fingerprint", {}).get("settings") != own:
+    if not chosen.skip_if_unchanged or latest.get("fingerprint", {}).get("settings") != own:
         return None
     return {
         "rows": latest["fingerprint"]["rows"],
