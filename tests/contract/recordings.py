@@ -21,6 +21,7 @@ from tests.contract import machines
 FOLDER = Path(__file__).parent / "recorded"
 REFRESH = "python -m tests.contract.record"
 MOST_CONTEXTS = 3
+MOST_FORMS = 8
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,8 @@ def _chosen(evaluations: Iterable[Evaluation]) -> Iterator[Evaluation]:
         results = {_text(_form(one.result)): one for one in reversed(distinct)}
         forms = {_text([_form(one.bindings), _form(one.result)]): one for one in reversed(distinct)}
         preferred = {id(one): one for one in chain(results.values(), forms.values(), distinct)}
-        yield from list(preferred.values())[:MOST_CONTEXTS]
+        # Each form that a result has, so that what only few executions answer is not lost among the newest.
+        yield from list(preferred.values())[: max(MOST_CONTEXTS, min(len(results), MOST_FORMS))]
 
 
 def used(expression: str, bindings: dict[str, Any]) -> dict[str, Any]:
