@@ -43,7 +43,7 @@ def cost(
     Example: automl cost 20261123-231053-b8653242 --json
     """
     from cli import cheaper, costs, executions, runs
-    from cli.stack import RefusedError
+    from cli.stack import RefusedError, endpoint_of
 
     def work(stack: Stack) -> None:
         if run is not None and given is not None:
@@ -57,10 +57,11 @@ def cost(
             bill = costs.of_run(details, prices, stack)
             title = f"Run {details.run.run_id} " + ("has cost so far" if details.run.status == "RUNNING" else "cost")
         else:
-            bill, title = costs.estimate(stack, values, prices), "A run will cost"
             details = costs.last_whole(stack)
-        idle = costs.idle(stack, prices)
-        found = cheaper.suggestions(details, prices, stack)
+            bill, title = costs.estimate(stack, values, prices, details), "A run will cost"
+        serving = costs.instances_of(endpoint_of(stack))
+        idle = costs.idle(stack, serving, prices)
+        found = cheaper.suggestions(details, serving, prices, stack)
         document = {
             "run": bill.document(),
             "idle_month": idle.document(),

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,7 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cli import executions, instances, runs
 from cli.executions import Details, Run
 from cli.logs import training_jobs
-from cli.stack import RefusedError, Stack, client, endpoint_of
+from cli.stack import RefusedError, Stack, client
 from cli.terminal import explaining
 from cli.watching import Finished
 
@@ -27,6 +28,15 @@ PRICE_LIST_REGION = "us-east-1"
 """The Price List API is served from few Regions, for all of them."""
 SECONDS_BETWEEN_SUMS = 30
 """While a run is watched: a sum takes some ten calls, of services that throttle."""
+
+
+@dataclass(frozen=True)
+class Instances:
+    """The instances of one variant of the endpoint."""
+
+    variant: str
+    instance_type: str
+    count: int
 
 
 def table_of(stack: Stack, region: str | None = None) -> Prices:
@@ -68,10 +78,9 @@ def refresh(stack: Stack) -> Prices:
     return found
 
 
-def estimate(stack: Stack, values: dict[str, Any], table: Prices) -> Bill:
-    """What a run with these settings would cost, with the times of the newest run that went to its end, else assumed ones."""
+def estimate(stack: Stack, values: dict[str, Any], table: Prices, last: Details | None) -> Bill:
+    """What a run with these settings would cost, with the times of the run `last`, else assumed ones."""
     settings = runs.resolved(values, stack)
-    last = last_whole(stack)
     times = measured(last, stack) if last else costs.assumed(settings)
     return costs.bill(costs.of_run(settings, times), table)
 
@@ -104,61 +113,71 @@ def in_words(bill: Bill | None) -> str:
     return f"{'at least' if bill.unpriced else 'about'} ${bill.usd:.{2 if bill.usd >= 1 else 4}f}"
 
 
+def so_far(details: Details, stack: Stack) -> str:
+    """What a run has cost so far, in words; empty if the prices or jobs cannot be read, or nothing was used yet."""
+    # With --explain, the lines that show a run are wanted, and not those that add up its costs.
+    if explaining() or not details.settings:
+        return ""
+    try:
+        return in_words(of_run(details, table_of(stack), stack))
+    except (ClientError, BotoCoreError):  # a person who may watch runs may lack the permission to read prices and jobs
+        return ""
+
+
 class SoFar:
     """What a run that is watched has cost so far, in words; asked again each half minute at most."""
 
     def __init__(self, stack: Stack):
         self._stack, self._words, self._asked = stack, "", -math.inf
-        self._table: Prices | None = None
 
     def __call__(self, finished: Finished) -> str:
-        """`finished`: the run's events until now. Empty if the prices or jobs cannot be read, or nothing was used yet."""
+        """As `so_far`. `finished`: the run's events until now."""
         if time.monotonic() - self._asked < SECONDS_BETWEEN_SUMS and finished.status == "RUNNING":
             return self._words
         self._asked = time.monotonic()
-        if explaining():  # the lines that show a run are asked for, and not those of its costs
-            return ""
-        try:
-            self._table = self._table or table_of(self._stack)
-            described = client("stepfunctions").describe_execution(executionArn=finished.arn)
-            details = Details(executions.of(described), {}, finished)
-            self._words = in_words(of_run(details, self._table, self._stack)) if details.settings else ""
-        except (ClientError, BotoCoreError):  # who may watch runs need not be allowed to read prices and jobs
-            self._words = ""
+        described = client("stepfunctions").describe_execution(executionArn=finished.arn)
+        self._words = so_far(Details(executions.of(described), {}, finished), self._stack)
         return self._words
 
 
-def endpoint_month(stack: Stack) -> Bill | None:
+def endpoint_month(endpoint: Mapping[str, Any] | None, stack: Stack) -> Bill | None:
     """What the endpoint's instances as they are now cost in a month; None without an endpoint."""
-    uses = [] if explaining() else endpoint_uses(stack)
+    uses = [] if explaining() else _endpoint_uses(instances_of(endpoint))
     return costs.bill(uses, table_of(stack)) if uses else None
 
 
-def idle(stack: Stack, table: Prices) -> Bill:
-    """What a month costs in which nothing runs: the endpoint's instances as they are now, and the alarms."""
-    uses = endpoint_uses(stack)
+def idle(stack: Stack, serving: Iterable[Instances], table: Prices) -> Bill:
+    """What a month costs in which nothing runs: the endpoint's instances, and the alarms."""
+    uses = _endpoint_uses(serving)
     pages = client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNamePrefix=f"{stack.name}-")
     alarms = sum(len(page["MetricAlarms"]) for page in pages)
     uses.append(Use("alarms", prices.ALARMS, alarms, "of this stack; an account's first ten are free"))
     return costs.bill(uses, table)
 
 
-def endpoint_uses(stack: Stack) -> list[Use]:
-    """What the endpoint's instances as they are now use in a month, by variant; empty without an endpoint."""
-    uses = []
-    if endpoint := endpoint_of(stack):
-        config = client("sagemaker").describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
-        types = {variant["VariantName"]: variant["InstanceType"] for variant in config["ProductionVariants"]}
-        uses += [
-            Use(
-                "endpoint",
-                prices.hosting(types[variant["VariantName"]]),
-                variant.get("CurrentInstanceCount", 1) * costs.HOURS_OF_MONTH,
-                f"{variant.get('CurrentInstanceCount', 1)} instance(s) now, day and night",
-            )
-            for variant in endpoint.get("ProductionVariants", [])
-        ]
-    return uses
+def instances_of(endpoint: Mapping[str, Any] | None) -> list[Instances]:
+    """The instances as they are now, by variant; empty without an endpoint. `endpoint`: DescribeEndpoint's answer."""
+    if endpoint is None:
+        return []
+    config = client("sagemaker").describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
+    types = {variant["VariantName"]: variant["InstanceType"] for variant in config["ProductionVariants"]}
+    return [
+        Instances(variant["VariantName"], types[variant["VariantName"]], variant.get("CurrentInstanceCount", 1))
+        for variant in endpoint.get("ProductionVariants", [])
+    ]
+
+
+def _endpoint_uses(serving: Iterable[Instances]) -> list[Use]:
+    """A month of these instances."""
+    return [
+        Use(
+            "endpoint",
+            prices.hosting(one.instance_type),
+            one.count * costs.HOURS_OF_MONTH,
+            f"{one.count} instance(s) now, day and night",
+        )
+        for one in serving
+    ]
 
 
 def measured(details: Details, stack: Stack) -> Times:

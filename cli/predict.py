@@ -221,10 +221,8 @@ class _Work:
 
     def ask_from(self, done: Progress, served: endpoint.Served, output: Output) -> Progress:
         """Ask about the rows after those that are done. Raises ModelChangedError, ChangedError, RefusedError, ClientError, BotoCoreError."""
-        runtime, sagemaker = (
-            client("sagemaker-runtime", config=endpoint.PATIENT),
-            client("sagemaker", config=endpoint.PATIENT),
-        )
+        runtime = client("sagemaker-runtime", config=endpoint.PATIENT)
+        sagemaker = client("sagemaker", config=endpoint.PATIENT)
         table, progress = self.request.table, done.copy()
         digest = table.digest_of(progress.rows)
         if not progress.rows:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 from datetime import UTC, datetime
-from itertools import zip_longest
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -56,7 +55,7 @@ def runs(
 
     def work(stack: Stack) -> None:
         found = executions.newest(stack, limit, status)
-        bills = costs.of_runs(found, stack) if cost else []
+        bills = costs.of_runs(found, stack) if cost else [None] * len(found)
         rows = [
             (
                 run.run_id,
@@ -65,15 +64,15 @@ def runs(
                 f"{run.metric[0]} {run.metric[1]:.4f}" if run.metric else "",
                 str(run.version or ""),
                 duration(run.seconds),
-                *([costs.in_words(bills[place])] if cost else []),
+                *([costs.in_words(bill)] if cost else []),
             )
-            for place, run in enumerate(found)
+            for run, bill in zip(found, bills, strict=True)
         ]
         header = ("run", "status", "outcome", "metric", "version", "duration", *(["cost"] if cost else []))
         answer(
             [
                 run.document() | ({"cost": bill and bill.document()} if cost else {})
-                for run, bill in zip_longest(found, bills)
+                for run, bill in zip(found, bills, strict=True)
             ],
             lambda: table(header, rows) if rows else say(f"No run was started yet: {typed('start')}"),
         )
@@ -92,7 +91,7 @@ def show(run: RunReference = None) -> None:
 
     def work(stack: Stack) -> None:
         found = executions.details(stack, run)
-        spent = costs.SoFar(stack)(found.finished)
+        spent = costs.so_far(found, stack)
 
         def display() -> None:
             say(
@@ -216,14 +215,14 @@ def follow(execution: str, watch: bool, stack: Stack, *, deployment: bool = Fals
         return
     output = errors if json_wanted() else console
     output.print(execution, markup=False)
-    spent = costs.SoFar(stack)
+    spent = None if deployment or explaining() else costs.SoFar(stack)
     try:
         finished = watching.follow(
             client("stepfunctions"),
             execution,
             output,
             sagemaker=client("sagemaker"),
-            cost=None if deployment else spent,
+            cost=spent,
         )
     except KeyboardInterrupt:
         stop_it = "" if deployment else f"\nTo stop the run: {typed(f'stop {name}')}"
@@ -238,7 +237,7 @@ def follow(execution: str, watch: bool, stack: Stack, *, deployment: bool = Fals
         "error": finished.error,
         "cause": finished.cause,
     }
-    words = "" if deployment else spent(finished)
+    words = spent(finished) if spent else ""
 
     def display() -> None:
         results.show(finished, console)

@@ -12,7 +12,8 @@ def read(stack: Stack) -> dict[str, Any]:
     """Endpoint, serving version, last run, schedule and alarms, as JSON."""
     last = executions.newest(stack, 1)
     pages = client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNamePrefix=f"{stack.name}-")
-    planned, endpoint, month = schedule.read(stack), endpoint_of(stack), costs.endpoint_month(stack)
+    planned, endpoint = schedule.read(stack), endpoint_of(stack)
+    month = costs.endpoint_month(endpoint, stack)
     return {
         "stack": stack.name,
         "region": stack.outputs["TrainingStateMachineArn"].split(":")[3],

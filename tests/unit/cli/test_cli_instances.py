@@ -7,8 +7,6 @@ from typing import Any
 import boto3
 import botocore.session
 import pytest
-from automl_pipeline import prices
-from automl_pipeline.costs import Use
 from automl_pipeline.prices import Price, Prices
 from botocore.stub import ANY, Stubber
 
@@ -30,7 +28,7 @@ def table(kind: str = "Processing") -> Prices:
 
 
 def job(current: str = "ml.m5.xlarge", *, gib: float = 1, busy: float = 1, **more: Any) -> str | None:
-    """The type suggested for a job of five minutes that kept so many processors busy."""
+    """The instance type suggested for a job of five minutes, by its peak memory and the processors it used on average."""
     used = {"elapsed_seconds": 300, "processor_seconds": 300 * busy, "peak_memory_bytes": gib * GIB}
     found = instances.for_job("processing_instance_type", current, used, 360, table(), **more)
     return found and found.instance_type
@@ -91,9 +89,8 @@ def test_endpoint_is_judged_by_a_day_of_its_metrics(
 ) -> None:
     cloudwatch = boto3.client("cloudwatch", region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="a")
     monkeypatch.setattr(cheaper, "client", lambda _: cloudwatch)
-    monkeypatch.setattr(cheaper, "endpoint_of", lambda _: {"EndpointName": "churn"})
-    use = Use("endpoint", prices.hosting("ml.m5.xlarge"), 730.0, "one instance")
-    monkeypatch.setattr(costs, "endpoint_uses", lambda _: [use])
+    stack.outputs["EndpointName"] = "churn"
+    serving = [costs.Instances("AllTraffic", "ml.m5.xlarge", 1)]
     with Stubber(cloudwatch) as stubbed:
         for metric, percent in (("MemoryUtilization", 12.5), ("CPUUtilization", 90.0)):
             points = [{"Maximum": percent / (hour + 1), "Unit": "Percent"} for hour in range(hours)]
@@ -102,6 +99,6 @@ def test_endpoint_is_judged_by_a_day_of_its_metrics(
                 "Dimensions": [{"Name": "EndpointName", "Value": "churn"}, {"Name": "VariantName", "Value": "AllTraffic"}],
                 "StartTime": ANY, "EndTime": ANY,
             })  # fmt: skip
-        found = cheaper.suggestions(None, table("Host"), stack)
+        found = cheaper.suggestions(None, serving, table("Host"), stack)
         stubbed.assert_no_pending_responses()
     assert [one.instance_type for one in found] == suggested
