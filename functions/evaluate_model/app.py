@@ -25,9 +25,8 @@ import predictions
 import registry
 import report
 import slices
-from automl_pipeline import measures
+from automl_pipeline import measures, stored
 from aws_lambda_powertools import Logger
-from botocore.exceptions import ClientError
 from predictions import UnusablePredictionsError
 
 logger = Logger()
@@ -165,15 +164,9 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 
 def _there(uri: str) -> str | None:
-    """The URI, if there is such an object: a run that resumes an old one may find no distributions."""
+    """The URI if the object exists: a run that resumes an old one may find no distributions."""
     place = urlparse(uri)
-    try:
-        _s3().head_object(Bucket=place.netloc, Key=place.path.lstrip("/"))
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in ("404", "NoSuchKey", "NotFound"):
-            raise
-        return None
-    return uri
+    return uri if stored.exists(_s3(), place.netloc, place.path.lstrip("/")) else None
 
 
 def _archive(uri: str) -> dict[str, str]:

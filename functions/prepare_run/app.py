@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 import boto3
-from automl_pipeline import container_code, costs, measures, prices, settings
+from automl_pipeline import container_code, costs, measures, prices, settings, stored
 from automl_pipeline.jobs import Previous
 from automl_pipeline.run_layout import Execution, describe, fingerprint
 from aws_lambda_powertools import Logger
@@ -80,9 +80,9 @@ def _previous(chosen: settings.Settings, latest: dict[str, Any]) -> Previous | N
         return None
     place = latest.get("preprocessing") or ""
     own = f"s3://{chosen.bucket}/{chosen.prefix}/runs/"
-    # A job whose input has no object fails: SageMaker is given one only if there is something to read.
+    # A processing job fails if an input has no objects, so this one is added only if the file exists.
     key = place.removeprefix(f"s3://{chosen.bucket}/") + "distributions.json"
-    there = place.startswith(own) and _exists(chosen.bucket, key)
+    there = place.startswith(own) and stored.exists(_s3(), chosen.bucket, key)
     return Previous(latest["run_id"], place if there else None)
 
 
@@ -127,18 +127,8 @@ def _read(bucket: str, key: str) -> bytes | None:
         return None
 
 
-def _exists(bucket: str, key: str) -> bool:
-    try:
-        _s3().head_object(Bucket=bucket, Key=key)
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in ("404", "NoSuchKey", "NotFound"):
-            raise
-        return False
-    return True
-
-
 def _put_container_code(bucket: str, prefix: str, contents: dict[str, bytes]) -> None:
     for name, content in contents.items():
         key = f"{prefix}/{name}"
-        if not _exists(bucket, key):
+        if not stored.exists(_s3(), bucket, key):
             _s3().put_object(Bucket=bucket, Key=key, Body=content, ContentType="text/x-python")
