@@ -6,6 +6,7 @@ table. They are written for MiniStack `VERSION`: another one may have other name
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -49,6 +50,12 @@ PATCHES = {
     "ministack.services.sns._publish": "subjects that SNS refuses are accepted",
     "ministack.services.sns.publish_internal": "the same, of other services' messages",
 }
+
+
+def refuse_first(module: ModuleType, name: str, refusal: Callable[[Any], Any]) -> None:
+    """Have a module's `name`, an operation, answer what `refusal` answers to its last argument, the request, unless that is None."""
+    operate = getattr(module, name)
+    replace(module, name, lambda *given: refusal(given[-1]) or operate(*given))
 
 
 def replace(module: ModuleType, name: str, new: Any) -> None:

@@ -49,16 +49,8 @@ def install() -> None:
 
     ministack_patches.replace(lambda_svc, "_execute_function_warm", execute)
 
-    create, update = lambda_svc._create_function, lambda_svc._update_config
-
-    def checked_create(data: dict[str, Any]) -> Any:
-        return _refused(data) or create(data)
-
-    def checked_update(name: str, data: dict[str, Any]) -> Any:
-        return _refused(data) or update(name, data)
-
-    ministack_patches.replace(lambda_svc, "_create_function", checked_create)
-    ministack_patches.replace(lambda_svc, "_update_config", checked_update)
+    for operation in ("_create_function", "_update_config"):
+        ministack_patches.refuse_first(lambda_svc, operation, _refused)
 
 
 def shutdown() -> None:

@@ -47,16 +47,17 @@ def install() -> None:
     invoke_target = eventbridge._invoke_target
 
     def deliver(target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any], view: Any = None) -> None:
-        if _service_of(target) not in ("states", "sns", "scheduler"):
+        service = _service_of(target)
+        if service not in ("states", "sns", "scheduler"):
             invoke_target(target, event, rule, view)
             return
         payload = _payload(target, event, rule, view)
         scheduled = event.get("Source") == "aws.scheduler"
         source_arn = _group_of(rule) if scheduled else rule.get("Arn", "")
         try:
-            if _service_of(target) == "states":
+            if service == "states":
                 start_machine(target, payload, SCHEDULER if scheduled else EVENTS, source_arn)
-            elif _service_of(target) == "scheduler":
+            elif service == "scheduler":
                 call(target, payload, source_arn)
             else:
                 publish(target, payload, scheduled, source_arn)
@@ -66,18 +67,14 @@ def install() -> None:
 
     ministack_patches.replace(eventbridge, "_invoke_target", deliver)
     ministack_patches.replace(scheduler, "_SCHEDULE_TICK_INTERVAL", _SCHEDULE_TICK_SECONDS)
-    ministack_patches.replace(scheduler, "_create_schedule", _checked(scheduler._create_schedule))
-    ministack_patches.replace(scheduler, "_update_schedule", _checked(scheduler._update_schedule))
+    for operation in ("_create_schedule", "_update_schedule"):
+        ministack_patches.refuse_first(scheduler, operation, _refused)
 
 
-def _checked(write: Any) -> Any:
-    """CreateSchedule or UpdateSchedule, which refuse universal targets that there are not."""
-
-    def written(name: str, body: dict[str, Any]) -> Any:
-        problem = call_problem((body.get("Target") or {}).get("Arn", ""))
-        return scheduler._error(400, "ValidationException", problem) if problem else write(name, body)
-
-    return written
+def _refused(schedule: dict[str, Any]) -> Any:
+    """The error of CreateSchedule and UpdateSchedule for a universal target that does not exist, or None."""
+    problem = call_problem((schedule.get("Target") or {}).get("Arn", ""))
+    return problem and scheduler._error(400, "ValidationException", problem)
 
 
 def start_machine(target: dict[str, Any], payload: str, service: str, source_arn: str) -> None:

@@ -28,26 +28,10 @@ def install() -> None:
     _count_requests_as_secure()
     if os.environ.get(PERMISSIONS_VARIABLE):
         _write_down_permissions(Path(os.environ[PERMISSIONS_VARIABLE]))
-    create_function, update_function = lambda_svc._create_function, lambda_svc._update_config
-    create_machine, update_machine = stepfunctions._create_state_machine, stepfunctions._update_state_machine
-    ministack_patches.replace(
-        lambda_svc, "_create_function", lambda data: _refusal(data.get("Role"), LAMBDA) or create_function(data)
-    )
-    ministack_patches.replace(
-        lambda_svc,
-        "_update_config",
-        lambda name, data: _refusal(data.get("Role"), LAMBDA) or update_function(name, data),
-    )
-    ministack_patches.replace(
-        stepfunctions,
-        "_create_state_machine",
-        lambda data: _refusal(data.get("roleArn"), STATES) or create_machine(data),
-    )
-    ministack_patches.replace(
-        stepfunctions,
-        "_update_state_machine",
-        lambda data: _refusal(data.get("roleArn"), STATES) or update_machine(data),
-    )
+    for operation in ("_create_function", "_update_config"):
+        ministack_patches.refuse_first(lambda_svc, operation, lambda data: _refusal(data.get("Role"), LAMBDA))
+    for operation in ("_create_state_machine", "_update_state_machine"):
+        ministack_patches.refuse_first(stepfunctions, operation, lambda data: _refusal(data.get("roleArn"), STATES))
 
 
 def _count_requests_as_secure() -> None:

@@ -57,16 +57,10 @@ def _broken_transitions(machine: dict[str, Any], place: str) -> Iterator[str]:
 
 def install() -> None:
     """Check definitions when machines are made or changed, and requests to start executions."""
-    create, update = ministack_states._create_state_machine, ministack_states._update_state_machine
-    start = ministack_states._start_execution
-    ministack_patches.replace(
-        ministack_states, "_create_state_machine", lambda data: _refuse_definition(data) or create(data)
-    )
-    ministack_patches.replace(
-        ministack_states, "_update_state_machine", lambda data: _refuse_definition(data) or update(data)
-    )
+    for operation in ("_create_state_machine", "_update_state_machine"):
+        ministack_patches.refuse_first(ministack_states, operation, _refuse_definition)
     ministack_patches.replace(ministack_states, "_validate_state_machine_definition", _validate)
-    ministack_patches.replace(ministack_states, "_start_execution", lambda data: _answer_start(data) or start(data))
+    ministack_patches.refuse_first(ministack_states, "_start_execution", _answer_start)
 
 
 def _refuse_definition(data: dict[str, Any]) -> Any:

@@ -17,9 +17,18 @@ SOURCES = [path for path in (paths.PROJECT / "local").rglob("*.py") if path.name
 
 
 def replaced(path: Path) -> set[str]:
-    """The second arguments of a file's calls of `replace`."""
-    calls = (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))
-    return {ast.literal_eval(call.args[1]) for call in calls if ast.unparse(call.func) == "ministack_patches.replace"}
+    """The names that a file's calls of `replace` and `refuse_first` give: a text, or a loop's variable over texts."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    calls = [node for node in nodes if isinstance(node, ast.Call)]
+    ways = ("ministack_patches.replace", "ministack_patches.refuse_first")
+    given = [call.args[1] for call in calls if ast.unparse(call.func) in ways]
+    looped = {
+        name
+        for loop in nodes
+        if isinstance(loop, ast.For) and any(ast.unparse(loop.target) == ast.unparse(one) for one in given)
+        for name in ast.literal_eval(loop.iter)
+    }
+    return looped | {ast.literal_eval(one) for one in given if isinstance(one, ast.Constant)}
 
 
 def test_patches_are_for_the_version_that_is_installed() -> None:
