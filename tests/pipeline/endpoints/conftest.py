@@ -23,6 +23,15 @@ from .small_models import PREDICT, PREPARE, Trained
 BUCKET = "endpoint-tests"
 
 
+def until(holds: Callable[[], Any], seconds: float = 20) -> Any:
+    """The first answer that holds, which must come in time."""
+    deadline = time.monotonic() + seconds
+    while not (found := holds()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return found
+
+
 @dataclass
 class Endpoint:
     """One endpoint under test, and how to make what it needs."""

@@ -5,12 +5,10 @@ from __future__ import annotations
 import base64
 import json
 import re
-import time
-from collections.abc import Callable
 from typing import Any
 
 from . import small_models
-from .conftest import BUCKET, Endpoint
+from .conftest import BUCKET, Endpoint, until
 from .small_models import Trained
 
 Models = tuple[Trained, Trained]
@@ -37,14 +35,6 @@ def captured(endpoint: Endpoint) -> dict[str, list[dict[str, Any]]]:
         item["Key"]: [json.loads(line) for line in endpoint.cloud.object(f"s3://{BUCKET}/{item['Key']}").splitlines()]
         for item in listed
     }
-
-
-def until(holds: Callable[[], Any], seconds: float = 20) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (found := holds()):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    return found
 
 
 def test_request_and_answer_are_written_soon(endpoint: Endpoint, models: Models) -> None:

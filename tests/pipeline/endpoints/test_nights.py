@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from local.build import packaging
 from local.server import paths
 
-from .conftest import Endpoint
+from .conftest import Endpoint, until
 from .small_models import Trained
 
 TEMPLATE = packaging.read_template(paths.PROJECT / "template.yaml")
@@ -77,7 +77,7 @@ def test_night_lowers_the_minimum_and_morning_raises_it(
     scaling.register_scalable_target(**variant, MinCapacity=2, MaxCapacity=4)
     for schedule, minimum in ((found[NIGHT], 1), (found[MORNING], 2)):
         _fire(endpoint, schedule)
-        _until(lambda minimum=minimum: capacities() == [(minimum, 4)])
+        until(lambda minimum=minimum: capacities() == [(minimum, 4)], 60)
 
 
 @pytest.mark.parametrize(
@@ -120,11 +120,4 @@ def _fire(endpoint: Endpoint, schedule: dict[str, Any]) -> None:
             return True
         return False
 
-    _until(fired)
-
-
-def _until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    until(fired, 60)
