@@ -12,14 +12,15 @@ import pytest
 from local.server import paths
 
 RIGHT = 'client("sagemaker").list_model_packages(ModelPackageGroupName="churn", ModelApprovalStatus="Approved")'
+# Calls, and what pyright says of each.
 WRONG = {
-    "unknown parameter": RIGHT.replace("ModelPackageGroupName", "GroupName"),
-    "unknown value": RIGHT.replace('"Approved"', '"Accepted"'),
-    "missing parameter": 'client("sagemaker").describe_endpoint()',
-    "unknown operation": 'client("sagemaker").describe_endpoints()',
-    "unknown service": 'client("sagemakers").describe_endpoint(EndpointName="churn")',
-    "wrong type": 'client("s3").list_objects_v2(Bucket="data", MaxKeys="10")',
-    "unknown member of the answer": 'client("s3").list_objects_v2(Bucket="data")["Content"]',
+    RIGHT.replace("ModelPackageGroupName", "GroupName"): 'No parameter named "GroupName"',
+    RIGHT.replace('"Approved"', '"Accepted"'): 'not assignable to type "ModelApprovalStatusType"',
+    'client("sagemaker").describe_endpoint()': 'Argument missing for parameter "EndpointName"',
+    'client("sagemaker").describe_endpoints()': 'Cannot access attribute "describe_endpoints"',
+    'client("sagemakers").describe_endpoint(EndpointName="churn")': "Literal['sagemakers']",
+    'client("s3").list_objects_v2(Bucket="data", MaxKeys="10")': 'parameter "MaxKeys" of type "int"',
+    'client("s3").list_objects_v2(Bucket="data")["Content"]': '"Content" is not a defined key',
 }
 
 
@@ -27,7 +28,7 @@ WRONG = {
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[int, str]:
     """The errors by line of a file with one call a line, the right one first."""
     file = tmp_path_factory.mktemp("types") / "calls.py"
-    file.write_text("\n".join(["from cli.stack import client", RIGHT, *WRONG.values()]))
+    file.write_text("\n".join(["from cli.stack import client", RIGHT, *WRONG]))
     options = {
         "venvPath": str(paths.PROJECT),
         "venv": ".venv",
@@ -47,6 +48,6 @@ def test_right_call_has_no_error(found: dict[int, str]) -> None:
     assert 1 not in found
 
 
-@pytest.mark.parametrize("what", WRONG)
-def test_wrong_call_has_one(found: dict[int, str], what: str) -> None:
-    assert 2 + list(WRONG).index(what) in found
+@pytest.mark.parametrize("call", WRONG)
+def test_wrong_call_is_named(found: dict[int, str], call: str) -> None:
+    assert WRONG[call] in found[2 + list(WRONG).index(call)]
