@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bench import profiling
-from bench.__main__ import cells, figures
+from bench.__main__ import PARTS, cells, figures
 from bench.measuring import Row
 from local.server import paths
 
@@ -43,8 +43,8 @@ def _table(measured: dict[str, Any]) -> list[str]:
         "| What | Ours | Baseline | Ours / baseline | Peak memory | Load |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
-    for part in measured.values():
-        for row in part.get("rows", []) if isinstance(part.get("rows"), list) else []:
+    for part in (measured[name] for name in measured if name in PARTS):
+        for row in part["rows"]:
             lines.append("| " + " | ".join([*cells(Row(**row)), f"{part['load'][0]:.0f}"]) + " |")
     return lines
 

@@ -13,8 +13,8 @@ from query_result import UnusableDataError, first_rows
 MOST_TRAINING_BYTES, MOST_VALIDATION_BYTES = 100 * 10**9, 2 * 10**9
 # It samples more than this (docs.aws.amazon.com/sagemaker/latest/dg/autopilot-quotas.html).
 SAMPLED_BYTES = 5 * 10**9
-# EvaluateModel's memory holds the answers for as many (docs/benchmarks.md: 1 million takes 0.8 of its 2 GB, ten columns of
-# probabilities more), and its time does for more.
+# EvaluateModel's 2 GB hold the answers for as many with room to spare: 2 million of two classes, without a model that serves
+# beside, take 0.41 GB (docs/benchmarks.md). More classes and that model's answers take more.
 MOST_TEST_ROWS, MOST_TEST_PROBABILITIES = 2_000_000, 6_000_000
 # Of a value in the columns on disk, and of the rest of the volume that the container itself needs.
 BYTES_OF_A_VALUE, SPARE_BYTES = 8, 1 << 30

@@ -1,4 +1,4 @@
-"""What the job itself used of its instance, for whoever chooses the next one."""
+"""The time and memory that the processing job used, from which a smaller instance type can be suggested."""
 
 from __future__ import annotations
 

@@ -248,7 +248,7 @@ def test_rows_are_compared_with_those_of_the_newest_registered_run(
     folder = f"{PREFIX}/runs/{run}/preprocessing/"
     latest = {"run_id": run, "preprocessing": f"s3://{BUCKET}/{folder}"}
     s3.put_object(Bucket=BUCKET, Key=f"{PREFIX}/latest.json", Body=json.dumps(latest))
-    # A processing job fails on an input with no object: the job is told of the run all the same, and says so.
+    # A processing job fails if an input has no objects. The job still gets the run's ID, and reports that it could not compare.
     assert asked() == ([f"--previous-run={run}"], [])
     s3.put_object(Bucket=BUCKET, Key=f"{folder}distributions.json", Body=b"{}")
     assert asked() == ([f"--previous-run={run}"], [f"s3://{BUCKET}/{folder}"])
