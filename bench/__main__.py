@@ -41,24 +41,28 @@ PARTS: dict[str, Callable[[Console], Iterable[Row]]] = {
 }
 GROWTH, PROFILE = "growth", "profile"
 # What has a table of its own: a minute of load, which has no baseline, and training for a quarter of an hour, only if asked for.
-REPORTS: dict[str, Callable[[Console], None]] = {"endpoint_load": endpoint_load.report, "quality": quality.report}
+ENDPOINT_LOAD, QUALITY = "endpoint_load", "quality"
+KEPT = Path(".local/bench/measured.json")
 PACKAGES = ("duckdb", "pandas", "pyarrow", "numpy", "scikit-learn")
 
 
 def main() -> None:
     """Command line."""
-    names = [*PARTS, GROWTH, PROFILE, *REPORTS]
+    names = [*PARTS, GROWTH, PROFILE, ENDPOINT_LOAD, QUALITY]
     parser = argparse.ArgumentParser(prog="make bench ARGS=", description="Measure against named baselines.")
     parser.add_argument(
         "parts", nargs="*", metavar="part", help=f"{', '.join(names)}; all but quality if none is named"
     )
-    parser.add_argument("--json", type=Path, help="add what was measured to this file, or replace it there")
+    parser.add_argument(
+        "--json", type=Path, default=KEPT, help="add what was measured to this file, or replace it there"
+    )
+    parser.add_argument("--seeds", type=int, nargs="+", default=quality.SEEDS, help="of quality: one split for each")
     parser.add_argument("--most-cells", type=int, default=100_000_000, help="rows times columns of the largest table")
     asked = parser.parse_args()
     if unknown := set(asked.parts) - {*names}:
         parser.error(f"there is no {', '.join(sorted(unknown))}; the parts are: {', '.join(names)}")
     console = Console()
-    wanted = asked.parts or [*PARTS, GROWTH, PROFILE, "endpoint_load"]
+    wanted = asked.parts or [*PARTS, GROWTH, PROFILE, ENDPOINT_LOAD]
     measured: dict[str, Any] = {}
     table = Table("what", "ours", "baseline", "ours / baseline", "peak memory")
     for part in [one for one in wanted if one in PARTS]:
@@ -77,11 +81,20 @@ def main() -> None:
         }
     if PROFILE in wanted:
         measured[PROFILE] = {**profiling.measure(console), **_machine()}
-    if asked.json:
-        before = json.loads(asked.json.read_text()) if asked.json.exists() else {}
-        asked.json.write_text(json.dumps({**before, **measured}, indent=1) + "\n")
-    for report in [one for one in wanted if one in REPORTS]:
-        REPORTS[report](console)
+    _keep(asked.json, measured)
+    if ENDPOINT_LOAD in wanted:
+        endpoint_load.report(console)
+    if QUALITY in wanted:
+        quality.report(
+            console, lambda tables: _keep(asked.json, {QUALITY: {"tables": tables, **_machine()}}), tuple(asked.seeds)
+        )
+
+
+def _keep(file: Path, measured: dict[str, Any]) -> None:
+    """Adds what was measured to the file, or replaces it there."""
+    before = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps({**before, **measured}, indent=1) + "\n", encoding="utf-8")
 
 
 def cells(row: Row) -> tuple[str, str, str, str, str]:

@@ -10,7 +10,7 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench import profiling
+from bench import profiling, quality
 from bench.__main__ import PARTS, cells, figures
 from bench.measuring import Row
 from local.server import paths
@@ -34,7 +34,12 @@ def main() -> None:
 
 def page(text: str, measured: dict[str, Any]) -> str:
     """The page with its measured parts from the JSON's content; what was not measured leaves its part empty."""
-    parts = {"results": _table(measured), "stages": _stages(measured), "profile": _profile(measured)}
+    parts = {
+        "results": _table(measured),
+        "stages": _stages(measured),
+        "profile": _profile(measured),
+        "quality": _quality(measured),
+    }
     return MARKED.sub(lambda found: found[1] + "".join(f"{line}\n" for line in parts[found[2]]) + found[3], text)
 
 
@@ -47,6 +52,33 @@ def _table(measured: dict[str, Any]) -> list[str]:
         for row in part["rows"]:
             lines.append("| " + " | ".join([*cells(Row(**row)), f"{part['load'][0]:.0f}"]) + " |")
     return lines
+
+
+def _quality(measured: dict[str, Any]) -> list[str]:
+    if "quality" not in measured:
+        return []
+    part = measured["quality"]
+    tables = part["tables"]
+    rows = [(table, metric, row) for table in tables for metric, row in table["metrics"].items()]
+    behind = [f"{metric} of {table['table']}" for table, metric, row in rows if row["behind"] > row["standard_error"]]
+    return [
+        f"{len(tables)} tables, {len(tables[0]['seeds'])} splits each, {part['measured'][:10]}, on {part['machine']['processors']} processors "
+        f"that did other work at the same time (load {part['load'][2]:.0f} to {part['load'][0]:.0f} at the end), which all contenders bore alike. "
+        + (f"Behind by more than the standard error: {', '.join(behind)}." if behind else "")
+        + (
+            ""
+            if behind
+            else "Nowhere is the local Autopilot behind the best of the others by more than the standard error."
+        ),
+        "",
+        f"| Table | Metric | {' | '.join(quality.CONTENDERS)} | Behind the best of the others |",
+        "| --- | --- |" + " --- |" * (len(quality.CONTENDERS) + 1),
+        *(
+            f"| {table['table']} | {metric} | {' | '.join(quality.spread(row['values'][one]) for one in quality.CONTENDERS)} | "
+            f"{row['behind']:.4f} ± {row['standard_error']:.4f} |"
+            for table, metric, row in rows
+        ),
+    ]
 
 
 def _stages(measured: dict[str, Any]) -> list[str]:

@@ -1,8 +1,8 @@
 """How good the local Autopilot's models are, beside what people would do instead, on the same rows of real tables.
 
 Every table is prepared by the processing job, which also splits it, anew for each seed. All contenders train on its training
-rows, with categories marked as such, and answer its test rows. What is compared are metrics on those answers: the difference
-to the best contender, and its standard error by a bootstrap of the test rows, the same rows for all.
+rows, with categories marked as such, on one core, and answer its test rows. What is compared are metrics on those answers, by
+their mean over the seeds: the difference to the best of the others, and that difference's standard error over the seeds.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import roc_auc_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from threadpoolctl import threadpool_limits
 
 from bench.preprocessing import IMAGE
 from local.aws.sagemaker.compute import automl
@@ -46,8 +47,6 @@ sys.path.insert(0, str(Path(automl.__file__).parent / "containers"))
 import autopilot_fit  # pyright: ignore[reportMissingImports] - beside the container's other programs
 
 SEEDS = (1, 2, 3)
-RESAMPLES = 200
-RESULT = paths.PROJECT / ".local" / "bench" / "quality.json"
 OURS = "local Autopilot"
 _BINARY, _MULTI, _NUMBER = "BinaryClassification", "MulticlassClassification", "Regression"
 _SECONDS = 300
@@ -105,73 +104,84 @@ class Rows:
     train_file: Path
 
 
-def report(console: Console, seeds: tuple[int, ...] = SEEDS, problems: tuple[Problem, ...] = PROBLEMS) -> None:
-    """Measure, print, and write RESULT: a table's metrics by contender, and by how much ours is behind the best."""
+def report(
+    console: Console,
+    keep: Callable[[list[dict[str, Any]]], None],
+    seeds: tuple[int, ...] = SEEDS,
+    problems: tuple[Problem, ...] = PROBLEMS,
+) -> None:
+    """Measure and print. `keep` gets all tables measured so far after each one, so that an interrupted bench keeps those.
+
+    A table has its metrics by name, in them each contender's values by seed, and by how much ours is behind the best.
+    """
     warnings.filterwarnings("ignore")
     logging.disable(logging.WARNING)
-    table = Table("table", "metric", *CONTENDERS, "behind the best", "standard error")
-    results = []
+    shown = Table("table", "metric", *CONTENDERS, "behind the best", "standard error")
+    measured: list[dict[str, Any]] = []
     for problem in problems:
-        measured = _measure(problem, seeds, console)
-        results.append({"table": problem.name, "problem_type": problem.kind, "seeds": list(seeds), "metrics": measured})
-        for name, row in measured.items():
+        metrics = _measure(problem, seeds, console)
+        measured.append({"table": problem.name, "problem_type": problem.kind, "seeds": [*seeds], "metrics": metrics})
+        keep(measured)
+        for name, row in metrics.items():
             behind = f"{row['behind']:.4f}"
-            table.add_row(
+            shown.add_row(
                 problem.name,
                 name,
-                *(f"{row['values'][one]:.4f}" for one in CONTENDERS),
+                *(spread(row["values"][one]) for one in CONTENDERS),
                 f"[bold red]{behind}" if row["behind"] > row["standard_error"] else behind,
                 f"{row['standard_error']:.4f}",
             )
-        RESULT.parent.mkdir(parents=True, exist_ok=True)
-        RESULT.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    console.print(table)
-    console.print(f"Red: behind by more than the standard error. As JSON: {RESULT.relative_to(paths.PROJECT)}")
+    console.print(shown)
+    console.print(
+        "Mean ± standard error over the seeds. Red: behind by more than the standard error of the difference."
+    )
+
+
+def spread(values: list[float]) -> str:
+    """Mean ± standard error."""
+    return f"{np.mean(values):.4f} ± {_standard_error(values):.4f}"
+
+
+def _standard_error(values: Any) -> float:
+    return float(np.std(values, ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
 
 
 def _measure(problem: Problem, seeds: tuple[int, ...], console: Console) -> dict[str, Any]:
-    """Each metric's mean over the seeds by contender, and how far ours is behind the best of the others, ±1 standard error."""
-    samples: dict[str, dict[str, list[np.ndarray]]] = {}
+    """By metric: each contender's values by seed, and how far ours is behind the best of the others, ± standard error."""
+    values: dict[str, dict[str, list[float]]] = {}
     for seed in seeds:
         with tempfile.TemporaryDirectory(dir=paths.PROJECT / ".local") as folder:
             rows = _prepare(problem, seed, Path(folder))
-            answers = {}
-            for name, contend in CONTENDERS.items():
+            for contender, contend in CONTENDERS.items():
                 began = time.monotonic()
-                with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
-                    answers[name] = contend(rows, seed)
-                console.print(f"{problem.name}, seed {seed}: {name} in {time.monotonic() - began:.1f} s")
-        for name, metric in METRICS[problem.kind].items():
-            for one, values in _bootstrap(rows, answers, metric, seed).items():
-                samples.setdefault(name, {}).setdefault(one, []).append(values)
-    return {
-        name: _compared(name, {one: np.mean(values, axis=0) for one, values in by.items()})
-        for name, by in samples.items()
-    }
+                with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere), threadpool_limits(1):
+                    answers = contend(rows, seed)
+                console.print(f"{problem.name}, seed {seed}: {contender} in {time.monotonic() - began:.1f} s")
+                for metric, compute in METRICS[problem.kind].items():
+                    of_metric = values.setdefault(metric, {})
+                    of_metric.setdefault(contender, []).append(compute(_truth(rows), answers))
+    return {metric: compared(metric, of_metric) for metric, of_metric in values.items()}
 
 
-def _compared(metric: str, samples: dict[str, np.ndarray]) -> dict[str, Any]:
-    """`samples`: a contender's value on all rows, then on each resample."""
+def compared(metric: str, values: dict[str, list[float]]) -> dict[str, Any]:
+    """The values by contender and seed, beside ours and the best of the others by the mean; behind is positive if ours is worse."""
     sign = 1 if metric in _HIGHER_IS_BETTER else -1
-    best = max((one for one in samples if one != OURS), key=lambda one: sign * samples[one][0])
-    behind = sign * (samples[best] - samples[OURS])
+    best = max((one for one in values if one != OURS), key=lambda one: sign * np.mean(values[one]))
+    behind = sign * (np.array(values[best]) - np.array(values[OURS]))
     return {
-        "values": {one: float(values[0]) for one, values in samples.items()},
+        "values": values,
         "best_of_the_others": best,
-        "behind": float(behind[0]),
-        "standard_error": float(behind[1:].std()),
+        "behind": float(behind.mean()),
+        "standard_error": _standard_error(behind),
     }
 
 
-def _bootstrap(
-    rows: Rows, answers: dict[str, Answers], metric: Callable[[Any, Answers], float], seed: int
-) -> dict[str, np.ndarray]:
+def _truth(rows: Rows) -> np.ndarray:
+    """The test rows' targets: places among the sorted classes, or numbers."""
     truth = rows.test[rows.target].to_numpy()
-    if rows.kind != _NUMBER:
-        truth = pd.Categorical(truth, sorted(rows.train[rows.target].unique())).codes
-    generator = np.random.default_rng(seed)
-    draws = [np.arange(len(truth)), *(generator.integers(len(truth), size=len(truth)) for _ in range(RESAMPLES))]
-    return {one: np.array([metric(truth[draw], given[draw]) for draw in draws]) for one, given in answers.items()}
+    if rows.kind == _NUMBER:
+        return truth
+    return np.asarray(pd.Categorical(truth, sorted(rows.train[rows.target].unique())).codes)
 
 
 def _prepare(problem: Problem, seed: int, folder: Path) -> Rows:

@@ -19,6 +19,7 @@ from bench import (
     page,
     preprocessing,
     profiling,
+    quality,
     serving,
 )
 from bench.measuring import Row
@@ -90,16 +91,35 @@ def test_endpoint_load() -> None:
     endpoint_load.report(CONSOLE, seconds=1)
 
 
+@pytest.mark.exhaustive
+def test_quality() -> None:
+    kept: list[Any] = []
+    quality.report(CONSOLE, kept.append, seeds=(1, 2), problems=quality.PROBLEMS[2:3])
+    [[table]] = kept
+    for row in table["metrics"].values():
+        assert {name: len(values) for name, values in row["values"].items()} == dict.fromkeys(quality.CONTENDERS, 2)
+
+
+@pytest.mark.parametrize(("metric", "sign"), [("AUC", 1), ("RMSE", -1)])
+def test_behind_the_best_is_a_difference_on_the_same_rows(metric: str, sign: int) -> None:
+    ours, best, other = [0.7, 0.5, 0.6], [0.8, 0.7, 0.6], [0.1, 0.2, 0.3]
+    values = {quality.OURS: ours, "best": best, "other": other}
+    row = quality.compared(metric, {name: [sign * value for value in found] for name, found in values.items()})
+    assert row["best_of_the_others"] == "best"
+    assert row["behind"] == pytest.approx(0.1)
+    assert row["standard_error"] == pytest.approx(0.1 / 3**0.5)
+
+
 def test_page_is_what_was_measured() -> None:
     measured = json.loads((page.DOCS / "benchmarks.json").read_text(encoding="utf-8"))
     text = (page.DOCS / "benchmarks.md").read_text(encoding="utf-8")
     assert text == page.page(text, measured), "Write it again: python -m bench.page"
 
 
-@pytest.mark.parametrize("left_out", ["growth", "profile", "serving"])
+@pytest.mark.parametrize("left_out", ["growth", "profile", "quality", "serving"])
 def test_page_of_a_part_of_the_measurements(left_out: str) -> None:
     measured: dict[str, Any] = json.loads((page.DOCS / "benchmarks.json").read_text(encoding="utf-8"))
     measured.pop(left_out, None)
     text = page.page((page.DOCS / "benchmarks.md").read_text(encoding="utf-8"), measured)
-    assert text.count("<!-- end -->") == 3
+    assert text.count("<!-- end -->") == 4
     assert ("encode one row" in text) == (left_out != "serving")
