@@ -97,7 +97,7 @@ def check(options: Options) -> Request:
     except settings.InvalidInputError as error:
         problems += [_with_flags(problem) for problem in error.problems]
     if table is not None and not problems:
-        counts = {} if problem_type == REGRESSION else _labels(table).astype(str).value_counts().to_dict()
+        counts = {} if problem_type == REGRESSION else targets_of(table).astype(str).value_counts().to_dict()
         request.notes += [
             note.replace("Objective AUC", "--objective AUC")
             for note in objectives.notes(str(asked["objective_metric_name"]), str(problem_type), counts)
@@ -112,7 +112,7 @@ def check(options: Options) -> Request:
 
 def problem_type_of(table: csv_table.CsvTable) -> str:
     """What a target looks like: two values, several classes, or a quantity."""
-    counts = _labels(table).value_counts()
+    counts = targets_of(table).value_counts()
     if len(counts) <= 2:
         return BINARY
     if csv_table.is_nearly_a_quantity(table):  # which is refused, naming the value that is no number
@@ -146,7 +146,7 @@ def _telco() -> csv_table.CsvTable:
     return csv_table.CsvTable(telco.load(), telco.TARGET, telco.RECORD_IDENTIFIER, [])
 
 
-def _labels(table: csv_table.CsvTable) -> Any:
+def targets_of(table: csv_table.CsvTable) -> Any:
     """The targets to learn from: of one id the last row counts, and rows without a target are left out."""
     rows = table.frame.drop_duplicates(table.id_column, keep="last")
     return rows[table.target].dropna()
@@ -154,7 +154,7 @@ def _labels(table: csv_table.CsvTable) -> Any:
 
 def _untrainable(table: csv_table.CsvTable, problem_type: str) -> list[str]:
     """What the processing job would refuse, reported before anything is started."""
-    values = _labels(table)
+    values = targets_of(table)
     target, counts = table.target, values.value_counts()
     problems = []
     if len(values) < LEAST_ROWS:

@@ -16,8 +16,8 @@ import pandas as pd
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from cli import athena_query
-from cli.demo_request import REGRESSION, problem_type_of
+from cli import athena_query, objectives
+from cli.demo_request import BINARY, REGRESSION, problem_type_of, targets_of
 from cli.stack import RefusedError, Stack, client
 from local.aws.featurestore import offline_store
 from local.data import csv_table
@@ -127,8 +127,16 @@ def load(
             "customer_id_end": None,
             **({"column_names": renamed} if (renamed := csv_table.column_names(table.frame)) else {}),
         },
-        table.warnings,
+        [*table.warnings, *_objective_notes(table, stack)],
     )
+
+
+def _objective_notes(table: csv_table.CsvTable, stack: Stack | None) -> list[str]:
+    """Whether another objective than the stack's suits the classes better."""
+    if problem_type_of(table) != BINARY:
+        return []
+    objective = stack.parameters.get("ObjectiveMetricName") if stack else None
+    return objectives.notes(objective or "Accuracy", BINARY, targets_of(table).astype(str).value_counts().to_dict())
 
 
 def readable(stack: Stack) -> str:

@@ -207,3 +207,17 @@ def test_settings_of_a_run_take_every_id(account: Account, table: Path, stack: S
         "customer_id_end": None,
         "column_names": {"sold_at": "sold at"},
     }
+
+
+def test_rare_class_is_noted_with_the_objective_that_suits_it(
+    account: Account, automl: Callable[..., Any], table: Path
+) -> None:
+    lines = table.read_text(encoding="utf-8").splitlines()
+    rare = [line.replace(",yes", ",no") if place % 20 else line for place, line in enumerate(lines)]
+    rare = [line.replace(",no", ",yes") if place and place % 20 == 0 else line for place, line in enumerate(rare)]
+    table.write_text("\n".join(rare), encoding="utf-8")
+    result = load(automl, table, *ROLE, "--event-time-column", "sold at")
+    assert "Note: Class 'yes' is 5.0% of the rows: a model that always answers 'no' has accuracy 0.950." in " ".join(
+        result.stdout.split()
+    )
+    assert "AUC" in result.stdout
