@@ -23,7 +23,7 @@ telco.load().head(4000).assign(event_time="2026-01-01T00:00:00Z").to_csv(raw, in
 subprocess.run([python, str(Path(__file__).with_name("baseline_pandas.py")), str(raw), str(folder)], check=True)
 autopilot_fit.train(
     {
-        "training": [str(folder / "train.csv")], "validation": [], "validation_fraction": 0.2, "target": telco.TARGET,
+        "training": [str(folder / "train.csv")], "validation": [], "validation_fraction": 0.2, "target": telco.TARGET, "weights": None,
         "problem_type": "BinaryClassification", "metric": "Accuracy", "max_candidates": None, "max_runtime": None,
         "max_runtime_per_job": 3600, "output": str(folder),
     },

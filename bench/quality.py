@@ -212,6 +212,7 @@ def _ours(rows: Rows, seed: int) -> Answers:
         "training": [str(rows.train_file)],
         "validation": [],
         "target": rows.target,
+        "weights": None,
         "problem_type": rows.kind,
         "metric": "RMSE" if rows.kind == _NUMBER else "Accuracy",
         "validation_fraction": None,

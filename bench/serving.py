@@ -109,7 +109,7 @@ def _predictor_seconds(output: Path, rows: list[str], folder: Path) -> float:
     """Least time of the model container's own program for one encoded row, after training as an AutoML job does."""
     job = {
         "training": [str(output / "train/train.csv")], "validation": [], "validation_fraction": 0.2,
-        "target": telco.TARGET, "problem_type": "BinaryClassification", "metric": "Accuracy",
+        "target": telco.TARGET, "weights": None, "problem_type": "BinaryClassification", "metric": "Accuracy",
         "max_candidates": None, "max_runtime": None, "max_runtime_per_job": None, "output": str(folder),
     }  # fmt: skip
     environment = {

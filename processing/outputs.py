@@ -20,6 +20,7 @@ import pyarrow.csv
 from columns import in_turn
 from fitting import Feature
 from splitting import TEST, TRAIN, VALIDATION, Roles
+from weights import Weights
 
 CONTAINER_FILES = ("encoding.py", "inference.py", "names.py", "reading.py", "words.py")
 
@@ -32,13 +33,14 @@ def write_tables(
     targets: numpy.ndarray,
     labels: list[str],
     roles: Roles,
+    weights: Weights | None = None,
 ) -> None:
     """Writes the encoded tables and the raw test rows under `folder`, in the places that preprocess.py names.
 
     `unused` are columns of the raw test rows alone. `targets` are those of all rows that have one: codes of `labels`, or
-    numbers if there are no labels.
+    numbers if there are no labels. `weights` are a column of what Autopilot reads, not of the test rows.
     """
-    names = [*(feature.specification["name"] for feature in features), target]
+    names = [feature.specification["name"] for feature in features]
     tables = {TRAIN: "train", TEST: "test", **({VALIDATION: "validation"} if roles.validating else {})}
     classes = pyarrow.array(labels, pyarrow.string())
     writer = _JsonLines([*features, *unused])
@@ -54,7 +56,11 @@ def write_tables(
         for role in tables:
             rows, places = numpy.flatnonzero(of == role), numpy.flatnonzero(roles_used == role)
             columns = [feature.encode(values[rows]) for feature, values in zip(features, raw)]
-            texts[role] = _csv(columns, goals[places], classes if labels else None, names, header=place == 0)
+            header = [*names, target]
+            if weights is not None and role != TEST:
+                header.insert(-1, weights.column)
+                columns.append(weights.values[first + places])
+            texts[role] = _csv(columns, goals[places], classes if labels else None, header, header=place == 0)
         tested = of == TEST
         raw += [feature.raw(place) for feature in unused]
         return texts, writer.lines([values[tested] for values in raw])

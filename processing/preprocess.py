@@ -34,6 +34,7 @@ import measured_use
 import numpy
 import previous
 import splitting
+import weights
 from columns import Spill, in_turn
 from encoding import FORMAT, Encoder
 from fitting import BINARY, MULTICLASS, REGRESSION, check_features, check_trainable, fit, read_target
@@ -61,6 +62,8 @@ class Choices:
     column_names: Mapping[str, str] = field(default_factory=dict)
     report_slices: Sequence[str] = ()
     previous_run: str | None = None
+    weight_column: str | None = None
+    balance_classes: bool = False
 
 
 def run(
@@ -96,8 +99,10 @@ def run(
     roles = splitting.Roles(source.pieces, usable, parts)
     progress(f"{len(parts.train)} rows to train on, {len(parts.validation)} to validate, {len(parts.test)} to test on")
 
+    weighed = _weights(source, usable, targets, labels, parts, choices)
     excluded = [name for name in source.columns if name in choices.exclude_columns and name != apart]
-    names = [name for name, column in source.columns.items() if column is not None and name not in (target, apart)]
+    no_features = (target, apart, choices.weight_column)
+    names = [name for name, column in source.columns.items() if column is not None and name not in no_features]
     read = list(in_turn(lambda name: fit(name, source.columns[name], roles), names))
     # What serves now may use a column that this run leaves out, so the raw test rows have it all the same.
     unused = [feature for name, feature in zip(names, read) if feature is not None and name in excluded]
@@ -116,6 +121,7 @@ def run(
         **dict.fromkeys(excluded, "named in exclude_columns"),
         **dict.fromkeys(apart_names, "the record's identifier or time"),
         **({apart: f"divides the rows (split: {choices.split})"} if apart else {}),
+        **({weighed.column: "weighs the rows"} if weighed and not choices.balance_classes else {}),
     }
     notes, near_numeric = data_note.describe(features, roles, left_out)
     training = (target, targets[parts.train], labels, roles)
@@ -148,6 +154,7 @@ def run(
             "without_values": empty,
         },
         "rows": counted,
+        "sample_weight": weighed.described() if weighed else None,
         "split": choices.split,
         "test_share": splitting.TEST_SHARE,
         "seed": seed,
@@ -162,7 +169,7 @@ def run(
     }
     Encoder(specification)  # what serving would refuse must not leave this job
     output = os.path.join(root, "processing/output")
-    write_tables(output, features, unused, target, targets, labels, roles)
+    write_tables(output, features, unused, target, targets, labels, roles, weighed)
     for warning in limits.check_channels(output):
         progress("WARNING: " + warning)
         specification["data_note"]["warnings"].append(warning)
@@ -237,6 +244,21 @@ def _split(
     return splitting.by_group(splitting.groups_of(source.columns[apart])[usable], seed)
 
 
+def _weights(
+    source: Source,
+    usable: numpy.ndarray,
+    targets: numpy.ndarray,
+    labels: Sequence[str],
+    parts: splitting.Parts,
+    choices: Choices,
+) -> weights.Weights | None:
+    if choices.weight_column is None:
+        return None
+    if choices.balance_classes:
+        return weights.balanced(source, choices.weight_column, targets, labels, parts.train)
+    return weights.of_column(source, choices.weight_column, usable)
+
+
 def _refusal(grave: Sequence[str]) -> str:
     """The findings in one message, each cut so that all have a place in it."""
     count = f"{len(grave)} finding" + ("s" if len(grave) > 1 else "")
@@ -267,6 +289,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--data-checks", default="Warn", choices=["Warn", "Require"])
     parser.add_argument("--report-slices", action="append", default=[], help="comma-separated; may come again")
     parser.add_argument("--column-names", action="append", default=[], help="JSON, feature to column; may be in parts")
+    parser.add_argument("--weight-column", help="of the data, or with --class-weights the one to write")
+    parser.add_argument("--class-weights", choices=["Balanced"])
     parser.add_argument("--previous-run", help="the run whose preprocessing/ is under processing/input/previous")
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--root", default=ROOT, help="where SageMaker mounts everything")
@@ -281,6 +305,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         json.loads("".join(options.column_names) or "{}"),
         _names(options.report_slices),
         options.previous_run,
+        options.weight_column,
+        options.class_weights is not None,
     )
     ignored = _names([options.drop_columns])
     try:

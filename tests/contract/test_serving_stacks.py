@@ -111,7 +111,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
         archive.extractall(models[0], filter="data")
     asked = {
         "training": [str(output / "train/train.csv")], "validation": [], "validation_fraction": 0.2,
-        "target": telco.TARGET, "problem_type": "BinaryClassification", "metric": "Accuracy",
+        "target": telco.TARGET, "weights": None, "problem_type": "BinaryClassification", "metric": "Accuracy",
         "max_candidates": 1, "max_runtime": None, "max_runtime_per_job": None, "output": str(folder / "candidate"),
     }  # fmt: skip
     expected = folder / "expected.json"

@@ -121,6 +121,7 @@ def test_every_region_with_an_image_is_listed_once() -> None:
 # What belongs to one run's question rather than to the stack; scheduled runs give it in ScheduleInput.
 OF_ONE_RUN = {
     *("positive_class", "exclude_columns", "column_names", "split", "split_group_column", "report_slices"),
+    *("sample_weight_attribute_name", "class_weights"),
     *("decision_threshold", "cost_false_positive", "cost_false_negative"),
     *("capacity_patience_minutes", "resume_from", "skip_if_unchanged", "processing_volume_gb"),
 }

@@ -67,11 +67,23 @@ def facts(document: Document, preprocessing: Document) -> list[tuple[str, str]]:
         *((title, f"{rows[name]:,}") for title, name in counted if rows.get(name)),
         ("Rows held out for this test", f"{document['rows']:,}"),
         ("Split", _SPLITS.get(str(split), split)),
+        ("Weights in training", _weights(preprocessing.get("sample_weight"))),
         ("Seed", preprocessing.get("seed")),
         ("Fingerprint of the data (SHA-256)", preprocessing.get("data_sha256")),
         *((f"Version of {name}", version) for name, version in (document.get("versions") or {}).items()),
     ]
     return [(name, str(value)) for name, value in found if value is not None]
+
+
+def _weights(weights: Document | None) -> str | None:
+    if not weights:
+        return None
+    classes = weights["class_weights"]
+    if classes is None:
+        return f"column {words.short(weights['column'])}; the metrics here count each row once"
+    shown = ", ".join(f"{words.short(label)} {words.plain(weight)}" for label, weight in [*classes.items()][:_EXAMPLES])
+    more = ", …" if len(classes) > _EXAMPLES else ""
+    return f"each class alike ({shown}{more}); the metrics here count each row once"
 
 
 def _objective(name: str) -> str:

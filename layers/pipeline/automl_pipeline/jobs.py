@@ -15,6 +15,8 @@ from automl_pipeline.costs import LONGEST_PROCESSING_SECONDS
 from automl_pipeline.settings import Settings
 
 _LOCAL = "/opt/ml/processing"
+# What the processing job calls the weights that it computes.
+CLASS_WEIGHT_COLUMN = "automl_class_weight"
 
 
 @dataclass(frozen=True)
@@ -133,10 +135,21 @@ def _processing_arguments(settings: Settings, previous: Previous | None) -> list
         arguments.append(f"--positive-class={settings.positive_class}")
     if settings.split_group_column is not None:
         arguments.append(f"--split-group-column={settings.split_group_column.lower()}")
+    if weights := _weight_column(settings):
+        arguments.append(f"--weight-column={weights}")
+    if settings.class_weights is not None:
+        arguments.append(f"--class-weights={settings.class_weights}")
     if settings.column_names:
         text = json.dumps({name.lower(): column for name, column in settings.column_names.items()})
         arguments += [f"--column-names={text[place : place + 240]}" for place in range(0, len(text), 240)]
     return arguments
+
+
+def _weight_column(settings: Settings) -> str | None:
+    """The column of the training data that holds each row's weight."""
+    if settings.class_weights is not None:
+        return CLASS_WEIGHT_COLUMN
+    return settings.sample_weight_attribute_name and settings.sample_weight_attribute_name.lower()
 
 
 def _listed(option: str, names: list[str]) -> list[str]:
@@ -149,6 +162,7 @@ def _automl(settings: Settings, uris: Mapping[str, str], role: str) -> dict[str,
     if settings.split != "stratified":
         # By time or by group, Autopilot must not draw its validation rows at random: it is given some split alike.
         channels.append("validation")
+    weights = _weight_column(settings)
     limits = {
         "MaxRuntimePerTrainingJobInSeconds": settings.max_runtime_sec,
         "MaxAutoMLJobRuntimeInSeconds": settings.automl_max_runtime_sec,
@@ -179,6 +193,7 @@ def _automl(settings: Settings, uris: Mapping[str, str], role: str) -> dict[str,
                 "ProblemType": settings.problem_type,
                 "Mode": "ENSEMBLING",
                 "CompletionCriteria": {name: limit for name, limit in limits.items() if limit is not None},
+                **({"SampleWeightAttributeName": weights} if weights else {}),
             }
         },
     }

@@ -60,6 +60,8 @@ OBJECTIVES: Mapping[str, tuple[str, ...]] = {
     "RMSE": ("Regression",),
     "R2": ("Regression",),
 }
+# Weights do not count for it: docs.aws.amazon.com/sagemaker/latest/dg/autopilot-metrics-validation.html, weighted metrics.
+UNWEIGHTED = "BalancedAccuracy"
 # Permissions and names of deployed things depend on these, so a run cannot change them.
 DEPLOY_TIME = frozenset(
     [
@@ -177,6 +179,9 @@ class Settings(BaseModel):
     split_group_column: FeatureName | None = None
     data_checks: Literal["Warn", "Require"] = "Warn"
     report_slices: Annotated[list[FeatureName], Field(max_length=6)] = []
+    # How much each row counts in training: by a column of the data, or so that each class counts alike.
+    sample_weight_attribute_name: FeatureName | None = None
+    class_weights: Literal["Balanced"] | None = None
 
     feature_group_name: FeatureName = "mlops_poc_churn_classification_feature"
     feature_store_bucket: Bucket | None = None
@@ -479,6 +484,7 @@ def _contradictory_rows(values: Mapping[str, Any], usable: Callable[..., bool]) 
         problems.append(
             f"split_group_column is the target ({target}): choose the column whose rows must stay together."
         )
+    problems += _contradictory_weights(values, usable)
     if usable("column_names") and len(json.dumps(values["column_names"])) > MOST_COLUMN_NAMES:
         problems.append(
             f"column_names is longer than {MOST_COLUMN_NAMES:,} characters of JSON, which is what the processing job can be "
@@ -495,4 +501,31 @@ def _contradictory_rows(values: Mapping[str, Any], usable: Callable[..., bool]) 
         ]
     if usable("exclude_columns", "target_attribute_name") and target.lower() in [name.lower() for name in excluded]:
         problems.append(f"exclude_columns names the target ({target}), which is what the model learns: leave it out.")
+    return problems
+
+
+def _contradictory_weights(values: Mapping[str, Any], usable: Callable[..., bool]) -> list[str]:
+    """Likewise, in how much each row counts."""
+    names = ("sample_weight_attribute_name", "class_weights")
+    given = [name for name in names if usable(name) and values[name] is not None]
+    problems = []
+    if len(given) == 2:
+        problems.append(f"{names[0]} and {names[1]} both weigh the rows: give one of them.")
+    if "class_weights" in given and usable("problem_type") and values["problem_type"] == "Regression":
+        problems.append("class_weights goes with a classification, and problem_type is Regression: leave it out.")
+    if given and usable("objective_metric_name") and values["objective_metric_name"] == UNWEIGHTED:
+        fitting = [name for name, kinds in OBJECTIVES.items() if name != UNWEIGHTED and values["problem_type"] in kinds]
+        problems.append(
+            f"{given[0]}: Autopilot ignores weights where objective_metric_name is {UNWEIGHTED}. "
+            f"Use one of {', '.join(fitting)}, or leave {given[0]} out."
+        )
+    column = values[names[0]] if names[0] in given else None
+    for name in ("target_attribute_name", "split_group_column", "exclude_columns", "report_slices"):
+        if column is None or not usable(name) or not values[name]:
+            continue
+        taken = values[name] if isinstance(values[name], list) else [values[name]]
+        if column.lower() in [one.lower() for one in taken]:
+            problems.append(
+                f"{names[0]}: {column} is {name}, too. A column of weights is nothing else: choose another."
+            )
     return problems

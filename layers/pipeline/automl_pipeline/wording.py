@@ -25,6 +25,7 @@ _MEANINGS = {
     "column_names": "a feature's name with a column's name: texts of at most 64 and 200 characters",
     "exclude_columns": "a feature's name: 1 to 64 letters, digits, hyphens and underscores",
     "report_slices": "a feature's name: 1 to 64 letters, digits, hyphens and underscores",
+    "sample_weight_attribute_name": "a feature's name: 1 to 64 letters, digits, hyphens and underscores",
     "split_group_column": "a feature's name: 1 to 64 letters, digits, hyphens and underscores",
     "processing_instance_type": "an instance type such as ml.m5.xlarge",
     "transform_instance_type": "an instance type such as ml.m5.xlarge",

@@ -296,6 +296,8 @@ def test_every_setting_of_the_shipped_configuration_has_a_parameter_to_import_it
         "split",
         "split_group_column",
         "report_slices",
+        "sample_weight_attribute_name",
+        "class_weights",
     }  # of one table, and so of one run
     of_one_run = {"capacity_patience_minutes", "resume_from", "skip_if_unchanged", "processing_volume_gb"}
     assert names == {key.replace("_", "") for key in odd.keys() - of_rows - of_one_run}

@@ -10,7 +10,10 @@ from typing import Any
 
 import psutil
 import pytest
+from automl_pipeline import settings
+from automl_pipeline.settings import OBJECTIVES
 
+from local.aws import api_model
 from local.aws.sagemaker.compute import automl, standby
 from local.aws.sagemaker.compute.outcome import AutoMLOutcome
 from local.aws.sagemaker.compute.serving import ContainerChain
@@ -196,6 +199,86 @@ def test_regression_answers_with_the_value_alone(bucket: Bucket, job: Job) -> No
     assert sum(errors) / len(errors) < 10
 
 
+def weighed(rows: list[Row], weight: Callable[[Row], str]) -> list[Row]:
+    return [{**row, "w": weight(row)} for row in rows]
+
+
+def test_weights_count_in_training_and_are_no_feature(bucket: Bucket, job: Job) -> None:
+    rows = customers(900)
+    shares = {}
+    for more in ("1", "20"):
+        heavy = weighed(rows, lambda row, more=more: more if row["target"] == "Yes" else "1")
+        outcome = run(
+            Job(job.s3, job.workdir / more), request(bucket, heavy, {**ONE, "SampleWeightAttributeName": "w"}, "AUC")
+        )
+        assert outcome.best_candidate is not None, outcome.failure_reason
+        answers = predict(Job(job.s3, job.workdir / more), outcome, rows)  # which have no column of weights
+        shares[more] = sum(answer == ["Yes"] for answer in answers) / len(answers)
+    assert shares["1"] < 0.35
+    assert shares["20"] > 0.5
+
+
+def accuracy_of(outcome: AutoMLOutcome) -> float:
+    assert outcome.best_candidate is not None, outcome.failure_reason
+    metrics = outcome.best_candidate["CandidateProperties"]["CandidateMetrics"]
+    return next(one["Value"] for one in metrics if one["StandardMetricName"] == "Accuracy")
+
+
+@pytest.mark.parametrize("with_channel", [False, True])
+def test_weights_count_in_scores(bucket: Bucket, job: Job, with_channel: bool) -> None:
+    """Rows of weight 0 are noise, and would halve the accuracy if they counted."""
+
+    rows = customers(1800, lambda row: "Yes" if row["contract"] == "Two year" else "No")
+    flip = random.Random(2)
+    noisy = [
+        {**row, "target": flip.choice(["Yes", "No"]), "w": "0"} if place % 2 else {**row, "w": "1"}
+        for place, row in enumerate(rows)
+    ]
+    given = request(bucket, noisy, {**ONE, "SampleWeightAttributeName": "w"}, "Accuracy")
+    if with_channel:
+        bucket.put("check/check.csv", to_csv(noisy[:600]))
+        source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": bucket.uri("check/")}}
+        given["AutoMLJobInputDataConfig"].append({"ChannelType": "validation", "DataSource": source})
+    outcome = run(job, given)
+    assert accuracy_of(outcome) > 0.97
+    assert outcome.candidates[0]["FinalAutoMLJobObjectiveMetric"]["Value"] == pytest.approx(accuracy_of(outcome))
+
+
+def test_rows_without_a_valid_weight_do_not_count(bucket: Bucket, job: Job) -> None:
+    rows = weighed(customers(510), lambda _: "1")
+    for place, wrong in enumerate(["", "-1", "much", "inf"] * 5):
+        rows[place]["w"] = wrong
+    given = request(bucket, rows, {"SampleWeightAttributeName": "w"})
+    assert "has 490 rows with a target" in (run(job, given).failure_reason or "")
+
+
+def test_regression_takes_weights(bucket: Bucket, job: Job) -> None:
+    rows = weighed(customers(600, lambda row: row["monthlycharges"]), lambda row: row["tenure"] or "0")
+    config = {**ONE, "ProblemType": "Regression", "SampleWeightAttributeName": "w"}
+    assert run(job, request(bucket, rows, config, "MAE")).status == "Completed"
+
+
+@pytest.mark.parametrize(
+    ("problem_type", "objective"), [(kind, name) for name, kinds in OBJECTIVES.items() for kind in kinds]
+)
+def test_every_objective_of_the_settings_trains(bucket: Bucket, job: Job, problem_type: str, objective: str) -> None:
+    columns = {
+        "BinaryClassification": "churn",
+        "MulticlassClassification": "contract",
+        "Regression": "monthlycharges",
+    }
+    rows = customers(600, lambda row: row[columns[problem_type]])
+    metric = settings.resolve({"problem_type": problem_type, "objective_metric_name": objective}, {"bucket": "bucket"})
+    given = request(bucket, rows, {**ONE, "ProblemType": problem_type}, metric.objective_metric_name)
+    assert not api_model.problems("sagemaker", "CreateAutoMLJobV2", given)
+    outcome = run(job, given)
+    assert outcome.best_candidate is not None, (outcome.failure_reason, job.lines)
+    assert outcome.best_candidate["FinalAutoMLJobObjectiveMetric"]["MetricName"] == metric.objective_metric_name
+    assert metric.objective_metric_name.endswith("acro") == (
+        objective not in ("Accuracy", "BalancedAccuracy") and problem_type.startswith("Multi")
+    )
+
+
 def test_problem_type_and_objective_are_found_if_not_given(bucket: Bucket, job: Job) -> None:
     config = {"CompletionCriteria": {"MaxCandidates": 1}}
     outcome = run(job, request(bucket, customers(600), config))
@@ -209,11 +292,7 @@ def test_validation_channel_is_what_scores_are_from(bucket: Bucket, job: Job) ->
     bucket.put("check/check.csv", to_csv(wrong))
     source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": bucket.uri("check/")}}
     given["AutoMLJobInputDataConfig"].append({"ChannelType": "validation", "DataSource": source})
-    outcome = run(job, given)
-    assert outcome.best_candidate is not None, outcome.failure_reason
-    metrics = outcome.best_candidate["CandidateProperties"]["CandidateMetrics"]
-    accuracy = next(one["Value"] for one in metrics if one["StandardMetricName"] == "Accuracy")
-    assert accuracy < 0.5
+    assert accuracy_of(run(job, given)) < 0.5
 
 
 @pytest.mark.parametrize(
@@ -231,7 +310,7 @@ def test_validation_channel_is_what_scores_are_from(bucket: Bucket, job: Job) ->
         ([{"a": "1", "target": row["target"]} for row in customers(600)], {}, "there is nothing to learn from"),
         (to_csv(customers(600), header=False), {}, "The first line must be a header."),
         (customers(600), {"Mode": "HYPERPARAMETER_TUNING"}, "Only the modes ENSEMBLING and AUTO"),
-        (customers(600), {"SampleWeightAttributeName": "w"}, "SampleWeightAttributeName is not supported"),
+        (customers(600), {"SampleWeightAttributeName": "w"}, "The sample weight attribute 'w' is not a column of"),
     ],
 )
 def test_data_that_autopilot_would_refuse_are_refused(

@@ -93,7 +93,7 @@ def refused(error: settings.InvalidInputError) -> list[str]:
         assert line.isprintable()
         assert line.isascii()
         assert line.endswith((".", "?"))
-        assert len(line) < 1200
+        assert len(line) < 1300
         assert "Traceback" not in line
         assert "pydantic" not in line
     return lines

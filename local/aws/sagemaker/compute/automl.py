@@ -70,7 +70,7 @@ def _job(request: dict[str, Any], s3: Any, workdir: Path) -> dict[str, Any]:
         raise JobFailedError("ClientError: Only TabularJobConfig can run on the local cloud.")
     if config.get("Mode", "AUTO") == "HYPERPARAMETER_TUNING":
         raise JobFailedError("ClientError: Only the modes ENSEMBLING and AUTO can run on the local cloud.")
-    for name in ("FeatureSpecificationS3Uri", "SampleWeightAttributeName", "GenerateCandidateDefinitionsOnly"):
+    for name in ("FeatureSpecificationS3Uri", "GenerateCandidateDefinitionsOnly"):
         if config.get(name):
             raise JobFailedError(f"ClientError: TabularJobConfig.{name} is not supported on the local cloud.")
     criteria = config.get("CompletionCriteria", {})
@@ -94,6 +94,7 @@ def _job(request: dict[str, Any], s3: Any, workdir: Path) -> dict[str, Any]:
     return {
         **channels,
         "target": config["TargetAttributeName"],
+        "weights": config.get("SampleWeightAttributeName"),
         "problem_type": config.get("ProblemType"),
         "metric": request.get("AutoMLJobObjective", {}).get("MetricName"),
         "validation_fraction": request.get("DataSplitConfig", {}).get("ValidationFraction"),

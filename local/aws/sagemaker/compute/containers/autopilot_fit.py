@@ -18,7 +18,7 @@ import lifeline
 import numpy as np
 import pandas as pd
 import shapley
-from autogluon.core.metrics import get_metric
+from autogluon.core.metrics import compute_metric, get_metric
 from autogluon.tabular import TabularPredictor
 from pandas._libs.parsers import STR_NA_VALUES
 from sklearn.model_selection import train_test_split
@@ -61,6 +61,8 @@ METRICS = {
     "RMSE": "root_mean_squared_error",
     "R2": "r2",
 }
+UNWEIGHTED = {"BalancedAccuracy"}
+"""For which weights of rows are ignored, in training, too: the developer guide's page "Metrics and validation"."""
 LOWER_IS_BETTER = {"LogLoss", "MSE", "MAE", "RMSE"}
 """AutoGluon turns their sign so that higher is better."""
 
@@ -86,23 +88,28 @@ class RefusedError(Exception):
     """The data cannot be trained on; the message is the job's failure reason."""
 
 
-def read(files: list[str], target: str) -> pd.DataFrame:
+def read(files: list[str], target: str, weights: str | None) -> pd.DataFrame:
     """The job's CSV files as one table; the target as texts, spelled as a reader that infers types leaves them.
 
     Autopilot reads its data so: `01` is the number 1 and is answered as `1`, `true` as `True`, and words for missing are.
+    Rows without a valid weight are left out (SampleWeightAttributeName in the API reference of TabularJobConfig).
     """
     tables: list[Any] = []
     for file in files:
         header = pd.read_csv(file, nrows=0).columns
-        if target not in header:
-            raise RefusedError(
-                f"ClientError: The target attribute {target!r} is not a column of {Path(file).name}. Columns: "
-                f"{', '.join(map(str, header[:40]))}. The first line must be a header."
-            )
+        for what, name in (("target", target), ("sample weight", weights)):
+            if name is not None and name not in header:
+                raise RefusedError(
+                    f"ClientError: The {what} attribute {name!r} is not a column of {Path(file).name}. Columns: "
+                    f"{', '.join(map(str, header[:40]))}. The first line must be a header."
+                )
         # Autopilot's image has a pandas before 2.0 (autogluon 0.4.3), to which `None` is a word like any other.
         tables.append(pd.read_csv(file, na_values=STR_NA_VALUES - {"None"}, keep_default_na=False))
     table = pd.concat(tables, ignore_index=True).dropna(subset=[target])
-    table[target] = table[target].astype(str)
+    if weights is not None:
+        table[weights] = numbers(table[weights])
+        table = table[np.isfinite(table[weights]) & (table[weights] >= 0)]
+    table = table.assign(**{target: table[target].astype(str)})
     truths = table.select_dtypes("bool").columns
     return table.astype(dict.fromkeys(truths, str))  # as their texts, which is how requests spell them
 
@@ -121,15 +128,16 @@ def problem_of(labels: Any) -> str:
     return "Regression" if numeric and distinct > MULTICLASS_LIMIT else "MulticlassClassification"
 
 
-def check(table: pd.DataFrame, target: str, problem: str) -> pd.DataFrame:
+def check(table: pd.DataFrame, target: str, weights: str | None, problem: str) -> pd.DataFrame:
     """The table with the target in the type the problem needs; raises RefusedError if Autopilot would refuse it."""
     if len(table) < MINIMUM_ROWS:
         raise RefusedError(
             f"ClientError: The dataset has {len(table)} rows with a target; Autopilot needs at least {MINIMUM_ROWS}."
         )
-    if table.shape[1] < 2:
+    features = [name for name in table.columns if name not in (target, weights)]
+    if not features:
         raise RefusedError("ClientError: The dataset has no column besides the target.")
-    if not any(table[name].nunique(dropna=False) > 1 for name in table.columns if name != target):
+    if not any(table[name].nunique(dropna=False) > 1 for name in features):
         raise RefusedError(
             "ClientError: Every column besides the target has only one value; there is nothing to learn from."
         )
@@ -175,10 +183,10 @@ def hyperparameters(
 def train(job: dict[str, Any], started: float) -> dict[str, Any]:
     """Trains, scores and writes the candidates; returns the result file's content."""
     status("AnalyzingData")
-    target, output = job["target"], Path(job["output"])
-    table = read(job["training"], target)
+    target, weights, output = job["target"], job["weights"], Path(job["output"])
+    table = read(job["training"], target, weights)
     problem = job["problem_type"] or (problem_of(table[target]) if len(table) else "BinaryClassification")
-    table = check(table, target, problem)
+    table = check(table, target, weights, problem)
     limit = job["max_runtime"]
     seconds = None if limit is None else max(1.0, limit - (time.monotonic() - started) - RESERVE_SECONDS)
     bagged = (
@@ -190,16 +198,25 @@ def train(job: dict[str, Any], started: float) -> dict[str, Any]:
     if bagged:
         training, validation = table, None
     elif job["validation"]:
-        training, validation = table, check_types(read(job["validation"], target), target, problem)
+        training, validation = table, check_types(read(job["validation"], target, weights), target, problem)
     else:
         fraction = job["validation_fraction"] or VALIDATION_FRACTION
         training, validation = split(table, target, fraction, problem)
     engine_problem, default_objective, metrics = PROBLEMS[problem]
     objective = job["metric"] or default_objective
+    features = table.drop(columns=[target, *([weights] if weights else [])])
+    if weights is not None and objective in UNWEIGHTED:
+        training, weights = training.drop(columns=weights), None
 
     status("TrainingModels")
     predictor = TabularPredictor(
-        target, problem_type=engine_problem, eval_metric=METRICS[objective], path=str(output / "work"), verbosity=2
+        target,
+        problem_type=engine_problem,
+        eval_metric=METRICS[objective],
+        path=str(output / "work"),
+        verbosity=2,
+        sample_weight=weights,  # pyright: ignore[reportArgumentType] - None: each row counts once
+        weight_evaluation=weights is not None,
     )
     try:
         predictor.fit(
@@ -231,11 +248,11 @@ def train(job: dict[str, Any], started: float) -> dict[str, Any]:
 
     best = predictor.model_best
     status("GeneratingExplainabilityReport")
-    explanation = explain(predictor, table.drop(columns=target), started, limit)
+    explanation = explain(predictor, features, started, limit)
     status("GeneratingModelInsightsReport")
     if validation is None:
         board: Any = predictor.leaderboard(silent=True)
-        found = [out_of_fold(predictor, name, table[target], metrics) for name in board["model"]]
+        found = [out_of_fold(predictor, name, training, metrics) for name in board["model"]]
         board = board.assign(**{METRICS[name]: [scored[name] for scored in found] for name in metrics})
     else:
         known: Any = validation
@@ -245,7 +262,7 @@ def train(job: dict[str, Any], started: float) -> dict[str, Any]:
     board = board.sort_values("score_val", ascending=False, kind="stable")
     board = pd.concat([board[board["model"] == best], board[board["model"] != best]])
     board.to_csv(output / "leaderboard.csv", index=False)
-    write_model(predictor, table.drop(columns=target), output / "model")
+    write_model(predictor, features, output / "model")
     return {
         "problem_type": problem,
         "objective": objective,
@@ -264,23 +281,24 @@ def train(job: dict[str, Any], started: float) -> dict[str, Any]:
     }
 
 
-def out_of_fold(predictor: TabularPredictor, model: str, labels: Any, metrics: list[str]) -> dict[str, float]:
+def out_of_fold(predictor: TabularPredictor, model: str, training: Any, metrics: list[str]) -> dict[str, float]:
     """A bagged model's scores, by AutoGluon's sign, on the rows that it was trained on: each answered by the fold without it."""
-    scored = {}
+    labels, weights = training[predictor.label], predictor.sample_weight
+
+    def score(name: str, rows: Any, truth: Any, answers: Any, shares: Any = None) -> float:
+        metric = get_metric(METRICS[name], predictor.problem_type)
+        counted = {} if weights is None or name in UNWEIGHTED else {"weights": training.loc[rows, weights].to_numpy()}
+        return compute_metric(truth, metric, y_pred=answers, y_pred_proba=shares, **counted)
+
     if predictor.problem_type == "regression":
         answers: Any = predictor.predict_oof(model)
-        return {name: get_metric(METRICS[name])(labels[answers.index], answers) for name in metrics}
+        return {name: score(name, answers.index, labels[answers.index], answers) for name in metrics}
     shares: Any = predictor.predict_proba_oof(model, transformed=True)
-    truth = predictor.transform_labels(
-        labels[shares.index]
-    ).to_numpy()  # AutoGluon leaves out classes with very few rows
-    binary = predictor.problem_type == "binary"
+    rows = shares.index  # AutoGluon leaves out classes with very few rows
+    truth = predictor.transform_labels(labels[rows]).to_numpy()
     shares = shares.to_numpy()
-    for name in metrics:
-        metric = get_metric(METRICS[name], predictor.problem_type)
-        probability = shares[:, 1] if binary else shares
-        scored[name] = metric(truth, shares.argmax(axis=1) if metric.needs_pred else probability)
-    return scored
+    probability = shares[:, 1] if predictor.problem_type == "binary" else shares
+    return {name: score(name, rows, truth, shares.argmax(axis=1), probability) for name in metrics}
 
 
 def explain(predictor: TabularPredictor, features: pd.DataFrame, started: float, limit: float | None) -> dict[str, Any]:
