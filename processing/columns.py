@@ -6,6 +6,8 @@ nan, a code -1 and a key `NO_KEY`.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import tempfile
 from collections import deque
@@ -58,16 +60,22 @@ class Column:
     words: list[str] | None = None
     problem: str | None = None
     blocks: list[tuple[int, int]] = field(default_factory=list)
+    digest: Any = field(default_factory=hashlib.sha256)
 
     def append(self, values: numpy.ndarray) -> None:
         """The next piece."""
-        values = values.astype(self.dtype, copy=False)
+        values = numpy.ascontiguousarray(values, self.dtype)
+        self.digest.update(values)
         self.blocks.append((self.spill.put(values), len(values)))
 
     def piece(self, place: int) -> numpy.ndarray:
         """The values of one piece."""
         begin, rows = self.blocks[place]
         return self.spill.get(begin, rows, self.dtype)
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the values in their order, however they are cut into pieces."""
+        return hashlib.sha256(f"{self.digest.hexdigest()} {json.dumps(self.words)}".encode()).hexdigest()
 
     def whole(self) -> numpy.ndarray:
         """All values at once."""
@@ -86,6 +94,19 @@ class Column:
                 first = ends[place] - self.blocks[place][1]
                 values[order[begin:end]] = self.piece(place)[rows[order[begin:end]] - first]
         return values
+
+
+def rechunked(pieces: Iterable[numpy.ndarray], size: int) -> Iterator[numpy.ndarray]:
+    """The same values in pieces of `size`, the last one of what is left: sums over them do not depend on how rows were read."""
+    held, count = [], 0
+    for values in pieces:
+        while count + len(values) >= size:
+            yield numpy.concatenate([*held, values[: size - count]])
+            values, held, count = values[size - count :], [], 0  # noqa: PLW2901  # what is left of the piece
+        if len(values):
+            held, count = [*held, values], count + len(values)
+    if held:
+        yield numpy.concatenate(held)
 
 
 def in_turn(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:

@@ -13,7 +13,7 @@ import math
 from typing import Any, Callable, Iterable, Sequence
 
 import numpy
-from columns import in_turn
+from columns import in_turn, rechunked
 from fitting import Feature
 from splitting import TRAIN, Roles
 
@@ -21,6 +21,8 @@ MOST_CATEGORIES = 20
 BUCKETS = 10
 # Numbers from which the buckets' bounds are taken: evenly over the rows. What the buckets hold is counted in all rows.
 SAMPLED = 1 << 17
+# Numbers that are added up at once: the last digits of a sum depend on it.
+SUMMED = 1 << 16
 
 Pieces = Callable[[], Iterable[numpy.ndarray]]
 
@@ -78,7 +80,7 @@ def numbers(name: str, pieces: Pieces, rows: int) -> dict[str, Any]:
     edges = bounds(pieces, rows)
     counts, present, mean, squares, whole = numpy.zeros(len(edges) + 1, numpy.int64), 0, numpy.float64(0), 0.0, True
     low, high = numpy.inf, -numpy.inf
-    for values in pieces():
+    for values in rechunked(pieces(), SUMMED):
         there = values[~numpy.isnan(values)]
         if not len(there):
             continue

@@ -10,9 +10,9 @@ import csv
 import hashlib
 import io
 import itertools
+import json
 import math
 import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Callable, Iterator, Sequence
 
@@ -63,7 +63,8 @@ class Records:
 class Source:
     """The raw rows: a column a name, in the source's order; None for those that are not read.
 
-    `pieces`: how many rows each piece of every column has. `groups`: the column of keys as texts or numbers, None if it
+    `fingerprint` (SHA-256): alike for the same names and the same values of the columns that are read, in the same order,
+    however the rows were written down or cut into pieces. `pieces`: how many rows each piece of every column has. `groups`: the column of keys as texts or numbers, None if it
     has more different texts than a feature may have.
     """
 
@@ -118,23 +119,20 @@ def read_source(
     problem). Raises UnusableDataError.
     """
     path = path_of(folder)
-    with open(path, "rb", buffering=0) as file, ThreadPoolExecutor(1) as hashing:
+    with open(path, "rb", buffering=0) as file:
         rows = _Rows(file)
-        header = bytes(rows.take(0))
-        names = _header(header)
+        names = _header(bytes(rows.take(0)))
         records = _records(rows.first()) if names[-2:] == [*RECORD_COUNTS] else None
-        digest = _Digest(hashing, records)
-        digest.begin(header)
         kept = [name for name in names if name not in RECORD_COUNTS]
         wanted = Wanted([name for name in kept if name not in ignored], unused, [classes], classes, key, keys)
         try:
-            read, pieces = _read_columns(rows, digest, names, wanted, spill)
+            read, pieces = _read_columns(rows, names, wanted, spill)
             turned = [name for name, one in read.items() if one.turned]
             if turned:  # columns that begin with numbers and go on with something else
                 rows.rewind()
                 rows.take(0)
                 again = Wanted(turned, unused, turned, classes, key, keys)
-                read.update(_read_columns(rows, None, names, again, spill)[0])
+                read.update(_read_columns(rows, names, again, spill)[0])
         except pyarrow.ArrowInvalid as error:
             raise UnusableDataError(
                 "The query's result cannot be read as CSV: a row has another number of values than there are columns, or "
@@ -142,7 +140,12 @@ def read_source(
             ) from error
         columns = {name: read[name].keys or read[name].column if name in read else None for name in kept}
         groups = read[key].column if key in read else None
-        return Source(columns, pieces, digest.hexdigest(), records, groups)
+        return Source(columns, pieces, _fingerprint(columns), records, groups)
+
+
+def _fingerprint(columns: dict[str, Column | None]) -> str:
+    prints = [(name, column and column.fingerprint()) for name, column in columns.items()]
+    return hashlib.sha256(json.dumps(prints).encode()).hexdigest()
 
 
 def path_of(folder: str) -> str:
@@ -243,35 +246,8 @@ class _Rows:
             yield rows
 
 
-class _Digest:
-    """SHA-256 of what is added in turn, without the query's counts, computed in a thread beside the reading."""
-
-    def __init__(self, thread: ThreadPoolExecutor, records: Records | None):
-        self._thread, self._hash = thread, hashlib.sha256()
-        self._last = thread.submit(bool)
-        self._counts = f',"{records.total}","{records.identifiers}"\n'.encode() if records else None
-
-    def begin(self, header: bytes) -> None:
-        """The names."""
-        names = ",".join(f'"{name}"' for name in RECORD_COUNTS).encode()
-        self._hash.update(header.replace(b"," + names, b"") if self._counts else header)
-
-    def add(self, rows: memoryview) -> None:
-        """The next rows. Returns when those before are done, so that no more than two wait."""
-        self._last.result()
-        self._last = self._thread.submit(self._add, rows)
-
-    def _add(self, rows: memoryview) -> None:
-        self._hash.update(bytes(rows).replace(self._counts, b"\n") if self._counts else rows)
-
-    def hexdigest(self) -> str:
-        """Of all that was added."""
-        self._last.result()
-        return self._hash.hexdigest()
-
-
 def _read_columns(
-    rows: _Rows, digest: _Digest | None, names: Sequence[str], wanted: Wanted, spill: Spill
+    rows: _Rows, names: Sequence[str], wanted: Wanted, spill: Spill
 ) -> tuple[dict[str, _Merged], list[int]]:
     """The wanted columns of what is left of `rows`, and each piece's count of rows. Raises ArrowInvalid."""
     sample = rows.take(SAMPLE)
@@ -282,14 +258,9 @@ def _read_columns(
         }
     merged = {name: _Merged(name, wanted, spill) for name in wanted.names}
 
-    def all_pieces() -> Iterator[memoryview]:
-        for piece in itertools.chain([sample] if sample else [], rows.pieces()):
-            if digest:
-                digest.add(piece)
-            yield piece
-
+    pieces = itertools.chain([sample] if sample else [], rows.pieces())
     counts = []
-    for count, piece in in_turn(lambda piece: _read_piece(piece, names, wanted), all_pieces()):
+    for count, piece in in_turn(lambda piece: _read_piece(piece, names, wanted), pieces):
         counts.append(count)
         for name, values in piece.items():
             merged[name].append(values)

@@ -118,6 +118,16 @@ def test_numbers_at_the_end_of_their_range_are_described_in_json(rows: int) -> N
     assert json.loads(json.dumps(found, allow_nan=False)) == found
 
 
+def test_statistics_do_not_depend_on_how_rows_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distributions, "SUMMED", 1000)
+    values = numpy.random.default_rng(1).lognormal(0, 3, 10_000)
+    values[::7] = numpy.nan
+    found = [
+        distributions.numbers("n", lambda: numpy.array_split(values, pieces), len(values)) for pieces in (1, 3, 10, 997)
+    ]
+    assert all(one == found[0] for one in found)
+
+
 def test_categories_beyond_the_most_frequent_are_counted_together(tmp_path: Path) -> None:
     frame = telco.load().head(1000)
     prepare(tmp_path, frame.assign(plan=[f"plan {row % 50}" for row in range(1000)]))

@@ -168,6 +168,17 @@ def test_fingerprint_is_that_of_the_rows_however_many_records_there_were(tmp_pat
     assert read_counted(tmp_path / "d", rows, ["17", "5"]).fingerprint not in prints
 
 
+def test_fingerprint_does_not_depend_on_where_pieces_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows: list[list[str | None]] = [[str(number), f"plan {number % 7}"] for number in range(500)]
+    prints = set()
+    for size in (40, 1000, query_result.PIECE):
+        monkeypatch.setattr(query_result, "PIECE", size)
+        monkeypatch.setattr(query_result, "SAMPLE", min(size, query_result.SAMPLE))
+        prints.add(read_counted(tmp_path / str(size), rows, None).fingerprint)
+    assert len(prints) == 1
+    assert read_counted(tmp_path / "other", rows[::-1], None).fingerprint not in prints
+
+
 def test_nothing_in_the_range_has_no_counts(tmp_path: Path) -> None:
     source = read_counted(tmp_path / "a", [], ["0", "0"])
     assert (source.rows, source.records, list(source.columns)) == (0, None, ["id", "plan"])
