@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from local.server import unused_services
 from local.server.state import StateDirectory
 
 
@@ -31,6 +32,7 @@ def install(state: StateDirectory, endpoint_url: str, faults: Path | None, wait_
     except (OSError, ValueError) as error:
         raise InvalidFaultsError(f"{faults}: {error}") from error
 
+    unused_services.install()
     from ministack import app as ministack_app
 
     from local.aws import routing
