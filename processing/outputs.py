@@ -81,15 +81,20 @@ def write_tables(
 
 
 def write_artifacts(folder: str, specification: dict[str, Any], distributions: dict[str, Any]) -> None:
-    """Writes preprocessing.json, distributions.json and the preprocess container under `folder`."""
+    """Writes preprocessing.json, distributions.json and the preprocess container under `folder`.
+
+    The container has preprocessing.json without `data_note`: what is said of the rows names the previous run, and equal
+    encodings are to give the same archive, byte for byte.
+    """
     artifacts = os.path.join(folder, "preprocessing")
     os.makedirs(artifacts, exist_ok=True)
-    content = json.dumps(specification, indent=1, ensure_ascii=False).encode()
-    with open(os.path.join(artifacts, "preprocessing.json"), "wb") as file:
-        file.write(content)
+    with open(os.path.join(artifacts, "preprocessing.json"), "w", encoding="utf-8") as file:
+        json.dump(specification, file, indent=1, ensure_ascii=False)
     with open(os.path.join(artifacts, "distributions.json"), "w", encoding="utf-8") as file:
         json.dump(distributions, file, indent=1, ensure_ascii=False)
     code = os.path.dirname(os.path.abspath(encoding.__file__))
+    encodes = {name: value for name, value in specification.items() if name != "data_note"}
+    content = json.dumps(encodes, indent=1, ensure_ascii=False).encode()
     write_model_archive(os.path.join(artifacts, "model.tar.gz"), content, code)
     progress("wrote the preprocess container")
 

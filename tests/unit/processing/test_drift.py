@@ -149,6 +149,12 @@ def test_the_same_customers_have_not_drifted(first: Path, tmp_path: Path) -> Non
     assert not any(RUN in warning for warning in note["warnings"])
 
 
+def test_run_before_changes_nothing_in_the_container(first: Path, tmp_path: Path) -> None:
+    prepare(tmp_path, telco.load().head(3000), first)
+    archives = [folder / "processing/output/preprocessing/model.tar.gz" for folder in (first, tmp_path)]
+    assert archives[0].read_bytes() == archives[1].read_bytes()
+
+
 def test_other_customers_of_the_same_kind_have_not_drifted(first: Path, tmp_path: Path) -> None:
     note = prepare(tmp_path, telco.load().iloc[3000:4000], first)["data_note"]
     assert set(note["previous"]["columns"]) == {*kept(first)}
