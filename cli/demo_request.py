@@ -22,14 +22,13 @@ MOST_CLASSES = 20
 EVENT_TIME = "event_time"
 """The column that says when each record was true; without one, all are of now."""
 
-LEAST_ROWS = 625
-"""Autopilot trains on 500 rows or more, and a fifth is held out: what processing/preprocess.py asks for."""
-
 LEAST_OF_A_CLASS = 5
 """Fewer rows of a class cannot be split between training and test; likewise."""
 
 BINARY, MULTICLASS, REGRESSION = "BinaryClassification", "MulticlassClassification", "Regression"
-_OBJECTIVES = {BINARY: "Accuracy", MULTICLASS: "Accuracy", REGRESSION: "RMSE"}
+OBJECTIVES = {BINARY: "Accuracy", MULTICLASS: "Accuracy", REGRESSION: "RMSE"}
+"""The objective metric of each problem type where none is named."""
+
 _FLAGS = {
     "problem_type": "--problem-type",
     "objective_metric_name": "--objective",
@@ -81,13 +80,13 @@ def check(options: Options) -> Request:
         request.given["problem_type"] = options.problem_type or problem_type_of(table)
         if request.given["problem_type"] == REGRESSION:
             table = request.table = csv_table.as_quantity(table)
-        inferred = "" if options.problem_type else " (--problem-type says otherwise)"
+        inferred = "" if options.problem_type else " (to change that: --problem-type)"
         request.notes.append(f"{options.target} is learned as {request.given['problem_type']}{inferred}.")
     elif options.problem_type:
         request.given["problem_type"] = options.problem_type
     problem_type = request.given.get("problem_type")
     asked = {
-        "objective_metric_name": options.objective or _OBJECTIVES.get(problem_type or ""),
+        "objective_metric_name": options.objective or OBJECTIVES.get(problem_type or ""),
         "accuracy_threshold": options.threshold,
         "max_runtime_sec": options.max_runtime,
     }
@@ -102,7 +101,7 @@ def check(options: Options) -> Request:
             note.replace("Objective AUC", "--objective AUC")
             for note in objectives.notes(str(asked["objective_metric_name"]), str(problem_type), counts)
         ]
-    if problem_type in _OBJECTIVES and (table or options.csv is None):
+    if problem_type in OBJECTIVES and (table or options.csv is None):
         problems += _untrainable(table or _telco(), problem_type)
     problems += _unusable_files(options)
     if problems:
@@ -128,7 +127,10 @@ def _table(options: Options, problems: list[str]) -> csv_table.CsvTable | None:
         problems += [f"{flag} goes with --csv FILE." for flag, value in asked if value]
         return None
     if not options.target or not options.id_column:
-        problems.append("--csv needs --target COLUMN (what to predict) and --id-column COLUMN (what identifies a row).")
+        problems.append(
+            "--csv needs --target COLUMN (what to predict) and --id-column COLUMN (what identifies a row; number the rows "
+            "if there is none)."
+        )
         return None
     try:
         table = csv_table.read_table(options.csv, options.target, options.id_column)
@@ -157,11 +159,6 @@ def _untrainable(table: csv_table.CsvTable, problem_type: str) -> list[str]:
     values = targets_of(table)
     target, counts = table.target, values.value_counts()
     problems = []
-    if len(values) < LEAST_ROWS:
-        problems.append(
-            f"There are {len(values)} rows with an id of their own and a value in {target!r}, and at least {LEAST_ROWS} "
-            "are needed: Autopilot trains on 500 or more, and a fifth is held out."
-        )
     if problem_type == REGRESSION:
         if values.dtype.kind not in "iuf":
             odd, row = csv_table.first_without_number(table.frame[target])

@@ -17,7 +17,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from cli import athena_query, objectives
-from cli.demo_request import BINARY, REGRESSION, problem_type_of, targets_of
+from cli.demo_request import BINARY, OBJECTIVES, REGRESSION, problem_type_of, targets_of
 from cli.stack import RefusedError, Stack, client
 from local.aws.featurestore import offline_store
 from local.data import csv_table
@@ -125,10 +125,20 @@ def load(
             "target_attribute_name": names[request.target],
             "customer_id_start": None,
             "customer_id_end": None,
+            **_problem(table, stack),
             **({"column_names": renamed} if (renamed := csv_table.column_names(table.frame)) else {}),
         },
         [*table.warnings, *_objective_notes(table, stack)],
     )
+
+
+def _problem(table: csv_table.CsvTable, stack: Stack | None) -> dict[str, str]:
+    """Problem type and objective that the target suggests, where the stack's problem type is another."""
+    suggested = problem_type_of(table)
+    deployed = (stack.parameters.get("ProblemType") if stack else None) or BINARY
+    if suggested == deployed:
+        return {}
+    return {"problem_type": suggested, "objective_metric_name": OBJECTIVES[suggested]}
 
 
 def _objective_notes(table: csv_table.CsvTable, stack: Stack | None) -> list[str]:

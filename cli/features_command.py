@@ -101,6 +101,8 @@ def _show(found: Loaded, readable: bool) -> None:
         say("Fix the rows that were refused, and call the command again.")
         return
     parameters = f"FeatureGroupName={found.group} TargetAttributeName={found.settings['target_attribute_name']}"
+    if "problem_type" in found.settings:
+        parameters += f" ProblemType={found.settings['problem_type']} ObjectiveMetricName={found.settings['objective_metric_name']}"
     if not readable:
         parameters += f" FeatureStoreBucket={found.place.split('/')[2]}"
     say(

@@ -21,7 +21,7 @@ from processing import labels, reading
 from processing.names import NameCollisionError, feature_names, fold
 from processing.words import bare, is_code, is_missing, is_missing_label
 
-MIN_ROWS = 500  # Autopilot's own minimum
+MIN_ROWS = 625  # Autopilot trains on 500 or more, and a fifth is held out: what processing/fitting.py asks for
 MAX_FEATURES = 2500  # of a feature group
 
 MOST_CLASSES = 20  # with more distinct values, most of them numbers, a target is taken for a quantity
@@ -208,13 +208,13 @@ def _row_problems(frame: pd.DataFrame, target: str, id_column: str) -> tuple[lis
     if ids.isna().any():
         first = int(ids.isna().to_numpy().argmax()) + 1
         problems.append(
-            f"id column {id_column!r} is empty in {ids.isna().sum()} rows (first: data row {first}). "
+            f"id column {id_column!r} is empty in {_rows(int(ids.isna().sum()))} (first: data row {first}). "
             "Every row needs an id."
         )
     repeated = int(ids.dropna().duplicated().sum())
     if repeated:
         warnings.append(
-            f"{repeated} rows repeat an id in {id_column!r}: of one id the newest record counts, which is "
+            f"{_rows(repeated)} with a repeated id in {id_column!r}: of one id the newest record counts, which is "
             + ("the one with the latest event_time." if "event_time" in frame.columns else "the last one in the file.")
         )
     newest = frame.loc[~ids.duplicated(keep="last"), target]
@@ -224,24 +224,30 @@ def _row_problems(frame: pd.DataFrame, target: str, id_column: str) -> tuple[lis
         words = _bare(newest)[targets.isna()].value_counts()
         written = ", ".join(f"{word!r} {count}" for word, count in words.items())
         warnings.append(
-            f"{missing} rows have no value in target {target!r}{f' (written {written})' if written else ''} and are left out "
-            "of the training."
+            f"{_rows(missing)} without a value in target {target!r}{f' (written {written})' if written else ''}: left out of the "
+            "training."
         )
     usable = targets.dropna()
     counts = usable.value_counts().sort_index()
     warnings += [
-        f"{' and '.join(f'{label!r} ({count} rows)' for label, count in alike)} in target {target!r} look like one class "
+        f"{' and '.join(f'{label!r} ({_rows(count)})' for label, count in alike)} in target {target!r} look like one class "
         "and are learned as several: use one spelling if they mean the same."
         for alike in labels.near_twins(list(counts.index), list(counts))
     ]
     if usable.empty and len(targets):
         problems.append(f"target column {target!r} has no values.")
     elif len(usable) < MIN_ROWS:
-        of = "" if len(usable) == len(frame) else f" with an id of their own and a value in {target!r}"
-        problems.append(f"has {len(usable)} rows{of}; Autopilot needs at least {MIN_ROWS}.")
+        left = "" if len(usable) == len(frame) else f" left of {len(frame)}, one per id and with a value in {target!r}"
+        problems.append(
+            f"has {_rows(len(usable))}{left}; at least {MIN_ROWS} are needed: Autopilot trains on 500, and a fifth is held out."
+        )
     if usable.nunique() == 1:
         problems.append(f"target column {target!r} is {usable.iloc[0]!r} in every row: there is nothing to learn.")
     return problems, warnings
+
+
+def _rows(number: int) -> str:
+    return f"{number:,} row{'' if number == 1 else 's'}"
 
 
 def _bare(values: pd.Series) -> pd.Series:

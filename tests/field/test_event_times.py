@@ -21,7 +21,7 @@ def stored(file: Path) -> pandas.DataFrame:
 
 def test_epoch_seconds_are_seconds() -> None:
     asked = Asked(DATA / "event-time-epoch-seconds.csv")
-    assert any("100 rows repeat an id" in note and "latest event_time" in note for note in asked.request().notes)
+    assert any("100 rows with a repeated id" in note and "latest event_time" in note for note in asked.request().notes)
     records = stored(asked.file)
     assert set(records["event_time"]) == {"2024-01-01T00:00:00Z", "2021-01-01T00:00:00Z"}
     newest = records.sort_values("event_time").drop_duplicates("customer_id", keep="last")

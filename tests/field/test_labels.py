@@ -141,7 +141,7 @@ def test_words_for_missing_are_no_classes(tmp_path: Path, word: str) -> None:
     file = tmp_path / "table.csv"
     file.write_text(change("churn", lambda label, row: word if row in (3, 7) else label, BASE))
     assert any(
-        f"2 rows have no value in target 'churn' (written {word!r} 2)" in note for note in Asked(file).request().notes
+        f"2 rows without a value in target 'churn' (written {word!r} 2)" in note for note in Asked(file).request().notes
     )
     trained = train(tmp_path, Asked(file))
     assert trained.specification["labels"] == ["no", "yes"]

@@ -14,6 +14,7 @@ from typer.testing import Result
 
 from cli import demo_request
 from cli.demo_request import Options, check
+from local.data import csv_table
 from local.server import process
 
 PROCESSING = Path(__file__).parents[3] / "processing"
@@ -146,7 +147,7 @@ def test_limits_are_those_of_the_processing_job() -> None:
         float(re.findall(rf"^{name} = ([\d.]+)", script, re.M)[0])
         for name in ("LEAST_TRAINING_ROWS", "TEST_SHARE", "LEAST_OF_A_CLASS")
     )
-    assert rows / (1 - share) == demo_request.LEAST_ROWS
+    assert rows / (1 - share) == csv_table.MIN_ROWS
     assert of_a_class == demo_request.LEAST_OF_A_CLASS
 
 

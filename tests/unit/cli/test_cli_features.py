@@ -15,7 +15,7 @@ from cli import features
 from cli import stack as stacks
 from cli.stack import RefusedError, Stack
 
-ROWS = 600
+ROWS = 640
 
 
 class Account:
@@ -207,6 +207,17 @@ def test_settings_of_a_run_take_every_id(account: Account, table: Path, stack: S
         "customer_id_end": None,
         "column_names": {"sold_at": "sold at"},
     }
+
+
+def test_command_for_a_quantity_names_problem_type_and_objective(
+    account: Account, automl: Callable[..., Any], table: Path
+) -> None:
+    header, *rows = table.read_text(encoding="utf-8").splitlines()
+    priced = [f"{header},cost", *(f"{row},{n * 1.25}" for n, row in enumerate(rows))]
+    table.write_text("\n".join(priced), encoding="utf-8")
+    result = load(automl, table, *ROLE, "--event-time-column", "sold at", "--target", "cost")
+    assert '"problem_type": "Regression", "objective_metric_name": "RMSE"' in result.stdout
+    assert "ProblemType=Regression ObjectiveMetricName=RMSE" in result.stdout
 
 
 def test_rare_class_is_noted_with_the_objective_that_suits_it(

@@ -36,9 +36,9 @@ def problems(path: Path, target: str = "left", id_column: str = "id") -> list[st
 
 
 def test_a_good_table(write: Write) -> None:
-    table = read_table(write("\ufeff" + rows(600)), "left", "id")
+    table = read_table(write("\ufeff" + rows(625)), "left", "id")
     assert list(table.frame.columns) == ["id", "amount", "left"]
-    assert len(table.frame) == 600
+    assert len(table.frame) == 625
     assert table.frame["id"].tolist()[:3] == ["0", "1", "2"]
     assert table.frame["amount"].dtype == float
     assert table.warnings == []
@@ -133,13 +133,13 @@ def test_a_quote_that_is_never_closed(write: Write) -> None:
 
 @pytest.mark.parametrize("twin", ["Yes", "yes.", "YES", "yes\u00a0!"])
 def test_classes_that_look_alike_are_named(write: Write, twin: str) -> None:
-    table = read_table(write(rows(600, label=lambda i: twin if i == 7 else "yes" if i % 3 else "no")), "left", "id")
+    table = read_table(write(rows(625, label=lambda i: twin if i == 7 else "yes" if i % 3 else "no")), "left", "id")
     assert len(table.warnings) == 1
-    assert repr(twin) in table.warnings[0] and "'yes' (399 rows)" in table.warnings[0]
+    assert repr(twin) in table.warnings[0] and "'yes' (415 rows)" in table.warnings[0]
 
 
 def test_white_space_around_a_label_does_not_count(write: Write) -> None:
-    table = read_table(write(rows(600, label=lambda i: " yes" if i % 2 else "yes\t" if i % 3 else "no")), "left", "id")
+    table = read_table(write(rows(625, label=lambda i: " yes" if i % 2 else "yes\t" if i % 3 else "no")), "left", "id")
     assert set(table.frame["left"]) == {"yes", "no"}
 
 
@@ -148,12 +148,12 @@ def test_words_for_missing_are_no_classes_and_are_counted(write: Write) -> None:
     table = read_table(write(rows(700, label=lambda i: words[i] if i < 4 else "01" if i % 3 else "1.10")), "left", "id")
     assert set(table.frame["left"].dropna()) == {"01", "1.10"}  # a class is never read as a number
     assert table.warnings == [
-        "4 rows have no value in target 'left' (written 'NA' 1, 'null' 1, '?' 1) and are left out of the training."
+        "4 rows without a value in target 'left' (written 'NA' 1, 'null' 1, '?' 1): left out of the training."
     ]
 
 
 def test_renames_are_shown(write: Write) -> None:
-    table = read_table(write(rows(600).replace("amount", "Annual Income")), "left", "id")
+    table = read_table(write(rows(625).replace("amount", "Annual Income")), "left", "id")
     assert table.warnings == [
         "The Feature Store takes other names: Annual Income → annual_income. `automl predict` and the endpoint take both."
     ]
@@ -180,39 +180,42 @@ def test_a_name_like_none_lists_what_there_is(write: Write) -> None:
 def test_header_mistakes(write: Write) -> None:
     assert problems(write("id,a,a,left\n"))[0].startswith("the header names 'a' more than once")
     assert problems(write("id,,left\n"))[0].startswith("the header leaves column 2 without a name")
-    assert "'left' cannot be both target and id column." in problems(write(rows(600)), "left", "left")
+    assert "'left' cannot be both target and id column." in problems(write(rows(625)), "left", "left")
     assert problems(write("id,left\n1,a\n"))[0] == "has no column to learn from besides target and id."
 
 
 def test_too_few_rows(write: Write) -> None:
-    assert problems(write(rows(499))) == ["has 499 rows; Autopilot needs at least 500."]
+    assert problems(write(rows(624))) == [
+        "has 624 rows; at least 625 are needed: Autopilot trains on 500, and a fifth is held out."
+    ]
 
 
 def test_rows_that_cannot_be_used_do_not_count(write: Write) -> None:
-    content = rows(500) + "1,2,yes\n" + "501,2,\n"
+    content = rows(625) + "1,2,yes\n" + "626,2,\n"
     table = read_table(write(content), "left", "id")
     assert table.warnings == [
-        "1 rows repeat an id in 'id': of one id the newest record counts, which is the last one in the file.",
-        "1 rows have no value in target 'left' and are left out of the training.",
+        "1 row with a repeated id in 'id': of one id the newest record counts, which is the last one in the file.",
+        "1 row without a value in target 'left': left out of the training.",
     ]
-    assert problems(write(rows(499) + "1,2,yes\n501,2,\n")) == [
-        "has 499 rows with an id of their own and a value in 'left'; Autopilot needs at least 500."
+    assert problems(write(rows(624) + "1,2,yes\n626,2,\n")) == [
+        "has 624 rows left of 626, one per id and with a value in 'left'; at least 625 are needed: Autopilot trains on 500, "
+        "and a fifth is held out."
     ]
 
 
 def test_one_class(write: Write) -> None:
-    assert problems(write(rows(600, label=lambda _: "no"))) == [
+    assert problems(write(rows(625, label=lambda _: "no"))) == [
         "target column 'left' is 'no' in every row: there is nothing to learn."
     ]
 
 
 def test_no_values_in_the_target(write: Write) -> None:
-    assert problems(write(rows(600, label=lambda _: " "))) == ["target column 'left' has no values."]
+    assert problems(write(rows(625, label=lambda _: " "))) == ["target column 'left' has no values."]
 
 
 def test_rows_without_an_id(write: Write) -> None:
-    found = problems(write(rows(600) + ",1,yes\n"))
-    assert found == ["id column 'id' is empty in 1 rows (first: data row 601). Every row needs an id."]
+    found = problems(write(rows(625) + ",1,yes\n"))
+    assert found == ["id column 'id' is empty in 1 row (first: data row 626). Every row needs an id."]
 
 
 @pytest.mark.parametrize(
