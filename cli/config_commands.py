@@ -33,7 +33,7 @@ def check(file: ConfigFile) -> None:
         values = runs.read_input(file, None, None)
     except RefusedError as error:
         raise failed(str(error)) from error
-    answer({"valid": True, "settings": values}, lambda: say(f"{file}: all {len(values)} settings are right."))
+    answer({"valid": True, "settings": values}, lambda: say(f"{file}: all {len(values)} settings are valid."))
 
 
 @app.command()

@@ -68,26 +68,36 @@ def cost(
             "suggestions": [one.document() for one in found],
             "prices": _prices(prices),
         }
-        answer(document, lambda: _show(title, bill, idle, found, prices))
+        answer(document, lambda: _show(title, bill, idle, found, prices, refreshed=refresh))
 
     with_stack(work)
 
 
-def _show(title: str, bill: Bill, idle: Bill, cheaper: list[Suggestion], prices: Prices) -> None:
+def _show(title: str, bill: Bill, idle: Bill, cheaper: list[Suggestion], prices: Prices, *, refreshed: bool) -> None:
     from cli.costs import in_words
 
-    say(f"{title} {in_words(bill)}:")
+    say(f"{title} {in_words(bill)}{_besides(bill)}:")
     _lines(bill)
-    say("", f"A month with no run costs {in_words(idle)}:")
+    say("", f"A month with no run costs {in_words(idle)}{_besides(idle)}:")
     _lines(idle)
     if cheaper:
         say("", "Cheaper, by what was measured:", *(f"  {one.in_words()}" for one in cheaper))
     dates = sorted({row.read for row in prices.rows if row.read != "undated"})
-    read = f"read {dates[0]} to {dates[-1]}" if dates else "of no known date"
+    read = f"read {' to '.join(dict.fromkeys([dates[0], dates[-1]]))}" if dates else "of no known date"
     say("", f"List prices of {prices.region}, {read}; no free tier, storage, traffic or tax in it.")
     if bill.unpriced or idle.unpriced:
         missing = ", ".join(dict.fromkeys([*bill.unpriced, *idle.unpriced]))
-        say(f"No price for {missing}. To read the prices from AWS: {typed('cost --refresh')}")
+        remedy = (
+            "The Price List of AWS has none either."
+            if refreshed
+            else f"To read the prices from AWS: {typed('cost --refresh')}"
+        )
+        say(f"No price for {missing}. {remedy}")
+
+
+def _besides(bill: Bill) -> str:
+    """What a sum leaves out, if something has no price."""
+    return " and what has no price" if bill.unpriced and bill.usd else ""
 
 
 def _lines(bill: Bill) -> None:
@@ -95,7 +105,7 @@ def _lines(bill: Bill) -> None:
         (
             use.step,
             use.meter.usage,
-            f"{use.quantity:.6g} {use.meter.unit}",
+            f"{_quantity(use.quantity)} {use.meter.unit}",
             "no price" if usd is None else f"${usd:.4f}",
             use.basis,
         )
@@ -103,6 +113,11 @@ def _lines(bill: Bill) -> None:
         if use.quantity
     ]
     table(("what", "usage", "how much", "cost", "how known"), rows)
+
+
+def _quantity(value: float) -> str:
+    """A number without an exponent: 0.0000095, 1,460."""
+    return f"{value:,.4g}" if 0.001 <= value < 10_000 else f"{value:,.0f}" if value >= 1 else f"{value:.7f}"
 
 
 def _prices(prices: Prices) -> list[dict[str, Any]]:

@@ -157,7 +157,7 @@ def start(
             lambda: say(
                 *(f"  {key}: {new} (deployed: {old})" for key, (old, new) in changed.items()),
                 *notes,
-                "The settings are right. Nothing was started.",
+                "The settings are valid. Nothing was started.",
             ),
         )
 

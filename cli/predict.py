@@ -333,8 +333,18 @@ class _Work:
         table = ShownTable(escape(_printable(columns[shown])), *self.added, box=box.SIMPLE_HEAD)
         with self.request.output.open(encoding="utf-8", newline="") as file:
             for cells in islice((cells for cells in csv.reader(file) if cells), 1, SHOWN_ROWS + 1):
-                table.add_row(*(Text(_printable(cell)) for cell in (cells[shown], *cells[len(columns) :])))
+                table.add_row(
+                    *(Text(_printable(cell)) for cell in (cells[shown], *map(_rounded, cells[len(columns) :])))
+                )
         self.console.print(table)
+
+
+def _rounded(cell: str) -> str:
+    """A number with as many digits as a person reads; the file has all."""
+    try:
+        return f"{float(cell):.4g}" if "." in cell else cell
+    except ValueError:  # a label
+        return cell
 
 
 def _unused(name: str, columns: Sequence[str]) -> str:

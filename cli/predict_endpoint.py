@@ -90,9 +90,13 @@ def find(stack: Stack, endpoint: str | None = None) -> Served:
     except ClientError as error:
         if "Could not find" not in str(error):
             raise
-        latest = read_latest(stack)
-        ready = f"Run {latest['run_id']} registered a model: {typed('deploy')}" if latest else typed("start --watch")
-        raise RefusedError(f"There is no endpoint {name}. {ready}") from None
+        if name != stack.outputs["EndpointName"]:
+            remedy = f"That of the stack is {stack.outputs['EndpointName']}: leave out --endpoint-name."
+        elif latest := read_latest(stack):
+            remedy = f"Run {latest['run_id']} registered a model. To deploy it: {typed('deploy')}"
+        else:
+            remedy = f"A run that deploys its model creates it: {typed('start --watch')}"
+        raise RefusedError(f"There is no endpoint {name}. {remedy}") from None
     status = described["EndpointStatus"]
     if status not in _SERVES:
         raise RefusedError(

@@ -83,7 +83,7 @@ def find(stack: Stack, run_id: str | None = None) -> Evaluation:
         raise RefusedError(
             f"Run {run_id} has no evaluation in s3://{bucket}/{runs}: it is not there, or did not come so far."
         )
-    raise RefusedError(f"No run was evaluated yet: {typed('start --watch')}")
+    raise RefusedError(f"No run has been evaluated yet. To start one: {typed('start --watch')}")
 
 
 def fetch(evaluation: Evaluation, folder: Path) -> list[Path]:

@@ -74,7 +74,9 @@ def runs(
                 run.document() | ({"cost": bill and bill.document()} if cost else {})
                 for run, bill in zip(found, bills, strict=True)
             ],
-            lambda: table(header, rows) if rows else say(f"No run was started yet: {typed('start')}"),
+            lambda: (
+                table(header, rows) if rows else say(f"No run has started yet. To start one: {typed('start --watch')}")
+            ),
         )
 
     with_stack(work)
@@ -133,7 +135,9 @@ def logs(
             else:
                 say(f"{line.at:%H:%M:%S} {line.step:<15} {line.text}")
         if not count and not explaining():
-            errors.print("No log lines. Functions and jobs write some; a query and the model registry do not.")
+            errors.print(
+                f"No log lines{f' of {step}' if step else ''}. Only functions and jobs write some. {_where_else(step, run)}"
+            )
 
     with_stack(work, "No longer followed; the run continues.")
 
@@ -269,6 +273,12 @@ def _value(value: Any) -> str:
 def _change(before: float | None, after: float | None) -> str:
     """How a metric differs from the first run to the second."""
     return "" if before is None or after is None else f"{after - before:+.4f}"
+
+
+def _where_else(step: str | None, run: str | None) -> str:
+    """Which command shows why a step without log lines failed."""
+    command = f"show {run or ''}" if step in (None, "Machine") else f"logs {run or ''} --step Machine"
+    return f"Errors of the state machine: {typed(' '.join(command.split()))}"
 
 
 def _json_line(document: dict[str, str]) -> None:

@@ -130,9 +130,9 @@ def arn_of(reference: str | None, stack: Stack, *, deployment: bool = False) -> 
         newest = next(listed(stack, deployment=deployment), None)
         if newest is None:
             raise RefusedError(
-                f"Nothing was deployed yet: {typed('deploy')}"
+                f"Nothing has been deployed yet. To deploy the newest approved version: {typed('deploy')}"
                 if deployment
-                else f"No run was started yet: {typed('start')}"
+                else f"No run has started yet. To start one: {typed('start --watch')}"
             )
         return newest["executionArn"]
     if _RUN_ID.fullmatch(reference) and not deployment:
@@ -194,11 +194,15 @@ class _Settings(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+def _reason(error: OSError | UnicodeDecodeError) -> str:
+    return f"{error.strerror}." if isinstance(error, OSError) else f"it is not UTF-8 ({error.reason})."
+
+
 def _read_yaml(config: Path) -> dict[str, Any]:
     try:
         content = yaml.load(config.read_text(encoding="utf-8"), _Settings)  # noqa: S506 - a SafeLoader
     except (OSError, UnicodeDecodeError) as error:
-        raise RefusedError(f"{config} cannot be read: {error}") from None
+        raise RefusedError(f"{config} cannot be read: {_reason(error)}") from None
     except yaml.YAMLError as error:
         raise RefusedError(f"{config} is not YAML: {error}") from None
     if content is not None and not isinstance(content, dict):
@@ -213,7 +217,7 @@ def _read_json(given: str) -> dict[str, Any]:
         try:
             given = Path(what).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise RefusedError(f"{what} cannot be read: {error}") from None
+            raise RefusedError(f"{what} cannot be read: {_reason(error)}") from None
     try:
         content = json.loads(given)
     except json.JSONDecodeError as error:

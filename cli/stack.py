@@ -105,12 +105,13 @@ def remembered() -> str:
 
 def find(name: str) -> Stack:
     """The stack of this name. Raises RefusedError if there is none that has come up, ClientError and BotoCoreError."""
+    formation = client("cloudformation")
     try:
-        stack = client("cloudformation").describe_stacks(StackName=name)["Stacks"][0]
+        stack = formation.describe_stacks(StackName=name)["Stacks"][0]
     except ClientError as error:
         if "does not exist" in str(error):
             raise RefusedError(
-                f"There is no stack {name} in this account and region. "
+                f"There is no stack {name} in {formation.meta.region_name} in this account. "
                 "Deploy it (make deploy), or name another one with --stack-name."
             ) from None
         raise

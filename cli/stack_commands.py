@@ -82,7 +82,9 @@ def versions() -> None:
             lambda: (
                 table(("version", "approval", "created (UTC)", "run", "endpoint"), rows)
                 if rows
-                else say(f"No version is registered yet: {typed('start')}")
+                else say(
+                    f"No version is registered yet. A run that passes its gate registers one: {typed('start --watch')}"
+                )
             ),
         )
 

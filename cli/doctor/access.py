@@ -69,7 +69,7 @@ def _simulated(check: str, target: Target, arn: str | None, role: str, granted: 
         return Finding(
             check,
             "ok",
-            f"has the permissions it needs; {unweighed} of its actions have conditions and were not checked",
+            f"has the permissions it needs; {unweighed} of its actions not checked, because of conditions",
         )
     if not denied:
         return Finding(check, "ok", "has the permissions it needs")
@@ -135,7 +135,7 @@ def _bucket(check: str, bucket: str, target: Target) -> Iterator[Finding]:
         remedy = f"see that the roles of stack {target.name} are exempt: aws s3api get-bucket-policy --bucket {bucket}"
         yield Finding(check, "warning", f"the policy of {bucket} has statements that deny: {named}", remedy)
     else:
-        yield Finding(check, "ok", f"{bucket} is in {place}, and its policy refuses nobody who uses TLS")
+        yield Finding(check, "ok", f"{bucket} is in {place}, and its policy denies nothing over TLS")
 
 
 def _elsewhere(check: str, bucket: str, place: str, target: Target) -> Finding:

@@ -48,7 +48,7 @@ _WANTED = {
     "int_type": "a whole number without quotes",
     "int_from_float": "a whole number",
     "float_type": "a number without quotes",
-    "string_type": "a text in quotes",
+    "string_type": "text in quotes",
     "bool_type": "true or false, without quotes",
     "list_type": "a list of texts",
     "dict_type": "a mapping of features to columns of the table",
@@ -63,7 +63,7 @@ def explain(name: str, value: Any, detail: Mapping[str, Any]) -> str:
     if kind == "missing":
         return f"{name} is missing: {_MEANINGS.get(name, 'it has no default')}."
     if kind in _WANTED:
-        return f"{name} must be {_WANTED[kind]}, and is {f'a text: {show(value)}' if isinstance(value, str) else show(value)}."
+        return f"{name} must be {_WANTED[kind]}, got {f'the text {show(value)}' if isinstance(value, str) else show(value)}."
     if kind in _LIMITS:
         words, limit = _LIMITS[kind]
         return f"{name} must be {words} {int(context[limit]):,}, got {show(value)}."
@@ -86,7 +86,7 @@ def unknown_keys(names: Sequence[Any], known: Collection[str]) -> list[str]:
         last = last if near else len(lines)
         lines.append(f"{show(name)} is not a setting." + (f" Did you mean {near[0]}?" if near else ""))
     if last is not None:
-        lines[last] += f" The keys are: {', '.join(known)}."
+        lines[last] += " docs/settings.md lists all settings."
     more = len(names) - _SHOWN_KEYS
     return [*lines, f"{more:,} more keys are not settings."] if more > 0 else lines
 

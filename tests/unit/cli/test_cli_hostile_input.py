@@ -93,7 +93,7 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
         ("~: 1\n", "null is not a setting."),
         ("? [1, 2]\n: 3\n", "is not YAML"),
         ('"\\e[31m": 1\n', r'"\u001b[31m" is not a setting.'),
-        ("bucket: !!binary aGVsbG8=\n", "bucket must be a text in quotes"),
+        ("bucket: !!binary aGVsbG8=\n", "bucket must be text in quotes"),
         ("accuracy_threshold: .nan\n", "accuracy_threshold must be at most 1, got NaN."),
         ("customer_id_start: 2026-01-01\n", "customer_id_start must be a whole number without quotes"),
         ("a: 1\n---\nb: 2\n", "is not YAML"),
