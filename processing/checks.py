@@ -26,7 +26,7 @@ LEAKING, LEAKING_QUANTITY = 0.97, 0.995
 BINS = 64
 # Of the rows: more different values than this are names of rows rather than categories.
 ID_SHARE = 0.95
-# Of the test rows: fewer that stand among the training rows, too, are left unsaid.
+# Of the test rows: fewer that are also among the training rows are not reported.
 LEAST_DUPLICATES = 0.01
 # Fewer rows of a class in the test make its recall uncertain by more than 0.18 (1.96 * sqrt(0.25 / n)).
 LEAST_OF_A_CLASS_IN_TEST = 30
@@ -233,7 +233,7 @@ def _agreement(values: numpy.ndarray) -> float:
 
 
 def duplicates(rows: Rows) -> list[Finding]:
-    """Whether test rows stand among the training rows, more than tables with few different values have by chance."""
+    """Whether test rows are also among the training rows, more than tables with few different values have by chance."""
     twins = _twins(rows)
     share = twins / len(rows.parts.test)
     if share < LEAST_DUPLICATES:
@@ -244,8 +244,8 @@ def duplicates(rows: Rows) -> list[Finding]:
         return []
     return [
         Finding(
-            f"{twins} of {len(rows.parts.test)} test rows ({share:.0%}) stand among the training rows, too, with the same "
-            "values and target: the metrics are too good. Remove duplicates, or keep them on one side with split: group.",
+            f"{twins} of {len(rows.parts.test)} test rows ({share:.0%}) are also among the training rows, with the same "
+            "values and target, so the metrics are too good. Remove duplicates, or keep them on one side with split: group.",
             True,
             misleads=True,
         )
@@ -284,8 +284,8 @@ def classes(rows: Rows) -> list[Finding]:
         margin = f"uncertain by about {1.96 * (0.25 / most) ** 0.5:.2f}" if most > 1 else "a guess"
         found.append(
             Finding(
-                f"There are too few test rows of {names} to judge it: {most} of the rarest, whose recall is {margin}. "
-                "Add rows of it.",
+                f"Too few test rows to judge {names}: the rarest has {most}, and its recall is {margin}. "
+                "Add rows of such classes.",
                 True,
             )
         )

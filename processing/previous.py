@@ -137,10 +137,10 @@ def _findings(found: Sequence[Drift], note: Mapping[str, Any], target: str) -> l
         shown = ", ".join(f"{drift.name!r} ({drift.unseen:.0%} of the rows)" for drift in unseen[:NAMED])
         said.append(Finding(f"Run {run} never saw many of the categories in {cut(shown, 300)}.", False))
     for key, what in (
-        ("new", "are features now and were none in"),
-        ("gone", "are no features now and were some in"),
-        ("changed", "changed between numbers and texts since"),
+        ("new", "New features since"),
+        ("gone", "Features no longer used since"),
+        ("changed", "Features that changed between number and text since"),
     ):
         if note[key]:
-            said.append(Finding(f"{listed(note[key])} {what} run {run}.", False))
+            said.append(Finding(f"{what} run {run}: {listed(note[key])}.", False))
     return said

@@ -162,13 +162,13 @@ def _warnings(evaluation: Mapping[str, Any]) -> list[str]:
     if few:
         warnings.append(
             f"Only {', '.join(str(row['support']) for row in few[:_MOST_NAMES])} test rows are of {_named(few)}: "
-            "what is said of a class with fewer than 30 is rough."
+            "metrics of a class with fewer than 30 are rough estimates."
         )
     for metric in ("accuracy", "auc", "r2"):
         if evaluation.get(metric, 0) >= _PERFECT:
             warnings.append(
                 f"The model is almost perfect ({spoken(metric)} {number(evaluation[metric])}): look for a feature that is "
-                "known only once the answer is, or for test rows that were in the training data, too."
+                "known only after the outcome, or for test rows that are among the training rows."
             )
             break
     return warnings

@@ -71,7 +71,7 @@ def _found(document: Document, target: str) -> str:
         return f"{text}; no better than always answering {always}."
     if not called:
         return f"{text}: it never answers {words.short(positive)}."
-    return f"{text}, and is right in {found['true_positives']:,} of the {called:,} it names."
+    return f"{text}; {found['true_positives']:,} of the {called:,} that it flags are right."
 
 
 def _regression_headline(document: Document, target: str) -> str:

@@ -175,7 +175,7 @@ def test_moving_line_shows_the_steps_to_come(deployed: Any) -> None:
     steps = next(steps for i in entered if (steps := steps_in(deployed.events[: i + 1]))[-1].name == "AutoMLTraining")
     moving = watching._Moving(steps, "TrainingModels", "at least $0.26")
     first, *to_come = moving.__rich__().plain.splitlines()
-    assert first.endswith(" in all · at least $0.26 so far")
+    assert first.endswith(" in total · at least $0.26 so far")
     assert first.startswith("AutoMLTraining ")
     assert "· TrainingModels ·" in first
     assert tuple(line.split()[-1] for line in to_come) == STEPS[4:]

@@ -51,7 +51,7 @@ def copied() -> tuple[pandas.DataFrame, str]:
 def repeated() -> tuple[pandas.DataFrame, str]:
     frame = pandas.concat([telco.load().head(700)] * 2, ignore_index=True)
     frame["customer_id"] = [f"CUST_{number:06d}" for number in range(len(frame))]
-    return frame, "stand among the training rows, too, with the same values and target: the metrics are too good"
+    return frame, "are also among the training rows, with the same values and target, so the metrics are too good"
 
 
 @pytest.mark.parametrize("case", [copied, repeated])
@@ -62,7 +62,7 @@ def test_table_whose_metrics_are_too_good(tmp_path: Path, case: Any) -> None:
     note = preprocess.run(*asked, preprocess.Choices())["data_note"]
     truth = numpy.repeat([0, 1], [100, 40])
     document, title = judged(truth, truth, ["No", "Yes"], "Yes", note=note)
-    assert title.startswith("Finds 40 of the 40 rows whose outcome is Yes, and is right in 40 of the 40 it names; but ")
+    assert title.startswith("Finds 40 of the 40 rows whose outcome is Yes; 40 of the 40 that it flags are right; but ")
     assert title.endswith(("(balanced accuracy 1.000).", doubt + "."))
     assert doubt in title
     assert doubt in document["verdict"].split(" But ")[1]
@@ -78,7 +78,7 @@ def test_model_that_is_good_at_the_class_nobody_asks_about() -> None:
     positive, reason = positive_class(labels, numpy.bincount(truth), None, "outcome")
     assert (positive, reason) == ("late", "guessed by its name; positive_class sets it")
     document, title = judged(truth, said, labels, positive)
-    assert title.startswith("Finds 55 of the 200 rows whose outcome is late, ")
+    assert title.startswith("Finds 55 of the 200 rows whose outcome is late; ")
     assert document["recall"] == 0.275
     condition = [{"metric": "recall", "at_least": 0.6}]
     refused = judged(truth, said, labels, positive, quality_gate=condition)[0]

@@ -77,7 +77,7 @@ def test_every_metric_and_curve_is_the_evaluations() -> None:
     drawn = json.loads(page.blocks["script"][0])
     assert {name: drawn[name] for name in ("curves", "threshold")} == {name: document[name] for name in ("curves", "threshold")}  # fmt: skip
     (_, false_alarms), (missed, found) = document["confusion_matrix"]
-    assert page.title == f"Finds {found} of the {missed + found} rows whose churn is Yes, and is right in {found} of the {found + false_alarms} it names."  # fmt: skip
+    assert page.title == f"Finds {found} of the {missed + found} rows whose churn is Yes; {found} of the {found + false_alarms} that it flags are right."  # fmt: skip
     for row in document["per_class"]:
         assert f"{row['precision']:.4f}{row['recall']:.4f}{row['f1_score']:.4f}" in page.text
 

@@ -93,7 +93,7 @@ FINDINGS = {
     "a class too small to judge": (
         lambda frame: frame.assign(churn=["Yes" if row % 20 == 0 else "No" for row in range(ROWS)]),
         BINARY,
-        "There are too few test rows of 'Yes' to judge it: 10 of the rarest, whose recall is uncertain by about 0.31.",
+        "Too few test rows to judge 'Yes': the rarest has 10, and its recall is uncertain by about 0.31.",
     ),
 }
 

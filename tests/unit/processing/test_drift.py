@@ -171,9 +171,9 @@ SHIFTS: dict[str, tuple[Callable[[Frame], Frame], str]] = {
         "never saw many of the categories in 'payment_method' \\(11%",
     ),
     "the target": (lambda frame: frame.assign(churn=["Yes" if row % 3 else "No" for row in range(len(frame))]), "strongly .*target 'churn'"),
-    "another column": (lambda frame: frame.assign(age=range(len(frame))), "'age' are features now and were none"),
-    "a column less": (lambda frame: frame.drop(columns="monthly_charges"), "'monthly_charges' are no features now"),
-    "numbers and texts": (lambda frame: frame.assign(monthly_charges=frame.monthly_charges.astype(str) + " USD"), "'monthly_charges' changed between"),
+    "another column": (lambda frame: frame.assign(age=range(len(frame))), "New features since run .*'age'"),
+    "a column less": (lambda frame: frame.drop(columns="monthly_charges"), "Features no longer used since run .*'monthly_charges'"),
+    "numbers and texts": (lambda frame: frame.assign(monthly_charges=frame.monthly_charges.astype(str) + " USD"), "changed between number and text since run .*'monthly_charges'"),
 }  # fmt: skip
 
 
