@@ -127,7 +127,7 @@ def _run(
     result.finished = follow(states, execution, console, sagemaker=sagemaker, check=server.check)
     result.status = result.finished.status
     if result.finished.output and result.finished.output.get("endpoint"):
-        with clock.line("Asking the endpoint", "Endpoint asked"):
+        with clock.line("Invoking the endpoint", "Endpoint invoked"):
             row, answer = _ask(cloud, result, result.finished, is_telco=request.table is None)
         console.print(f"\n{row}", markup=False)
         console.print(f"Answer: {_in_words(answer)}", markup=False)
@@ -155,14 +155,14 @@ def _ask(
         )
     else:
         lines = cloud.client("s3").get_object(Bucket=bucket, Key=f"{key}/evaluation/input/test.jsonl")["Body"]
-        body, content_type, who = next(lines.iter_lines()).decode(), "application/jsonlines", "a row that was held out"
+        body, content_type, who = next(lines.iter_lines()).decode(), "application/jsonlines", "one of the held-out rows"
     said = cloud.client("sagemaker-runtime").invoke_endpoint(
         EndpointName=name, ContentType=content_type, Body=body.encode()
     )
     prepared = data_note.prepared_by(finished, cloud.client("s3"))
     problem_type = variables["run"]["settings"]["problem_type"]
     result.prediction = read_answer(said["Body"].read(), problem_type, prepared["labels"])
-    return f"Asked about {who}, raw as it is:\n{body.strip()}", result.prediction
+    return f"Sent to the endpoint, {who}, as raw values:\n{body.strip()}", result.prediction
 
 
 def _in_words(answer: dict[str, Any]) -> str:

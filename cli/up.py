@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from pathlib import Path
 
 from rich.console import Console
 
 from cli import local_cloud
-from cli.terminal import typed
 from local.aws.featurestore import offline_store
 from local.build import deploy, packaging
 from local.data import telco
@@ -64,9 +65,13 @@ def _instructions(cloud: local_cloud.LocalCloud) -> list[str]:
     return [
         "# In another terminal:",
         *(f"export {name}={value}" for name, value in cloud.server.environment().items()),
+        f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"',
         "",
-        "# Start a run and see its steps:",
-        typed("start --watch"),
+        "# Train on the customers that are loaded:",
+        "automl start --watch",
+        "",
+        "# Or load your own table; this prints the command that trains on it:",
+        "automl features load --csv FILE.csv --target COLUMN --id-column COLUMN --feature-group NAME",
         "",
         f"# State machine: {machine}",
         f"# Emails: {cloud.server.outbox}",

@@ -147,7 +147,7 @@ class _Lines:
         steps = steps_in(events)
         for number, step in enumerate(steps):
             if number >= self._begun:
-                self._plain(f"  begun   {step.name}")
+                self._plain(f"  started {step.name}")
                 self._begun = number + 1
             if number >= self._done and step.ended is not None:
                 mark = "[red]failed[/]" if step.failed else "[green]done[/]  "
@@ -174,7 +174,7 @@ class _Lines:
 
 @dataclass(frozen=True)
 class _Moving:
-    """What moves in a terminal: the running step, the time in all, and the steps still to come."""
+    """What moves in a terminal: the running step, the total time, and the steps still to come."""
 
     steps: list[Step]
     doing: str
@@ -184,9 +184,9 @@ class _Moving:
         """As it is now: the terminal is drawn more often than the run is looked at."""
         now, step = datetime.now(UTC), self.steps[-1]
         what = f" · {self.doing}" if self.doing and self.doing != step.name else ""
-        in_all = (now - self.steps[0].began).total_seconds()
+        total = (now - self.steps[0].began).total_seconds()
         cost = f" · {self.spent} so far" if self.spent else ""
-        line = f"{step.name} {duration(step.seconds(now))}{what} · {duration(in_all)} in all{cost}"
+        line = f"{step.name} {duration(step.seconds(now))}{what} · {duration(total)} in total{cost}"
         # A deployment has one step; a run goes through all of them, unless a gate or a failure ends it.
         to_come = STEPS[STEPS.index(step.name) + 1 :] if self.steps[0].name == STEPS[0] else ()
         return Text.assemble(line, *((f"\n  to come {name}", "dim") for name in to_come))
