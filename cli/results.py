@@ -11,6 +11,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from cli.terminal import typed
 from cli.watching import Finished
 
 
@@ -21,11 +22,15 @@ def show(finished: Finished, console: Console) -> None:
         show_failure(finished, console)
         return
     output = finished.output
+    message, doubt = output.get("message") or _served(output), doubt_of(finished)
     console.print(f"[bold]{output['outcome']}[/]", end="")
-    console.print(f": {output['message']}" if "message" in output else "", markup=False)
+    if doubt:  # first, as it may be all that a person reads
+        console.print(f", but {doubt}", style="yellow", markup=False, highlight=False)
+    console.print((message if doubt else f": {message}") if message else "", markup=False)
     for line in judgement(finished):
-        if line not in output.get("message", ""):
-            console.print(line, style="yellow" if line.startswith("Warning: ") else None, markup=False, highlight=False)
+        said = line.partition(". But ")[0] + "." if doubt and not line.startswith("Warning: ") else line
+        if said not in message and (not doubt or line[len("Warning: ") + 1 :] != doubt[1:]):
+            console.print(said, style="yellow" if line.startswith("Warning: ") else None, markup=False, highlight=False)
     show_metrics(output.get("metrics") or {}, console)
     for line in _results(output):
         console.print(line, markup=False)
@@ -53,7 +58,7 @@ def show_metrics(metrics: Mapping[str, float], console: Console) -> None:
         return
     if not console.is_terminal:
         for name, value in metrics.items():
-            console.print(f"  metric  {name:<18} {value:.4f}")
+            console.print(f"  metric  {name:<20} {value:.4f}")
         return
     table = Table("metric", "on rows it never saw", box=box.SIMPLE_HEAD)
     for name, value in metrics.items():
@@ -66,6 +71,34 @@ def judgement(finished: Finished) -> list[str]:
     found = finished.variables.get("evaluation") or finished.output or {}
     verdict, warnings = found.get("verdict"), found.get("warnings") or []
     return [*([verdict] if verdict else []), *(f"Warning: {warning}" for warning in warnings)]
+
+
+def doubt_of(finished: Finished) -> str:
+    """Why the metrics of a model that passed the gate are not to be trusted, or it is of no use; "" if nothing says so."""
+    return next(iter(judgement(finished)), "").partition(". But ")[2]
+
+
+def what_next(finished: Finished, name: str, *, deployment: bool = False) -> list[str]:
+    """The commands that lead on from an execution of this name, one a line."""
+    if finished.output is None:
+        step = f"#{finished.failed_step.lower()}" if finished.failed_step else ""
+        lines = [
+            ("What to do", f"docs/runbook.md{step}"),
+            *([] if deployment else [("Log lines", typed(f"logs {name}"))]),
+            ("Start again", typed("deploy" if deployment else f"retry {name}")),
+        ]
+    else:
+        lines = [
+            *([("Report", typed(f"report {name} --open"))] if finished.output.get("metrics") else []),
+            *([("Predict", typed("predict --input-csv FILE"))] if finished.output.get("endpoint") else []),
+        ]
+    return [f"{what + ':':<13}{command}" for what, command in lines]
+
+
+def _served(output: Mapping[str, Any]) -> str:
+    """What serves after a deployment, whose machine answers without a sentence."""
+    endpoint, version = output.get("endpoint"), str(output.get("model_package_arn")).rpartition("/")[2]
+    return f"Endpoint {endpoint['name']} serves version {version}." if endpoint else ""
 
 
 def _results(output: Mapping[str, Any]) -> list[str]:

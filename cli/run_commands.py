@@ -109,6 +109,8 @@ def show(run: RunReference = None) -> None:
                 results.show(found.finished, console)
             with suppress(ClientError):  # who may see runs need not be allowed to read their data
                 say(*data_note.of(found.finished, client("s3")))
+            if found.run.status != "RUNNING":
+                say("", *results.what_next(found.finished, found.run.run_id))
 
         answer(found.document(), display)
 
@@ -246,6 +248,7 @@ def follow(execution: str, watch: bool, stack: Stack, *, deployment: bool = Fals
     def display() -> None:
         results.show(finished, console)
         say(*([f"Cost: {words}"] if words else []))
+        say("", *results.what_next(finished, name, deployment=deployment))
 
     answer(document, display)
     if finished.status != "SUCCEEDED" and not explaining():

@@ -54,7 +54,8 @@ def change(stack: Stack, **changes: str) -> Mapping[str, Any]:
     except ClientError as error:
         if error.response["Error"]["Code"] != "ValidationException":
             raise
-        raise RefusedError(f"{error.response['Error']['Message']} {_EXAMPLES}") from None
+        zones = " A time zone is a name like Europe/Berlin." if "ScheduleExpressionTimezone" in changes else ""
+        raise RefusedError(f"{error.response['Error']['Message']} {_EXAMPLES}{zones}") from None
     return read(stack)
 
 

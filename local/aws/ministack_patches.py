@@ -43,7 +43,7 @@ PATCHES = {
     "ministack.services.cloudwatch._record_history": "an alarm that is soon over is missed",
     "ministack.services.eventbridge._invoke_target": "targets are called without their role, and what cannot be delivered is dropped",
     "ministack.services.scheduler._SCHEDULE_TICK_INTERVAL": "a schedule starts up to ten seconds late",
-    "ministack.services.scheduler._create_schedule": "a universal target of no API action is accepted",
+    "ministack.services.scheduler._create_schedule": "a universal target of no API action and a time zone of no name are accepted",
     "ministack.services.scheduler._update_schedule": "the same, of a change",
     "ministack.services.s3._atomic_write": "a file of metadata lies beside each object",
     "ministack.services.sns._fanout": "emails are not written",

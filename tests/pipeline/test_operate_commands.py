@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from .conftest import Cloud
 
@@ -110,6 +111,14 @@ def test_schedule_keeps_its_target_whatever_is_changed(answer_of: Callable[..., 
         # In 2050, so that nothing starts while other tests use this cloud.
         changed = answer_of("schedule", "set", "at(2050-01-31T06:00:00)", "--timezone", "Europe/Berlin")
         assert (changed["expression"], changed["timezone"]) == ("at(2050-01-31T06:00:00)", "Europe/Berlin")
+        with pytest.raises(ClientError, match="time zone Mars/Base"):
+            scheduler.update_schedule(
+                Name=before["name"],
+                ScheduleExpression="rate(7 days)",
+                ScheduleExpressionTimezone="Mars/Base",
+                FlexibleTimeWindow={"Mode": "OFF"},
+                Target=target,
+            )
         assert answer_of("schedule", "on")["state"] == "ENABLED"
         assert answer_of("schedule", "off")["state"] == "DISABLED"
         assert scheduler.get_schedule(Name=before["name"])["Target"] == target
@@ -128,12 +137,12 @@ def test_doctor_finds_no_problem_in_the_stack_that_serves(answer_of: Callable[..
 def test_table_is_loaded_into_a_feature_group_that_athena_counts(
     cloud: Cloud, answer_of: Callable[..., Any], tmp_path: Path
 ) -> None:
-    lines = [f"{n},2026-01-{1 + n % 28:02}T00:00:00Z,{n / 4},{n % 3},{'yes' if n % 2 else 'no'}" for n in range(600)]
+    lines = [f"{n},2026-01-{1 + n % 28:02}T00:00:00Z,{n / 4},{n % 3},{'yes' if n % 2 else 'no'}" for n in range(640)]
     file = tmp_path / "sales.csv"
     file.write_text("\n".join(["id,sold_at,price,rooms,sold", *lines]), encoding="utf-8")
     options = ("--target", "sold", "--id-column", "id", "--feature-group", "sales", "--event-time-column", "sold_at")
     loaded = answer_of("features", "load", "--csv", file, *options)
-    assert (loaded["rows"], loaded["counted"], loaded["refused"]) == (600, 600, [])
+    assert (loaded["rows"], loaded["counted"], loaded["refused"]) == (640, 640, [])
     store = cloud.client("sagemaker-featurestore-runtime")
     record = {"id": "1", "sold_at": "2026-01-02T00:00:00Z", "rooms": "two"}
     with pytest.raises(store.exceptions.ValidationError, match="rooms 'two' is not Integral"):

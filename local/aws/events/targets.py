@@ -12,6 +12,7 @@ import re
 import uuid
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import available_timezones
 
 from botocore.exceptions import ClientError
 from botocore.model import OperationModel
@@ -72,8 +73,11 @@ def install() -> None:
 
 
 def _refused(schedule: dict[str, Any]) -> Any:
-    """The error of CreateSchedule and UpdateSchedule for a universal target that does not exist, or None."""
-    problem = call_problem((schedule.get("Target") or {}).get("Arn", ""))
+    """The error of CreateSchedule and UpdateSchedule for a time zone or universal target that does not exist, or None."""
+    timezone = schedule.get("ScheduleExpressionTimezone", "UTC")
+    # https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html#time-zones: names of IANA's database.
+    unknown = f"Invalid schedule expression time zone {timezone}." if timezone not in available_timezones() else None
+    problem = unknown or call_problem((schedule.get("Target") or {}).get("Arn", ""))
     return problem and scheduler._error(400, "ValidationException", problem)
 
 

@@ -88,7 +88,7 @@ def test_result_shows_outcome_metrics_gate_and_places(deployed: Any) -> None:
     results.show(deployed.finished(), Console(file=shown, highlight=False, soft_wrap=True))
     for part in (
         "Deployed: Version 1",
-        "accuracy           0.7733",
+        "accuracy             0.7733",
         "Passes the gate: accuracy 0.7733 is at least 0.5.",
     ):
         assert part in shown.getvalue()
@@ -102,6 +102,29 @@ def test_warnings_come_before_the_metrics(deployed: Any) -> None:
     lines = shown.getvalue().splitlines()
     (warning,) = [number for number, line in enumerate(lines) if line.startswith("Warning: The model is better than")]
     assert warning < next(number for number, line in enumerate(lines) if "metric  accuracy" in line)
+
+
+def test_doubt_about_the_model_stands_in_the_first_line_and_only_there(
+    deployed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finished, shown = deployed.finished(), io.StringIO()
+    doubt = "the model is no better than always answering 'No' (accuracy 0.7367 against 0.7367)."
+    said = {"verdict": f"Passes the gate: accuracy 0.7367 is at least 0.5. But {doubt}", "warnings": [f"T{doubt[1:]}"]}
+    monkeypatch.setattr(watching.Finished, "variables", {"evaluation": said})
+    results.show(finished, Console(file=shown, highlight=False, soft_wrap=True))
+    first, message, verdict, *_ = shown.getvalue().strip().splitlines()
+    assert first == f"Deployed, but {doubt}"
+    assert message.startswith("Version 1")
+    assert verdict == "Passes the gate: accuracy 0.7367 is at least 0.5."
+    assert shown.getvalue().count("no better than") == 1
+
+
+def test_what_next_leads_to_report_and_predictions_or_to_the_cause(deployed: Any, failed: Any) -> None:
+    good, bad = results.what_next(deployed.finished(), "try-1"), results.what_next(failed.finished(), "try-2")
+    assert [line.split()[-1] for line in good] == ["--open", "FILE"]
+    assert bad[0].endswith("docs/runbook.md#datasource")
+    assert bad[1].endswith(" logs try-2")
+    assert bad[2].endswith(" retry try-2")
 
 
 def test_failure_shows_step_error_and_cause(failed: Any) -> None:
