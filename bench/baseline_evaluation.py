@@ -1,6 +1,6 @@
 """Baseline of EvaluateModel: predictions and labels read with pandas, metrics of scikit-learn, no intervals, no report.
 
-Argument: the folder with test.csv and predictions.out.
+Argument: the folder with test.csv and part-00000.jsonl.out.
 """
 
 import ast
@@ -14,7 +14,7 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, precisio
 
 folder = Path(sys.argv[1])
 truth = pd.read_csv(folder / "test.csv")["churn"]
-answers = pd.read_csv(folder / "predictions.out", header=None, names=["label", "probabilities", "labels"])
+answers = pd.read_csv(folder / "part-00000.jsonl.out", header=None, names=["label", "probabilities", "labels"])
 score = np.array([ast.literal_eval(text)[1] for text in answers["probabilities"]])
 evaluation = {
     "accuracy": accuracy_score(truth, answers["label"]),

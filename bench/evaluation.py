@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy
+import pyarrow
+import pyarrow.csv
 from rich.console import Console
 
 from bench import measuring
@@ -21,6 +23,7 @@ SIZES = (10_000, 100_000, 1_000_000, 2_000_000, 10_000_000)
 # Rows that the baseline takes half a minute for.
 MOST_BASELINE_ROWS = 1_000_000
 FEATURES = 20
+_AT_ONCE = 100_000
 BASELINE = "pandas + scikit-learn"
 
 
@@ -52,27 +55,50 @@ def _commands(folder: str) -> dict[str, list[str]]:
     }
 
 
-def _write(folder: Path, rows: int) -> None:
-    """Test rows and answers as the pipeline leaves them."""
+def _write(folder: Path, rows: int, classes: int = 2) -> None:
+    """Test rows and the answers of two models as the pipeline leaves them; of no classes: numbers."""
     generator = numpy.random.default_rng(0)
-    at_once = 100_000
     names = [f"feature_{place}" for place in range(FEATURES)]
+    labels = ["No", "Yes"] if classes == 2 else [f"class {place}" for place in range(classes)]
     with (
-        (folder / "test.csv").open("w") as test,
-        (folder / "test.jsonl").open("w") as raw,
-        (folder / "predictions.out").open("w") as answers,
+        (folder / "test.csv").open("wb") as test,
+        (folder / "part-00000.jsonl").open("w") as raw,
+        (folder / "part-00000.jsonl.out").open("w") as answers,
+        (folder / "champion.out").open("w") as champion,
     ):
-        test.write(",".join(f'"{name}"' for name in [*names, "churn"]) + "\n")
-        for begin in range(0, rows, at_once):
-            count = min(at_once, rows - begin)
-            truth = generator.random(count) < 0.27
-            score = numpy.clip(truth * 0.3 + generator.random(count) * 0.7, 1e-6, 1 - 1e-6)
-            features = generator.integers(0, 100, (count, FEATURES)).tolist()
-            labels = numpy.where(truth, "Yes", "No").tolist()
-            for cells, label, yes in zip(features, labels, score.tolist(), strict=True):
-                test.write(",".join(map(str, cells)) + f',"{label}"\n')
-                raw.write("{" + ", ".join(f'"{name}": {cell}' for name, cell in zip(names, cells, strict=True)) + "}\n")
-                said = "Yes" if yes > 0.5 else "No"
-                answers.write(f"{said},\"[{1 - yes!r}, {yes!r}]\",\"['No', 'Yes']\"\n")
-    features_of = [{"name": name, "kind": "numeric", "median": 50.0} for name in names]
-    (folder / "preprocessing.json").write_text(json.dumps({"labels": ["No", "Yes"], "features": features_of}))
+        for begin in range(0, rows, _AT_ONCE):
+            count = min(_AT_ONCE, rows - begin)
+            features = generator.integers(0, 100, (count, FEATURES))
+            truth = (
+                generator.normal(0, 10, count) if not labels else generator.choice(classes, count, p=_shares(classes))
+            )
+            if not begin:  # the known row is one of the first 10,000: no more are read
+                for cells in features[:10_000].tolist():
+                    raw.write(json.dumps(dict(zip(names, cells, strict=True))) + "\n")
+            table = pyarrow.table(
+                [*features.T, numpy.array(labels, dtype=object)[truth] if labels else truth], names=[*names, "churn"]
+            )
+            pyarrow.csv.write_csv(table, test, pyarrow.csv.WriteOptions(include_header=not begin))
+            for file, noise in ((answers, 1.0), (champion, 1.2)):
+                file.writelines(_answers(truth, labels, noise, generator))
+    described = [{"name": name, "kind": "numeric", "median": 50.0} for name in names]
+    (folder / "preprocessing.json").write_text(json.dumps({"labels": labels, "features": described}))
+
+
+def _shares(classes: int) -> list[float]:
+    """Of each class: half as many of the last as of each other one."""
+    shares = numpy.ones(classes)
+    shares[-1] /= 2
+    return (shares / shares.sum()).tolist()
+
+
+def _answers(truth: numpy.ndarray, labels: list[str], noise: float, generator: numpy.random.Generator) -> Iterator[str]:
+    """Right more often than not, spelled as Autopilot's program writes them."""
+    if not labels:
+        for number in (truth + generator.normal(0, noise, len(truth))).tolist():
+            yield f"{number!r}\n"
+        return
+    scores = generator.exponential(noise, (len(truth), len(labels))) + numpy.eye(len(labels))[truth]
+    scores /= scores.sum(axis=1, keepdims=True)
+    for code, numbers in zip(scores.argmax(axis=1).tolist(), scores.tolist(), strict=True):
+        yield f'{labels[code]},"{numbers}","{labels}"\n'

@@ -1,6 +1,10 @@
-"""Runs EvaluateModel's handler on the files of a folder (argument) in place of S3, in the project's own Python."""
+"""Runs EvaluateModel's handler on the files of a folder in place of S3, in the project's own Python.
+
+Arguments: the folder, and whatever else is asked for: `champion`, and names of features to show the metric by.
+"""
 
 import io
+import json
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -32,20 +36,35 @@ class Files:
     def get_paginator(self, _):
         return self
 
-    def paginate(self, **_):
-        return [{"Contents": [{"Key": "predictions.out"}]}]
+    def paginate(self, Prefix, **_):
+        """The objects of the folder, or the champion's answers alone."""
+        return [
+            {
+                "Contents": [
+                    {"Key": path.name}
+                    for path in self.folder.iterdir()
+                    if path.name.startswith("champion") == Prefix.startswith("champion")
+                ]
+            }
+        ]
 
 
-files = Files(sys.argv[1])
+folder, *asked = sys.argv[1:]
+files = Files(folder)
 app._s3 = lambda: files
+labels = json.loads((files.folder / "preprocessing.json").read_text())["labels"]
+problem_type = {0: "Regression", 2: "BinaryClassification"}.get(len(labels), "MulticlassClassification")
+champion = {"version": 1, "model_name": "m", "endpoint_name": "e", "predictions_uri": "s3://b/champion/"}
 print(
     app.handler.__wrapped__(
         {
             "run_id": "r1", "bucket": "b", "test_uri": "s3://b/", "predictions_uri": "s3://b/",
             "preprocessing_uri": "s3://b/", "evaluation_input_uri": "s3://b/", "evaluation_uri": "s3://b/evaluation.json",
             "report_uri": "s3://b/report.html", "deployment_uri": "s3://b/deployment.json", "deployment": {},
-            "model_archives": [], "target_attribute_name": "churn", "problem_type": "BinaryClassification",
-            "objective_metric_name": "Accuracy", "accuracy_threshold": 0.5,
+            "model_archives": [], "target_attribute_name": "churn", "problem_type": problem_type,
+            "objective_metric_name": "R2" if problem_type == "Regression" else "Accuracy", "accuracy_threshold": 0.5,
+            "settings": {"report_slices": [name for name in asked if name != "champion"]},
+            "champion": champion if "champion" in asked else None,
         },
         SimpleNamespace(function_name="bench-evaluate-model"),
     )["metrics"]

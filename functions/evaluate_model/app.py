@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import os
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 from urllib.parse import urlparse
@@ -30,6 +32,8 @@ from aws_lambda_powertools import Logger
 from predictions import UnusablePredictionsError
 
 logger = Logger()
+
+_READ_AT_ONCE = 1 << 20
 
 
 @cache
@@ -64,23 +68,22 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     prepared = json.loads(_read(event["preprocessing_uri"] + "preprocessing.json"))
     labels: list[str] = prepared["labels"]
     sliced = _sliced(prepared, settings)
-    rows = _test_rows(event["test_uri"] + "test.csv", target, sliced)
-    truth = _truth(rows.pop(target), labels)
-    content = _read_folder(event["predictions_uri"])
-    answers = None if is_regression else predictions.read_classes(content, labels)
-    predicted = predictions.read_regression(content) if answers is None else answers.predicted
+    rows = _test_rows(event["test_uri"] + "test.csv", target, labels, sliced)
+    truth = _truth(rows.pop(target))
+    answered = _Lines(event["predictions_uri"], ".out")
+    answers = None if is_regression else predictions.read_classes(answered, labels)
+    predicted = predictions.read_regression(answered) if answers is None else answers.predicted
     if len(predicted) != len(truth):
         raise UnusablePredictionsError(
             f"The model answered {len(predicted)} rows and was asked about {len(truth)}. See the transform job's log."
         )
     index = known_row.choose(answers and answers.probability)
     asked = known_row.describe(
-        _body(event["evaluation_input_uri"] + "test.jsonl").iter_lines(),
+        _Lines(event["evaluation_input_uri"], ".jsonl"),
         index,
-        predictions.answer_at(content, index),
+        predictions.answer_at(answered, index),
         is_regression=is_regression,
     )
-    del content
     rival, error = _read_champion(event.get("champion"), len(truth), labels)
     asked_for = {"slices": [slices.of(one, rows[one["name"]].to_numpy()) for one in sliced], "slice_metric": _by(event)}
     evaluated = (
@@ -187,17 +190,16 @@ def _of_autopilot(automl: dict[str, Any] | None) -> dict[str, Any]:
     }
 
 
-def _test_rows(uri: str, target: str, features: list[dict[str, Any]]) -> pandas.DataFrame:
-    """The test rows' targets as texts, and these of their encoded features."""
+def _test_rows(uri: str, target: str, labels: list[str], features: list[dict[str, Any]]) -> pandas.DataFrame:
+    """The test rows' targets, and these of their encoded features."""
     names: Any = [target, *(feature["name"] for feature in features)]
-    return pandas.read_csv(_body(uri), usecols=names, dtype={target: str}, keep_default_na=False)
+    kind = pandas.CategoricalDtype(labels) if labels else float
+    return pandas.read_csv(_body(uri), usecols=names, dtype={target: kind}, keep_default_na=False)
 
 
-def _truth(column: pandas.Series, labels: list[str]) -> numpy.ndarray:
-    """The test rows' targets: indices into `labels`, or numbers if there are no labels."""
-    if not labels:
-        return column.to_numpy(dtype=float)
-    return pandas.Categorical(column, categories=labels).codes.astype(numpy.int64)
+def _truth(column: pandas.Series) -> numpy.ndarray:
+    """The test rows' targets: indices into the labels, or numbers if there are no labels."""
+    return column.cat.codes.to_numpy(numpy.int64) if column.dtype == "category" else column.to_numpy()
 
 
 def _read_champion(given: dict[str, Any] | None, rows: int, labels: list[str]) -> tuple[Any, str | None]:
@@ -205,12 +207,12 @@ def _read_champion(given: dict[str, Any] | None, rows: int, labels: list[str]) -
     if not given or given.get("error"):
         return None, given["error"] if given else None
     try:
-        content = _read_folder(given["predictions_uri"])
+        answered = _Lines(given["predictions_uri"], ".out")
         if labels:
-            rival = evaluation.Champion(*predictions.read_champion(content, labels))
+            rival = evaluation.Champion(*predictions.read_champion(answered, labels))
             count = len(rival.answers.predicted)
         else:
-            rival = predictions.read_regression(content)
+            rival = predictions.read_regression(answered)
             count = len(rival)
         if count != rows:
             raise UnusablePredictionsError(f"It answered {count:,} rows and was asked about {rows:,}.")
@@ -278,15 +280,27 @@ def _read(uri: str) -> bytes:
     return _body(uri).read()
 
 
-def _read_folder(uri: str) -> bytes:
-    """The answers of batch transform: its files in the order of the input's names."""
-    place = urlparse(uri)
-    pages = _s3().get_paginator("list_objects_v2").paginate(Bucket=place.netloc, Prefix=place.path.lstrip("/"))
-    keys = sorted(item["Key"] for page in pages for item in page.get("Contents", []) if item["Key"].endswith(".out"))
-    if not keys:
-        raise UnusablePredictionsError(f"Batch transform left no answers under {uri}.")
-    parts = [_read(f"s3://{place.netloc}/{key}") for key in keys]
-    return parts[0] if len(parts) == 1 else b"".join(p if p.endswith(b"\n") else p + b"\n" for p in parts)
+class _Lines:
+    """The lines of a folder's objects, in the order of their names: those of batch transform's input or output.
+
+    Each object is read as its lines are, so that memory does not hold it. Raises UnusablePredictionsError if there is none.
+    """
+
+    def __init__(self, uri: str, suffix: str) -> None:
+        place = urlparse(uri)
+        pages = _s3().get_paginator("list_objects_v2").paginate(Bucket=place.netloc, Prefix=place.path.lstrip("/"))
+        keys = sorted(item["Key"] for page in pages for item in page.get("Contents", []))
+        self._uris = [f"s3://{place.netloc}/{key}" for key in keys if key.endswith(suffix)]
+        if not self._uris:
+            raise UnusablePredictionsError(f"Batch transform left no answers under {uri}.")
+
+    def __iter__(self) -> Iterator[bytes]:
+        for uri in self._uris:
+            line = b"\n"
+            for line in io.BufferedReader(_body(uri), _READ_AT_ONCE):
+                yield line
+            if not line.endswith(b"\n"):
+                yield b"\n"
 
 
 def _write(uri: str, body: bytes, content_type: str) -> None:

@@ -16,6 +16,9 @@ import thresholds
 from predictions import Answers
 from slices import Slice
 
+Rows = numpy.ndarray | slice
+"""Which rows: indices, or all of them without a copy."""
+
 
 @dataclass(frozen=True)
 class Costs:
@@ -56,13 +59,13 @@ def of_classes(
     probabilities = answers.probabilities
     prices = (costs.false_positive, costs.false_negative) if costs else None
 
-    def both(given: Answers, rows: numpy.ndarray) -> tuple[metrics.Statistic, metrics.Statistic]:
+    def both(given: Answers, rows: Rows) -> tuple[metrics.Statistic, metrics.Statistic]:
         some = Answers(given.predicted[rows], None, None if given.probabilities is None else given.probabilities[rows])
         if binary:
             return metrics.binary(truth[rows], some, positive, prices)
         return metrics.multiclass(truth[rows], some, len(labels))
 
-    def of_champion(rows: numpy.ndarray) -> tuple[metrics.Statistic, ...]:
+    def of_champion(rows: Rows) -> tuple[metrics.Statistic, ...]:
         if champion is None:
             return ()
         theirs = champion.answers
@@ -73,7 +76,7 @@ def of_classes(
             theirs = decided(theirs, positive, decision_threshold)
         return both(theirs, rows)[:1]
 
-    def make(rows: numpy.ndarray) -> tuple[metrics.Statistic, ...]:
+    def make(rows: Rows) -> tuple[metrics.Statistic, ...]:
         return (*both(answers, rows), *of_champion(rows))
 
     counts = numpy.bincount(truth, minlength=len(labels))
@@ -133,7 +136,7 @@ def of_numbers(
 ) -> dict[str, Any]:
     """The evaluation of a regression. `champion`: what serves now predicts for the same rows."""
 
-    def make(rows: numpy.ndarray) -> tuple[metrics.Statistic, ...]:
+    def make(rows: Rows) -> tuple[metrics.Statistic, ...]:
         theirs = () if champion is None else metrics.regression(truth[rows], champion[rows])[:1]
         return (*metrics.regression(truth[rows], predicted[rows]), *theirs)
 
@@ -152,7 +155,7 @@ def of_numbers(
 
 
 def _compared(
-    make: Callable[[numpy.ndarray], tuple[metrics.Statistic, ...]],
+    make: Callable[[Rows], tuple[metrics.Statistic, ...]],
     rows: int,
     constant: str,
     *,
@@ -163,7 +166,7 @@ def _compared(
     their differences.
     """
     ones = numpy.ones(rows)
-    values = [statistic(ones) for statistic in make(numpy.arange(rows))]
+    values = [statistic(ones) for statistic in make(slice(None))]
     samples = intervals.bootstrap(make, values, rows, rankings=rankings, rarest=rarest)
 
     def beside(place: int) -> dict[str, Any]:

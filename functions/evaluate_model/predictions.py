@@ -6,7 +6,7 @@ import ast
 import math
 import re
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -36,17 +36,17 @@ class Answers:
     probabilities: numpy.ndarray | None
 
 
-def _answers(content: bytes) -> Iterator[Answer]:
+def _answers(lines: Iterable[bytes]) -> Iterator[Answer]:
     try:
-        yield from answers.read(content)
+        yield from answers.read_lines(lines)
     except UnreadableAnswerError as error:
         raise UnusablePredictionsError(str(error)) from None
 
 
-def read_regression(content: bytes) -> numpy.ndarray:
+def read_regression(lines: Iterable[bytes]) -> numpy.ndarray:
     """The predicted numbers, in the rows' order. Raises UnusablePredictionsError naming the line."""
     numbers = array("d")
-    for record in _answers(content):
+    for record in _answers(lines):
         if record.labels is not None:
             raise UnusablePredictionsError(f"The model answers classes, {record.labels[:200]}, and not numbers.")
         try:
@@ -56,7 +56,7 @@ def read_regression(content: bytes) -> numpy.ndarray:
     return numpy.frombuffer(numbers)
 
 
-def read_classes(content: bytes, labels: Sequence[str]) -> Answers:
+def read_classes(lines: Iterable[bytes], labels: Sequence[str]) -> Answers:
     """A classifier's answers: `predicted_label,probabilities,labels`, `label,probability` or `label`, a row each.
 
     `labels`: the classes as the training data spells them. The answers may spell them otherwise: whether Autopilot keeps
@@ -68,7 +68,7 @@ def read_classes(content: bytes, labels: Sequence[str]) -> Answers:
     width: int | None = None  # numbers in each answer
     columns: tuple[int, ...] = ()  # the classes that they are for
     foreign: set[str] = set()
-    for record in _answers(content):
+    for record in _answers(lines):
         try:
             numbers.extend(map(_finite, record.numbers))
         except ValueError:
@@ -102,28 +102,32 @@ def read_classes(content: bytes, labels: Sequence[str]) -> Answers:
         )
     if not columns:
         return _from_one_probability(codes, values[:, 0], len(labels))
-    probabilities = numpy.zeros((len(codes), len(labels)))
-    probabilities[:, list(columns)] = values
+    probabilities = values
+    if columns != tuple(range(len(labels))):
+        probabilities = numpy.zeros((len(codes), len(labels)))
+        probabilities[:, list(columns)] = values
     return Answers(codes, probabilities[numpy.arange(len(codes)), codes], probabilities)
 
 
-def read_champion(content: bytes, labels: Sequence[str]) -> tuple[Answers, list[str]]:
+def read_champion(lines: Iterable[bytes], labels: Sequence[str]) -> tuple[Answers, list[str]]:
     """Another model's answers to the same rows, and its own classes if they are not `labels` (else nothing).
+
+    `lines`: can be gone through several times.
 
     A model of other classes is read by its labels alone: `probability` and `probabilities` are None, and an answer that is
     none of `labels` is NO_CLASS. Raises UnusablePredictionsError, also where it answers none of `labels` at all.
     """
     spelling = _Spelling(labels)
-    first = next(_answers(content), None)
+    first = next(_answers(lines), None)
     listed = next(_readings(first.labels), []) if first and first.labels else []
     if not listed or {*map(spelling.code, listed)} == {*range(len(labels))}:
         try:
-            return read_classes(content, labels), []
+            return read_classes(lines, labels), []
         except UnusablePredictionsError:
-            if listed or not any(spelling.code(record.label) == NO_CLASS for record in _answers(content)):
+            if listed or not any(spelling.code(record.label) == NO_CLASS for record in _answers(lines)):
                 raise
     codes, named = array("i"), {*listed}
-    for record in _answers(content):
+    for record in _answers(lines):
         codes.append(spelling.code(record.label))
         if not listed:
             named.add(record.label)
@@ -181,9 +185,9 @@ def _shown(names: Sequence[str]) -> str:
     return f"{shown} and {len(names) - 10} more" if len(names) > 10 else shown
 
 
-def answer_at(content: bytes, index: int) -> str:
+def answer_at(lines: Iterable[bytes], index: int) -> str:
     """What an answer begins with, spelled as the model writes it, quotes included: the label, or the number."""
-    record = next(islice(_answers(content), index, None))
+    record = next(islice(_answers(lines), index, None))
     if record.labels is not None:
         return record.label
     cell = _FIRST_CELL.match(record.text)

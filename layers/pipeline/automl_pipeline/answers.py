@@ -6,13 +6,15 @@ import ast
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
+from typing import NamedTuple
 
 # `predicted_label,probabilities,labels` as Autopilot's program writes it: texts as they are, even with a comma or a quote
 # in them, and lists in double quotes that are not doubled inside. So a line is read from its right end.
 _WITH_PROBABILITIES = re.compile(r'(?P<label>[^\n]*),"\[(?P<numbers>[^]"]*)\]","(?P<labels>\[.*\])"\s*')
 _TAIL = re.compile(rb',"\[[^]"\n]*\]","\[[^\n]*\]"\s*$')
+_FIRST = 100
 
 
 class UnreadableAnswerError(ValueError):
@@ -23,8 +25,7 @@ class UnreadableAnswerError(ValueError):
         self.line, self.text = line, text
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """One answer: the number of its last line from 1, the text as it was written, and its parts.
 
     `label`: the predicted class, or a regression's value. `numbers`: the probabilities of `labels`, a list as Python
@@ -47,15 +48,23 @@ class Answer:
 
 
 def read(content: bytes) -> Iterator[Answer]:
+    """The answers in a response, in its order. Raises UnreadableAnswerError."""
+    return read_lines(io.BytesIO(content))
+
+
+def read_lines(lines: Iterable[bytes]) -> Iterator[Answer]:
     """The answers in a response or in batch transform's output, in its order. Raises UnreadableAnswerError.
 
     Versions that were registered earlier answer `label,probability`, a regression the value alone.
     """
-    return _with_lists(content) if any(_TAIL.finditer(content[-65536:])) else _by_cells(content)
+    lines = iter(lines)
+    first = list(islice(lines, _FIRST))
+    read_each = _with_lists if any(map(_TAIL.search, first)) else _by_cells
+    return read_each(chain(first, lines))
 
 
-def _with_lists(content: bytes) -> Iterator[Answer]:
-    for number, line in enumerate(io.BytesIO(content), 1):
+def _with_lists(lines: Iterable[bytes]) -> Iterator[Answer]:
+    for number, line in enumerate(lines, 1):
         text = _decoded(number, line)
         found = _WITH_PROBABILITIES.fullmatch(text)
         if found:
@@ -71,15 +80,15 @@ def _decoded(number: int, line: bytes) -> str:
         raise UnreadableAnswerError(number, line.decode(errors="replace")) from None
 
 
-def _by_cells(content: bytes) -> Iterator[Answer]:
+def _by_cells(lines: Iterable[bytes]) -> Iterator[Answer]:
     read: list[str] = []
 
-    def lines() -> Iterator[str]:
-        for number, line in enumerate(io.BytesIO(content), 1):
+    def texts() -> Iterator[str]:
+        for number, line in enumerate(lines, 1):
             read.append(_decoded(number, line))
             yield read[-1]
 
-    reader = csv.reader(lines())
+    reader = csv.reader(texts())
     for cells in reader:
         if cells:
             yield Answer(reader.line_num, "".join(read), cells[0], cells[1:2])

@@ -143,11 +143,12 @@ def test_first_model_passes_where_a_champion_is_required() -> None:
     assert gate.judge(found, "Accuracy", 0.5, {"champion": "Require"})["passed"] is True
 
 
-def written(labels: list[str], classes: list[str], score: numpy.ndarray) -> bytes:
-    """Autopilot's answers, of these classes."""
-    return "".join(
-        f'{labels[code]},"{[1 / len(classes)] * len(classes)}","{classes}"\n' for code in (score >= 0.5).astype(int)
-    ).encode()
+def written(labels: list[str], classes: list[str], score: numpy.ndarray) -> list[bytes]:
+    """The lines of Autopilot's answers, of these classes."""
+    return [
+        f'{labels[code]},"{[1 / len(classes)] * len(classes)}","{classes}"\n'.encode()
+        for code in (score >= 0.5).astype(int)
+    ]
 
 
 def test_champion_of_other_classes_is_compared_by_right_answers_and_said() -> None:
@@ -181,7 +182,7 @@ def test_champion_that_lacks_a_class_is_one_of_other_classes() -> None:
 
 def test_champion_of_another_problem_cannot_be_compared() -> None:
     with pytest.raises(predictions.UnusablePredictionsError, match=r"It answers '0.5', '1.5', and none of 'No', 'Yes'"):
-        predictions.read_champion(b"0.5\n1.5\n", LABELS)
+        predictions.read_champion([b"0.5\n", b"1.5\n"], LABELS)
     with pytest.raises(
         predictions.UnusablePredictionsError, match=r"The model answers classes, \['No', 'Yes'\], and not"
     ):

@@ -74,9 +74,9 @@ def evaluate(s3: Any) -> Iterator[Evaluate]:
             ("preprocessing/preprocessing.json", json.dumps({"labels": labels, **(prepared or {})})),
             ("preprocessing/model.tar.gz", "the archive"),
             ("data/test/test.csv", as_csv([["age", "churn"], *([1, label] for label in truth)])),
-            ("evaluation/input/test.jsonl", "".join(f'{{"age": {number}}}\n' for number in range(len(truth)))),
-            ("evaluation/predictions/test.jsonl.out", as_csv(answers)),
-            *([("evaluation/champion/test.jsonl.out", as_csv([*serving]))] if serving else []),
+            ("evaluation/input/part-00000.jsonl", "".join(f'{{"age": {number}}}\n' for number in range(len(truth)))),
+            ("evaluation/predictions/part-00000.jsonl.out", as_csv(answers)),
+            *([("evaluation/champion/part-00000.jsonl.out", as_csv([*serving]))] if serving else []),
         ):
             s3.put_object(Bucket=BUCKET, Key=f"mlops/automl_training/runs/r1/{place}", Body=body.encode())
         answer = app.handler({**EVENT, **event}, Context())
@@ -177,7 +177,7 @@ def test_what_serves_and_cannot_be_judged_is_said(
 
 
 def test_champions_answers_that_cannot_be_read_are_a_reason_and_no_failure(evaluate: Evaluate, s3: Any) -> None:
-    key = "mlops/automl_training/runs/r1/evaluation/garbage/test.jsonl.out"
+    key = "mlops/automl_training/runs/r1/evaluation/garbage/part-00000.jsonl.out"
     s3.put_object(Bucket=BUCKET, Key=key, Body=b"\x00\xff\xfe<html>")
     champion = {**SERVING, "predictions_uri": f"{RUN}evaluation/garbage/"}
     answer = evaluate(["Yes", "No"], [["Yes"], ["No"]], ["No", "Yes"], champion=champion)
@@ -217,6 +217,21 @@ def test_known_row_is_the_one_that_the_model_is_surest_of(evaluate: Evaluate, s3
     }
 
 
+def test_answers_of_several_files_are_those_of_the_rows_in_the_order_of_the_names(evaluate: Evaluate, s3: Any) -> None:
+    run = "mlops/automl_training/runs/several"
+    truth = [["No", "Yes"][number % 3 == 0] for number in range(50)]
+    lines = [f"{label},{0.5 + number / 100}".encode() for number, label in enumerate(truth)]
+    for part, rows in enumerate((range(17), range(17, 34), range(34, 50))):
+        asked = "".join(f'{{"age": {row}}}\n' for row in rows)
+        s3.put_object(Bucket=BUCKET, Key=f"{run}/evaluation/input/part-{part:05}.jsonl", Body=asked.encode())
+        answered = b"\n".join(lines[row] for row in rows)  # without a line break at the end
+        s3.put_object(Bucket=BUCKET, Key=f"{run}/evaluation/predictions/part-{part:05}.jsonl.out", Body=answered)
+    places = {"predictions_uri": "evaluation/predictions/", "evaluation_input_uri": "evaluation/input/"}
+    places = {name: f"s3://{BUCKET}/{run}/{place}" for name, place in places.items()}
+    assert evaluate(truth, [], ["No", "Yes"], **places)["metrics"]["accuracy"] == 1
+    assert json.loads(written(s3, "deployment.json"))["known_row"]["row"] == {"age": 49}
+
+
 def test_known_row_of_a_regression_is_a_number(evaluate: Evaluate, s3: Any) -> None:
     evaluate(["1.5", "2.5"], [["1.25"], ["2.5"]], [], problem_type="Regression")
     assert json.loads(written(s3, "deployment.json"))["known_row"] == {
@@ -233,7 +248,7 @@ def test_known_row_keeps_the_answer_as_it_is_written(label: str) -> None:
     for quoting in (csv.QUOTE_MINIMAL, csv.QUOTE_ALL):
         text = io.StringIO()
         csv.writer(text, quoting=quoting, lineterminator="\n").writerows([["x", 0.5], [label, 0.9], ["y", 0.5]])
-        answer = predictions.answer_at(text.getvalue().encode(), 1)
+        answer = predictions.answer_at(io.BytesIO(text.getvalue().encode()), 1)
         assert f"\n{answer}," in text.getvalue()
         assert next(csv.reader(io.StringIO(answer, newline="")), [""]) == [label]
 
@@ -244,9 +259,9 @@ def test_known_row_too_large_for_a_state_machine_is_left_out() -> None:
     assert known_row.describe([b'{"a": "' + b"x" * 200_000 + b'"}'], 0, "Yes", is_regression=False) is None
 
 
-def as_autopilot_writes(rows: list[tuple[str, list[float]]], labels: list[str]) -> bytes:
+def as_autopilot_writes(rows: list[tuple[str, list[float]]], labels: list[str]) -> list[bytes]:
     """`predicted_label,probabilities,labels` as Autopilot's program joins them: nothing is quoted but the lists."""
-    return "".join(f'{label},"{numbers}","{labels}"\n' for label, numbers in rows).encode()
+    return [f'{label},"{numbers}","{labels}"\n'.encode() for label, numbers in rows]
 
 
 @pytest.mark.parametrize(
@@ -289,7 +304,7 @@ def test_answer_whose_probabilities_are_for_other_classes_is_refused_by_its_line
 
     good = as_autopilot_writes([("No", [0.9, 0.1])], ["No", "Yes"])
     with pytest.raises(predictions.UnusablePredictionsError, match="Line 2 of the model's answers cannot be read"):
-        predictions.read_classes(good + line + good, ["No", "Yes"])
+        predictions.read_classes([*good, line, *good], ["No", "Yes"])
 
 
 @pytest.mark.parametrize(
