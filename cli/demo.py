@@ -154,7 +154,7 @@ def _ask(
             "customer CUST_004001, outside the training range",
         )
     else:
-        lines = cloud.client("s3").get_object(Bucket=bucket, Key=f"{key}/evaluation/input/test.jsonl")["Body"]
+        lines = cloud.client("s3").get_object(Bucket=bucket, Key=f"{key}/evaluation/input/part-00000.jsonl")["Body"]
         body, content_type, who = next(lines.iter_lines()).decode(), "application/jsonlines", "one of the held-out rows"
     said = cloud.client("sagemaker-runtime").invoke_endpoint(
         EndpointName=name, ContentType=content_type, Body=body.encode()

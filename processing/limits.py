@@ -13,9 +13,9 @@ from query_result import UnusableDataError, first_rows
 MOST_TRAINING_BYTES, MOST_VALIDATION_BYTES = 100 * 10**9, 2 * 10**9
 # It samples more than this (docs.aws.amazon.com/sagemaker/latest/dg/autopilot-quotas.html).
 SAMPLED_BYTES = 5 * 10**9
-# EvaluateModel's 2 GB hold the answers for as many with room to spare: 2 million of two classes, without a model that serves
-# beside, take 0.41 GB (docs/benchmarks.md). More classes and that model's answers take more.
-MOST_TEST_ROWS, MOST_TEST_PROBABILITIES = 2_000_000, 6_000_000
+# What EvaluateModel has memory and time for, with the answers of the model that serves beside
+# (docs/decisions/2026-11-26-most-test-rows.md).
+MOST_TEST_ROWS, MOST_TEST_PROBABILITIES, MOST_TEST_CELLS = 10_000_000, 40_000_000, 1_000_000_000
 # Of a value in the columns on disk, and of the rest of the volume that the container itself needs.
 BYTES_OF_A_VALUE, SPARE_BYTES = 8, 1 << 30
 
@@ -43,14 +43,14 @@ def check_space(path: str, folder: str, unread: Sequence[str]) -> None:
         )
 
 
-def check_evaluation(test_rows: int, classes: int) -> None:
-    """Raises UnusableDataError if EvaluateModel could not hold the answers for the test rows (`classes`: 0 for numbers)."""
-    most = min(MOST_TEST_ROWS, MOST_TEST_PROBABILITIES // max(classes, 1))
-    if test_rows > most:
-        raise UnusableDataError(
-            f"There are {test_rows:,} test rows, and the evaluation takes at most {most:,}"
-            f"{f' with {classes:,} classes' if classes > 2 else ''}. Narrow the range of customers."
-        )
+def test_share(share: float, rows: int, columns: int, classes: int, excess: float = 1.0) -> float:
+    """The share of the rows that test the model: `share`, or less, where that is more than EvaluateModel takes.
+
+    `classes`: 0 for numbers. `excess`: how many times its share a split may reach at the most. Metrics are as certain of so
+    many rows as of more; those that do not test the model train it.
+    """
+    most = min(MOST_TEST_ROWS, MOST_TEST_PROBABILITIES // max(classes, 1), MOST_TEST_CELLS // max(columns, 1))
+    return min(share, most / excess / max(rows, 1))
 
 
 def check_channels(folder: str) -> list[str]:

@@ -34,6 +34,7 @@ def write_tables(
     labels: list[str],
     roles: Roles,
     weights: Weights | None = None,
+    test_parts: int = 1,
 ) -> None:
     """Writes the encoded tables and the raw test rows under `folder`, in the places that preprocess.py names.
 
@@ -72,12 +73,13 @@ def write_tables(
             return files.enter_context(open(os.path.join(folder, name, file), "wb"))
 
         out = {role: opened(name, f"{name}.csv") for role, name in tables.items()}
-        lines_out = opened("evaluation_input", "test.jsonl")
+        tested = int(numpy.count_nonzero(roles.all == TEST))
+        lines_out = _Parts([opened("evaluation_input", f"part-{part:05}.jsonl") for part in range(test_parts)], tested)
         for texts, lines in in_turn(piece, range(len(roles.pieces))):
             for role, text in texts.items():
                 out[role].write(text)
             lines_out.write(lines)
-    progress(f"wrote {', '.join(f'{name}.csv' for name in tables.values())} and test.jsonl")
+    progress(f"wrote {', '.join(f'{name}.csv' for name in tables.values())} and the test rows as JSON Lines")
 
 
 def write_artifacts(folder: str, specification: dict[str, Any], distributions: dict[str, Any]) -> None:
@@ -108,6 +110,26 @@ def _csv(
     out = pyarrow.BufferOutputStream()
     pyarrow.csv.write_csv(table, out, pyarrow.csv.WriteOptions(include_header=header))
     return memoryview(out.getvalue())
+
+
+class _Parts:
+    """Files that share lines evenly, the first ones in the first file."""
+
+    def __init__(self, files: Sequence[BinaryIO], lines: int):
+        """`lines`: how many there will be in all."""
+        self._files, self._written = files, 0
+        self._ends = [(place + 1) * lines // len(files) for place in range(len(files))]
+
+    def write(self, lines: bytes) -> None:
+        """Writes whole lines, of which each ends in a line break."""
+        breaks = numpy.flatnonzero(numpy.frombuffer(lines, numpy.uint8) == ord("\n"))
+        begin = 0
+        for file, end in zip(self._files, self._ends):
+            count = min(end - self._written, len(breaks))
+            if count > 0:
+                stop = int(breaks[count - 1]) + 1
+                file.write(lines[begin:stop])
+                self._written, breaks, begin = self._written + count, breaks[count:], stop
 
 
 def _json_numbers(values: numpy.ndarray) -> pyarrow.Array:

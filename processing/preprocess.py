@@ -4,8 +4,8 @@ Reads the CSV files under `processing/input/raw`, writes under `processing/outpu
 
 - `train/train.csv`, `test/test.csv`: encoded features in the model's order, then the target; 80/20, stratified, or
   by time or group, and then with `validation/validation.csv`
-- `evaluation_input/test.jsonl`: the test rows as a client would send them, one JSON object a line, with all columns but
-  ids and target
+- `evaluation_input/part-00000.jsonl` and so on: the test rows as a client would send them, one JSON object a line, with
+  all columns but ids and target
 - `preprocessing/preprocessing.json`, `preprocessing/model.tar.gz`: how to encode, and the container that does it
 - `preprocessing/resources.json`: the time and memory that the job took
 - `preprocessing/distributions.json`: what the training rows hold, which later rows are compared with. Those of an earlier
@@ -64,6 +64,7 @@ class Choices:
     previous_run: str | None = None
     weight_column: str | None = None
     balance_classes: bool = False
+    test_parts: int = 1
 
 
 def run(
@@ -93,9 +94,9 @@ def run(
     check_trainable(targets, labels, source.rows, target, problem_type)
     counts = numpy.bincount(targets) if labels else numpy.empty(0)
     positive = positive_class(labels, counts, choices.positive_class, target) if problem_type == BINARY else None
-    parts = _split(source, usable, targets, apart, problem_type, seed, choices)
+    share = _test_share(source, targets, labels, apart)
+    parts = _split(source, usable, targets, apart, problem_type, seed, choices, share)
     splitting.check_parts(parts, targets, labels, target, choices.split)
-    limits.check_evaluation(len(parts.test), len(labels))
     roles = splitting.Roles(source.pieces, usable, parts)
     progress(f"{len(parts.train)} rows to train on, {len(parts.validation)} to validate, {len(parts.test)} to test on")
 
@@ -156,7 +157,7 @@ def run(
         "rows": counted,
         "sample_weight": weighed.described() if weighed else None,
         "split": choices.split,
-        "test_share": splitting.TEST_SHARE,
+        "test_share": share,
         "seed": seed,
         "data_sha256": source.fingerprint,
         "data_note": {
@@ -169,8 +170,8 @@ def run(
     }
     Encoder(specification)  # what serving would refuse must not leave this job
     output = os.path.join(root, "processing/output")
-    write_tables(output, features, unused, target, targets, labels, roles, weighed)
-    for warning in limits.check_channels(output):
+    write_tables(output, features, unused, target, targets, labels, roles, weighed, choices.test_parts)
+    for warning in [*_smaller_test(share, len(parts.test)), *limits.check_channels(output)]:
         progress("WARNING: " + warning)
         specification["data_note"]["warnings"].append(warning)
     write_artifacts(output, specification, distributions.describe(features, *training))
@@ -185,6 +186,20 @@ def _report(found: list[checks.Finding], required: bool) -> list[checks.Finding]
     if grave and required:
         raise UnusableDataError(_refusal(grave))
     return found
+
+
+def _test_share(source: Source, targets: numpy.ndarray, labels: list[str], apart: str | None) -> float:
+    excess = 1.0 if apart is None else splitting.MOST_REACHED
+    return limits.test_share(splitting.TEST_SHARE, len(targets), len(source.columns), len(labels), excess)
+
+
+def _smaller_test(share: float, rows: int) -> list[str]:
+    if share == splitting.TEST_SHARE:
+        return []
+    return [
+        f"The model is tested on {rows:,} rows, {share:.1%} of the table and not {splitting.TEST_SHARE:.0%}: more would not "
+        "make its metrics more certain, and the evaluation takes no more. The others train it."
+    ]
 
 
 def _left_in_store(source: Source) -> dict[str, int]:
@@ -236,12 +251,13 @@ def _split(
     problem_type: str,
     seed: int,
     choices: Choices,
+    share: float,
 ) -> splitting.Parts:
     if apart is None:
-        return splitting.stratified(targets, problem_type == REGRESSION, seed)
+        return splitting.stratified(targets, problem_type == REGRESSION, seed, share)
     if choices.split == splitting.TIME:
-        return splitting.by_time(splitting.times_of(source.columns[apart], apart)[usable])
-    return splitting.by_group(splitting.groups_of(source.columns[apart])[usable], seed)
+        return splitting.by_time(splitting.times_of(source.columns[apart], apart)[usable], share)
+    return splitting.by_group(splitting.groups_of(source.columns[apart])[usable], seed, share)
 
 
 def _weights(
@@ -292,6 +308,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--weight-column", help="of the data, or with --class-weights the one to write")
     parser.add_argument("--class-weights", choices=["Balanced"])
     parser.add_argument("--previous-run", help="the run whose preprocessing/ is under processing/input/previous")
+    parser.add_argument("--test-parts", type=int, default=1, help="files of raw test rows")
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--root", default=ROOT, help="where SageMaker mounts everything")
     options = parser.parse_args(arguments)
@@ -307,6 +324,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.previous_run,
         options.weight_column,
         options.class_weights is not None,
+        options.test_parts,
     )
     ignored = _names([options.drop_columns])
     try:

@@ -21,8 +21,8 @@ TEST_SHARE = 0.2
 VALIDATION_SHARE = 0.2
 # Autopilot refuses to train on fewer rows than this.
 LEAST_TRAINING_ROWS = 500
-# Rows of one time or one group stay together, so that a share can only be reached about.
-LEAST_SHARE, MOST_SHARE = 0.1, 0.3
+# Rows of one time or one group stay together, so that a share can only be reached about: half of it, or half as much again.
+LEAST_REACHED, MOST_REACHED = 0.5, 1.5
 TRAIN, VALIDATION, TEST = range(3)
 ROLES = 3
 WITHOUT_TARGET = -1
@@ -59,6 +59,11 @@ class Roles:
             self._roles = numpy.full(len(usable), WITHOUT_TARGET, numpy.int8)
             self._roles[usable] = roles
 
+    @property
+    def all(self) -> numpy.ndarray:
+        """The role of each of the source's rows (int8)."""
+        return self._roles
+
     def of(self, place: int) -> numpy.ndarray:
         """The role of each row of a piece (int8)."""
         return self._roles[self._ends[place] - self.pieces[place] : self._ends[place]]
@@ -77,7 +82,7 @@ class Roles:
         return places if self._usable is None else numpy.flatnonzero(self._usable)[places]
 
 
-def stratified(targets: numpy.ndarray, is_regression: bool, seed: int) -> Parts:
+def stratified(targets: numpy.ndarray, is_regression: bool, seed: int, share: float = TEST_SHARE) -> Parts:
     """At random, with each class in its proportion.
 
     The same rows as scikit-learn's train_test_split chooses, without its import, which takes longer than the split of a
@@ -85,13 +90,15 @@ def stratified(targets: numpy.ndarray, is_regression: bool, seed: int) -> Parts:
     """
     generator = numpy.random.RandomState(seed)
     tested = numpy.zeros(len(targets), dtype=bool)
-    test = math.ceil(TEST_SHARE * len(targets))
+    test = math.ceil(share * len(targets))
     if is_regression:
         tested[generator.permutation(len(targets))[:test]] = True
     else:
         counts = numpy.bincount(targets)
         training = _shared_out(counts, len(targets) - test, generator)
         testing = _shared_out(counts - training, test, generator)
+        rare = (testing == 0) & (training > 1)  # of a small share
+        training[rare], testing[rare] = training[rare] - 1, 1
         for code, count in enumerate(counts):
             order = generator.permutation(count)[training[code] : training[code] + testing[code]]
             tested[numpy.flatnonzero(targets == code)[order]] = True
@@ -118,27 +125,27 @@ def _shared_out(counts: numpy.ndarray, total: int, generator: numpy.random.Rando
     return shares.astype(int)
 
 
-def by_time(times: numpy.ndarray) -> Parts:
-    """The newest fifth as the test, the newest fifth of the rest for validation. Raises UnusableDataError.
+def by_time(times: numpy.ndarray, share: float = TEST_SHARE) -> Parts:
+    """The newest `share` as the test, the newest fifth of the rest for validation. Raises UnusableDataError.
 
     `times`: one number a row, larger is later.
     """
-    return _twice(numpy.arange(len(times)), lambda rows, share: _newest(times[rows], share))
+    return _twice(numpy.arange(len(times)), share, lambda rows, share: _newest(times[rows], share))
 
 
-def by_group(groups: numpy.ndarray, seed: int) -> Parts:
+def by_group(groups: numpy.ndarray, seed: int, share: float = TEST_SHARE) -> Parts:
     """Whole groups, drawn at random, as the test, and others for validation. Raises UnusableDataError.
 
     `groups`: a whole number a row, alike for the rows of a group; -1 for a row that belongs to none.
     """
     alone = groups < 0
     groups = numpy.where(alone, groups.max(initial=0) + numpy.cumsum(alone), groups)
-    return _twice(numpy.arange(len(groups)), lambda rows, share: _drawn(groups[rows], share, seed))
+    return _twice(numpy.arange(len(groups)), share, lambda rows, share: _drawn(groups[rows], share, seed))
 
 
-def _twice(rows: numpy.ndarray, choose: Callable[[numpy.ndarray, float], numpy.ndarray]) -> Parts:
+def _twice(rows: numpy.ndarray, share: float, choose: Callable[[numpy.ndarray, float], numpy.ndarray]) -> Parts:
     """Test rows out of all, and validation rows out of the rest. `choose` marks about a share of the rows it is given."""
-    tested = choose(rows, TEST_SHARE)
+    tested = choose(rows, share)
     rest = rows[~tested]
     validating = choose(rest, VALIDATION_SHARE)
     return Parts(rest[~validating], rest[validating], rows[tested])
@@ -154,7 +161,7 @@ def _newest(times: numpy.ndarray, share: float) -> numpy.ndarray:
         )
     begin = begins[numpy.abs(begins - (1 - share) * len(times)).argmin()]
     reached = 1 - begin / len(times)
-    if not LEAST_SHARE <= reached <= MOST_SHARE:
+    if not LEAST_REACHED * share <= reached <= MOST_REACHED * share:
         raise UnusableDataError(
             f"split: time needs about {share:.0%} of the rows to be newer than the rest, but many rows share one event "
             f"time, and {reached:.0%} is the nearest possible. Load records with finer times, or set split to stratified."
@@ -165,13 +172,13 @@ def _newest(times: numpy.ndarray, share: float) -> numpy.ndarray:
 def _drawn(groups: numpy.ndarray, share: float, seed: int) -> numpy.ndarray:
     names, place, sizes = numpy.unique(groups, return_inverse=True, return_counts=True)
     order = numpy.random.default_rng(seed).permutation(len(names))
-    order = order[sizes[order] <= MOST_SHARE * len(groups)]
+    order = order[sizes[order] <= MOST_REACHED * share * len(groups)]
     reached = numpy.cumsum(sizes[order]) / len(groups)
     chosen = numpy.zeros(len(names), dtype=bool)
     if len(order):
         chosen[order[: int(numpy.abs(reached - share).argmin()) + 1]] = True
     rows = chosen[place]
-    if not LEAST_SHARE <= rows.mean() <= MOST_SHARE:
+    if not LEAST_REACHED * share <= rows.mean() <= MOST_REACHED * share:
         raise UnusableDataError(
             f"split: group needs groups of which some make up about {share:.0%} of the rows: there are {len(names)} "
             f"groups, the largest with {sizes.max()} of {len(groups)} rows. Choose another split_group_column."

@@ -118,7 +118,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     test = output / "test/test.csv"
     _run([sys.executable, "-c", TRAIN, json.dumps(asked), str(test), str(expected)], PYTHONPATH=str(CONTAINERS))
     said = json.loads(expected.read_text())
-    lines = (output / "evaluation_input/test.jsonl").read_bytes()
+    lines = (output / "evaluation_input/part-00000.jsonl").read_bytes()
     return Trained(models, environments(), lines, said["labels"], said["rows"])
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
+import pandas
 import pytest
 
 from .conftest import Cloud
@@ -23,11 +25,18 @@ def _serving(cloud: Cloud) -> int:
     return int(found[1])
 
 
+def _labels(cloud: Cloud, run: dict[str, Any], answers: str) -> Iterator[str]:
+    """What was answered, of both files."""
+    for part in range(2):
+        content = cloud.object(f"{run['run_prefix']}/evaluation/{answers}/part-0000{part}.jsonl.out").decode()
+        yield from (line.split(",")[0] for line in content.splitlines())
+
+
 @pytest.fixture(scope="module")
 def compared(cloud: Cloud, deployed: dict[str, Any]) -> dict[str, Any]:
     """What a run answered while a version served."""
     assert deployed["outcome"] == "Deployed"
-    return json.loads(cloud.run(**REFUSED)["output"])
+    return json.loads(cloud.run(**REFUSED, transform_instance_count=2)["output"])
 
 
 @pytest.fixture
@@ -48,8 +57,19 @@ def without_model(cloud: Cloud, compared: dict[str, Any]) -> Iterator[None]:
 
 def test_what_serves_answers_the_test_rows_of_a_new_model(cloud: Cloud, compared: dict[str, Any]) -> None:
     assert (compared["champion"]["version"], compared["champion"]["error"]) == (_serving(cloud), None)
-    rows = cloud.object(f"{compared['run_prefix']}/evaluation/champion/test.jsonl.out").splitlines()
-    assert len(rows) == json.loads(cloud.object(f"{compared['run_prefix']}/evaluation/evaluation.json"))["rows"]
+    evaluation = json.loads(cloud.object(f"{compared['run_prefix']}/evaluation/evaluation.json"))
+    assert len([*_labels(cloud, compared, "champion")]) == evaluation["rows"]
+
+
+def test_answers_of_two_instances_are_those_of_the_test_rows(cloud: Cloud, compared: dict[str, Any]) -> None:
+    test = pandas.read_csv(io.BytesIO(cloud.object(f"{compared['run_prefix']}/data/test/test.csv")))
+    evaluation = json.loads(cloud.object(f"{compared['run_prefix']}/evaluation/evaluation.json"))
+    for answers, accuracy in (
+        ("predictions", evaluation["accuracy"]),
+        ("champion", evaluation["champion"]["metrics"]["accuracy"]),
+    ):
+        right = [said == label for said, label in zip(_labels(cloud, compared, answers), test["churn"], strict=True)]
+        assert sum(right) / len(right) == pytest.approx(accuracy)
 
 
 @pytest.mark.usefixtures("without_model")

@@ -59,7 +59,7 @@ def test_each_run_has_its_own_customers_and_answers(cloud: Cloud, runs: list[Any
         [key] = [item["Key"] for item in raw if item["Key"].endswith(".csv")]
         rows = csv.DictReader(io.StringIO(cloud.object(f"s3://{cloud.deployed.outputs['BucketName']}/{key}").decode()))
         assert [row["customer_id"] for row in rows] == [f"CUST_{number:06d}" for number in range(start, end + 1)]
-        answers = cloud.object(f"{output['run_prefix']}/evaluation/predictions/test.jsonl.out").splitlines()
+        answers = cloud.object(f"{output['run_prefix']}/evaluation/predictions/part-00000.jsonl.out").splitlines()
         assert len(answers) == pytest.approx((end - start + 1) / 5, abs=1)
         evaluation = json.loads(cloud.object(f"{output['run_prefix']}/evaluation/evaluation.json"))
         assert evaluation["accuracy"] == output["metrics"]["accuracy"]

@@ -92,7 +92,9 @@ def test_report_is_one_page_with_pictures(cloud: Cloud, deployed: dict[str, Any]
 
 
 def test_every_held_out_row_was_answered(cloud: Cloud, deployed: dict[str, Any]) -> None:
-    answers = cloud.object(f"{deployed['run_prefix']}/evaluation/predictions/test.jsonl.out").decode().splitlines()
+    answers = (
+        cloud.object(f"{deployed['run_prefix']}/evaluation/predictions/part-00000.jsonl.out").decode().splitlines()
+    )
     assert len(answers) == 800
     assert {answer.split(",")[0] for answer in answers} == {"No", "Yes"}
 
@@ -115,8 +117,10 @@ def test_endpoint_serves_and_scales(cloud: Cloud, deployed: dict[str, Any]) -> N
 
 
 def test_endpoint_answers_raw_rows_as_batch_transform_did(cloud: Cloud, deployed: dict[str, Any]) -> None:
-    rows = cloud.object(f"{deployed['run_prefix']}/evaluation/input/test.jsonl").decode().splitlines()[:50]
-    answers = cloud.object(f"{deployed['run_prefix']}/evaluation/predictions/test.jsonl.out").decode().splitlines()[:50]
+    rows = cloud.object(f"{deployed['run_prefix']}/evaluation/input/part-00000.jsonl").decode().splitlines()[:50]
+    answers = (
+        cloud.object(f"{deployed['run_prefix']}/evaluation/predictions/part-00000.jsonl.out").decode().splitlines()[:50]
+    )
     body = "\n".join(rows).encode()
     said = cloud.client("sagemaker-runtime").invoke_endpoint(
         EndpointName="automl-pipeline", ContentType="application/jsonlines", Body=body

@@ -106,7 +106,7 @@ def test_values_of_any_kind_are_learned_from(cloud: Cloud, updated: dict[str, An
     kinds = {feature["name"]: feature["kind"] for feature in learned["features"]}
     assert (learned["target"], learned["labels"]) == ("churn", ["false", "true"])
     assert kinds | {"big": "numeric", "ratio": "numeric", "note": "categorical", "joined": "categorical"} == kinds
-    answers = cloud.object(f"{updated['run_prefix']}/evaluation/predictions/test.jsonl.out").decode().splitlines()
+    answers = cloud.object(f"{updated['run_prefix']}/evaluation/predictions/part-00000.jsonl.out").decode().splitlines()
     assert {answer.split(",")[0] for answer in answers} == {"False", "True"}  # as Autopilot spells them
     assert updated["metrics"]["accuracy"] > 0.7
 

@@ -51,7 +51,7 @@ def test_autopilot_is_given_the_weights_and_no_one_else(
     if kind == "classes":
         assert train.groupby("churn")[COLUMNS[kind]].sum().tolist() == pytest.approx([len(train) / 2] * 2)
     assert COLUMNS[kind] not in pandas.read_csv(io.BytesIO(cloud.object(f"{prefix}/data/test/test.csv"))).columns
-    tested = cloud.object(f"{prefix}/evaluation/input/test.jsonl")
+    tested = cloud.object(f"{prefix}/evaluation/input/part-00000.jsonl")
     assert COLUMNS[kind] not in json.loads(tested.splitlines()[0])
 
 

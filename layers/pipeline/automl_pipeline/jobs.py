@@ -129,6 +129,9 @@ def _processing_arguments(settings: Settings, previous: Previous | None) -> list
     arguments += _listed("--exclude-columns", settings.exclude_columns)
     arguments += _listed("--report-slices", settings.report_slices)
     arguments += [f"--split={settings.split}", f"--data-checks={settings.data_checks}"]
+    # Batch transform divides objects over its instances, not the lines of one
+    # (docs.aws.amazon.com/sagemaker/latest/dg/batch-transform.html).
+    arguments.append(f"--test-parts={settings.transform_instance_count}")
     if previous is not None:
         arguments.append(f"--previous-run={previous.run_id}")
     if settings.positive_class is not None:
@@ -217,7 +220,7 @@ def _transform(settings: Settings, rows_uri: str, answers_uri: str) -> dict[str,
             **deployment.key(settings, "KmsKeyId"),
         },
         "TransformResources": {
-            "InstanceCount": 1,
+            "InstanceCount": settings.transform_instance_count,
             "InstanceType": settings.transform_instance_type,
             **deployment.key(settings, "VolumeKmsKeyId", settings.transform_instance_type),
         },

@@ -46,7 +46,7 @@ class Execution:
 _WITHOUT_EFFECT = frozenset(
     [
         *("capacity_patience_minutes", "resume_from", "max_cost_usd", "automl_instance_type", "skip_if_unchanged"),
-        "processing_volume_gb",
+        *("processing_volume_gb", "transform_instance_count"),
     ]
 )
 

@@ -133,6 +133,8 @@ class Settings(BaseModel):
     # CreateProcessingJob takes 1 to 16,384 (ProcessingClusterConfig in its API reference).
     processing_volume_gb: Annotated[Whole, Field(ge=10, le=16_384)] = 30
     transform_instance_type: InstanceType = "ml.m5.xlarge"
+    # CreateTransformJob takes 1 to 100 (TransformResources in its API reference).
+    transform_instance_count: Annotated[Whole, Field(ge=1, le=100)] = 1
 
     endpoint_name: Annotated[str, StringConstraints(strict=True, pattern=_NAME % 43)] = "automl-classification-endpoint"
     inference_instance_type: InstanceType = "ml.m5.xlarge"

@@ -98,11 +98,15 @@ def test_without_a_limit_nothing_is_bounded() -> None:
 @pytest.mark.parametrize("limit", [4.0, 20.0])
 @pytest.mark.parametrize("candidates", [None, 3])
 @pytest.mark.parametrize("champion", ["Off", "Report"])
-def test_limit_leaves_automl_the_time_it_can_pay_for(limit: float, candidates: int | None, champion: str) -> None:
-    chosen = run(max_cost_usd=limit, max_candidates=candidates, champion=champion)
+@pytest.mark.parametrize("instances", [1, 2])
+def test_limit_leaves_automl_the_time_it_can_pay_for(
+    limit: float, candidates: int | None, champion: str, instances: int
+) -> None:
+    chosen = run(max_cost_usd=limit, max_candidates=candidates, champion=champion, transform_instance_count=instances)
     bounded = costs.bounded(chosen, IRELAND)
     assert bounded.automl_max_runtime_sec is not None
-    jobs = costs.LONGEST_PROCESSING_SECONDS + (1 if champion == "Off" else 2) * costs.LONGEST_TRANSFORM_SECONDS
+    transforms = instances * (1 if champion == "Off" else 2)
+    jobs = costs.LONGEST_PROCESSING_SECONDS + transforms * costs.LONGEST_TRANSFORM_SECONDS
     trials = bounded.automl_max_runtime_sec * (candidates or costs.TRIALS)
     most = AN_HOUR * (jobs + trials) / 3600
     assert limit - AN_HOUR * (candidates or costs.TRIALS) / 3600 < most <= limit

@@ -189,6 +189,16 @@ def earlier(s3: Any) -> Iterator[str]:
     s3.delete_object(Bucket=BUCKET, Key=key)
 
 
+def test_test_rows_are_written_as_one_file_for_each_instance_that_transforms_them(
+    prepare: Callable[[Any], dict[str, Any]],
+) -> None:
+    jobs = prepare({"transform_instance_count": 3})["jobs"]
+    assert "--test-parts=3" in jobs["processing"]["AppSpecification"]["ContainerArguments"]
+    for name in ("transform", "champion_transform"):
+        assert jobs[name]["TransformResources"]["InstanceCount"] == 3
+        assert jobs[name]["TransformInput"]["DataSource"]["S3DataSource"]["S3DataType"] == "S3Prefix"
+
+
 def test_resumed_run_takes_rows_and_model_from_the_earlier_one_and_writes_its_own(
     prepare: Callable[[Any], dict[str, Any]], earlier: str
 ) -> None:

@@ -179,7 +179,7 @@ def test_raw_test_rows_have_the_columns_that_another_model_may_use(tmp_path: Pat
     specification = prepared(tmp_path, base(), **asked)
     rows = [
         json.loads(line)
-        for line in (tmp_path / "processing/output/evaluation_input/test.jsonl").read_text().splitlines()
+        for line in (tmp_path / "processing/output/evaluation_input/part-00000.jsonl").read_text().splitlines()
     ]
     known = base().drop(columns=["customer_id", "churn"])
     assert {*rows[0]} == {*known.columns}

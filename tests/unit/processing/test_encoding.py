@@ -52,6 +52,23 @@ def customers(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_raw_test_rows_are_shared_evenly_among_files_in_their_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(query_result, "PIECE", 1 << 16)  # so that a file's end lies within a piece
+    table = telco.load()
+    contents = {}
+    for parts in (1, 3):
+        write(tmp_path / str(parts), table)
+        choices = preprocess.Choices(test_parts=parts)
+        preprocess.run(str(tmp_path / str(parts)), "churn", "BinaryClassification", ["customer_id"], 42, choices)
+        files = sorted((tmp_path / str(parts) / "processing/output/evaluation_input").iterdir())
+        assert [file.name for file in files] == [f"part-{part:05}.jsonl" for part in range(parts)]
+        contents[parts] = [file.read_bytes() for file in files]
+    assert b"".join(contents[3]) == contents[1][0]
+    assert [content.count(b"\n") for content in contents[3]] == [469, 470, 470]
+
+
 def test_split_is_80_20_and_stratified(customers: Path) -> None:
     train, test = output(customers, "train"), output(customers, "test")
     assert (len(train), len(test)) == (800, 200)
@@ -89,7 +106,7 @@ def test_blank_numbers_become_the_median_of_the_training_rows(customers: Path) -
 
 
 def test_held_out_rows_are_encoded_as_serving_does(customers: Path) -> None:
-    body = (customers / "processing/output/evaluation_input/test.jsonl").read_bytes()
+    body = (customers / "processing/output/evaluation_input/part-00000.jsonl").read_bytes()
     served = numbers(inference.encode(encoder_of(customers), body, "application/jsonlines"))
     assert served == output(customers, "test").drop(columns="churn").to_numpy(dtype=float).tolist()
 
@@ -232,7 +249,7 @@ def test_values_with_line_breaks_quotes_and_commas_survive(tmp_path: Path) -> No
     prepared(tmp_path, frame)
     rows = [
         json.loads(line)
-        for line in (tmp_path / "processing/output/evaluation_input/test.jsonl").read_text().splitlines()
+        for line in (tmp_path / "processing/output/evaluation_input/part-00000.jsonl").read_text().splitlines()
     ]
     assert len(rows) == 200
     assert all(row["note"].startswith('line\nbreak, "quoted" é') for row in rows)

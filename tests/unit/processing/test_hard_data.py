@@ -198,7 +198,7 @@ for root, target, problem in json.load(open(sys.argv[1])):
     job = ["--root", root, "--target", target, "--problem-type", problem, "--drop-columns", "customer_id,Customer_Id"]
     if preprocess.main(job):
         continue
-    with open(root + "/processing/output/evaluation_input/test.jsonl", "rb") as file:
+    with open(root + "/processing/output/evaluation_input/part-00000.jsonl", "rb") as file:
         lines = file.read()
     rows = [json.loads(line) for line in lines.splitlines()]
     table = io.StringIO()

@@ -18,7 +18,7 @@ assert (pandas.__version__, pyarrow.__version__, sklearn.__version__) == ("1.1.3
 root = sys.argv[1]
 preprocess.run(root, "churn", "BinaryClassification", ["customer_id"], 42)
 encoder = inference.model_fn(root + "/processing/output/preprocessing")
-rows = open(root + "/processing/output/evaluation_input/test.jsonl", "rb").read()
+rows = open(root + "/processing/output/evaluation_input/part-00000.jsonl", "rb").read()
 request = inference.input_fn(rows, "application/jsonlines")
 answer = inference.predict_fn(request, encoder)
 open(root + "/answers.csv", "wb").write(answer)

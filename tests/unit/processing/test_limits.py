@@ -13,6 +13,7 @@ import limits
 import preprocess
 import pytest
 import query_result
+import splitting
 
 from local.data import telco
 
@@ -96,17 +97,42 @@ def test_space_is_estimated_from_the_size_and_the_beginning_alone(
 
 
 @pytest.mark.parametrize(
-    ("rows", "classes", "said"),
+    ("rows", "columns", "classes", "tested"),
     [
-        (2_000_001, 2, "There are 2,000,001 test rows, and the evaluation takes at most 2,000,000. Narrow the range"),
-        (600_001, 10, "There are 600,001 test rows, and the evaluation takes at most 600,000 with 10 classes. Narrow"),
+        (50_000_000, 20, 2, 10_000_000),
+        (50_000_000, 20, 0, 10_000_000),
+        (80_000_000, 20, 2, 10_000_000),
+        (30_000_000, 20, 10, 4_000_000),
+        (30_000_000, 2500, 2, 400_000),
+        (4_000, 20, 2, 800),
     ],
 )
-def test_more_test_rows_than_the_evaluation_holds_are_refused(rows: int, classes: int, said: str) -> None:
-    with pytest.raises(query_result.UnusableDataError) as refused:
-        limits.check_evaluation(rows, classes)
-    assert str(refused.value).startswith(said)
-    limits.check_evaluation(rows - 1, classes)
+def test_test_rows_are_a_fifth_or_as_many_as_the_evaluation_takes(
+    rows: int, columns: int, classes: int, tested: int
+) -> None:
+    assert rows * limits.test_share(0.2, rows, columns, classes) == pytest.approx(tested)
+    assert 1.5 * rows * limits.test_share(0.2, rows, columns, classes, 1.5) <= 1.5 * tested + 1e-6
+
+
+@pytest.mark.parametrize("split", ["stratified", "time", "group"])
+def test_rows_beyond_what_the_evaluation_takes_train_and_that_is_said(
+    split: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = telco.load().assign(event_time=range(7043), household=[f"h{row // 5}" for row in range(7043)])
+    write(tmp_path, table)
+    monkeypatch.setattr(limits, "MOST_TEST_ROWS", 700)
+    choices = preprocess.Choices(
+        split=split, event_time_column="event_time", group_column="household" if split == "group" else None
+    )
+    made = preprocess.run(str(tmp_path), *JOB, choices)
+    expected = 700 if split == "stratified" else 700 / splitting.MOST_REACHED
+    assert made["rows"]["test"] == pytest.approx(expected, abs=5)
+    assert made["rows"]["train"] + made["rows"]["validation"] + made["rows"]["test"] == 7043
+    assert made["test_share"] == pytest.approx(expected / 7043)
+    [said] = [text for text in made["data_note"]["warnings"] if "is tested on" in text]
+    assert said.startswith(
+        f"The model is tested on {made['rows']['test']} rows, {expected / 7043:.1%} of the table and not 20%"
+    )
 
 
 def test_warns_where_autopilot_would_train_on_a_sample(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

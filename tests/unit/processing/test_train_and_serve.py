@@ -79,7 +79,7 @@ def prepare(frame: pandas.DataFrame) -> Prepared | None:
             assert "nothing to learn from" in str(refused)
             return None
         results = folder / "processing/output"
-        body = (results / "evaluation_input/test.jsonl").read_bytes()
+        body = (results / "evaluation_input/part-00000.jsonl").read_bytes()
         return Prepared(
             inference.model_fn(os.fspath(results / "preprocessing")),
             [json.loads(line) for line in body.splitlines()],

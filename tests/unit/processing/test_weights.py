@@ -37,7 +37,7 @@ def test_column_is_written_as_it_is_and_nowhere_else(tmp_path: Path) -> None:
     assert list(train.columns[-2:]) == ["w", "churn"]
     assert numpy.allclose(train.w, (train.tenure_months + train.monthly_charges).round(2))
     assert "w" not in output(tmp_path, "test").columns
-    lines = (tmp_path / "processing/output/evaluation_input/test.jsonl").read_text().splitlines()
+    lines = (tmp_path / "processing/output/evaluation_input/part-00000.jsonl").read_text().splitlines()
     assert not any("w" in json.loads(line) for line in lines)
     assert "w" not in [feature["name"] for feature in specification["features"]]
     assert specification["sample_weight"] == {"column": "w", "class_weights": None}
