@@ -113,7 +113,7 @@ def assumed(settings: Mapping[str, Any]) -> Times:
     each = min(settings.get("max_runtime_sec") or 600, settings.get("automl_max_runtime_sec") or 600, 600)
     return Times(
         processing=300,
-        transform=300 * transforms,
+        transform=300 * transforms * settings.get("transform_instance_count", 1),
         automl=trials * each,
         automl_type=settings.get("automl_instance_type"),
         functions={"PrepareRun": 2, "EvaluateModel": 15},
@@ -149,6 +149,7 @@ def bounded(settings: Settings, table: Prices) -> Settings:
     if limit is None:
         return settings
     transforms = 1 if settings.champion == "Off" else 2
+    transforms *= settings.transform_instance_count
     longest = {prices.transform(settings.transform_instance_type): transforms * LONGEST_TRANSFORM_SECONDS}
     resumed = settings.resume_from is not None
     if not resumed:
