@@ -58,7 +58,7 @@ def show_metrics(metrics: Mapping[str, float], console: Console) -> None:
         return
     if not console.is_terminal:
         for name, value in metrics.items():
-            console.print(f"  metric  {name:<20} {value:.4f}")
+            console.print(f"  metric  {name:<22} {value:.4f}")
         return
     table = Table("metric", "on rows it never saw", box=box.SIMPLE_HEAD)
     for name, value in metrics.items():

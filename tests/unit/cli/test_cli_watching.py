@@ -88,7 +88,7 @@ def test_result_shows_outcome_metrics_gate_and_places(deployed: Any) -> None:
     results.show(deployed.finished(), Console(file=shown, highlight=False, soft_wrap=True))
     for part in (
         "Deployed: Version 1",
-        "accuracy             0.7733",
+        "accuracy               0.7733",
         "Passes the gate: accuracy 0.7733 is at least 0.5.",
     ):
         assert part in shown.getvalue()
