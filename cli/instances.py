@@ -43,6 +43,18 @@ LEAST_SAVING = 0.05
 
 
 @dataclass(frozen=True)
+class Need:
+    """What has to have room: `hours` are those that an instance of a size is paid for, inf where it would not do."""
+
+    setting: str
+    gib: float
+    hours: Callable[[Size], float]
+    current_hours: float
+    per: str
+    measured: str
+
+
+@dataclass(frozen=True)
 class Suggestion:
     """A cheaper type in place of another; `usd` and `instead_of_usd` are what each costs `per` run or month."""
 
@@ -86,9 +98,8 @@ def for_job(
         return seconds / 3600 if seconds < costs.LONGEST_PROCESSING_SECONDS / 2 else math.inf
 
     measured = f"it used {gib:.2f} GiB and {busy:.1f} processors for {used['elapsed_seconds']:.0f} s"
-    return _cheapest(
-        setting, current, gib, hours, prices.processing, table, allowed, "run", measured, paid_seconds / 3600
-    )
+    need = Need(setting, gib, hours, paid_seconds / 3600, "run", measured)
+    return _cheapest(current, need, prices.processing, table, allowed)
 
 
 def for_endpoint(
@@ -103,28 +114,25 @@ def for_endpoint(
         return instances * costs.HOURS_OF_MONTH if size.processors >= busy * PROCESSOR_MARGIN else math.inf
 
     measured = f"its busiest minutes used {gib:.2f} GiB and {busy:.1f} processors"
-    month = instances * costs.HOURS_OF_MONTH
-    return _cheapest(
-        "inference_instance_type", current, gib, hours, prices.hosting, table, allowed, "month", measured, month
-    )
+    need = Need("inference_instance_type", gib, hours, instances * costs.HOURS_OF_MONTH, "month", measured)
+    return _cheapest(current, need, prices.hosting, table, allowed)
 
 
 def _cheapest(
-    setting: str, current: str, gib: float, hours: Callable[[Size], float], meter: Callable[[str], Meter], table: Prices,
-    allowed: Iterable[str], per: str, measured: str, current_hours: float,
-) -> Suggestion | None:  # fmt: skip
+    current: str, need: Need, meter: Callable[[str], Meter], table: Prices, allowed: Iterable[str]
+) -> Suggestion | None:
     now, only = table.of(meter(current)), {*allowed}
     if now is None:
         return None
     found = [
-        (price.usd * hours(size), name)
+        (price.usd * need.hours(size), name)
         for name, size in SIZES.items()
         if (price := table.of(meter(name)))
         and (not only or name in only)
-        and size.gib >= gib * MEMORY_MARGIN + SYSTEM_GIB
+        and size.gib >= need.gib * MEMORY_MARGIN + SYSTEM_GIB
     ]
     usd, name = min(found, default=(math.inf, current))
-    before = now.usd * current_hours
+    before = now.usd * need.current_hours
     if usd > before * (1 - LEAST_SAVING):
         return None
-    return Suggestion(setting, name, usd, current, before, per, measured)
+    return Suggestion(need.setting, name, usd, current, before, need.per, need.measured)

@@ -12,6 +12,8 @@ from typing import Any
 
 import yaml
 
+from local.aws.machine_states import states_of
+
 STEPS = (
     "PrepareRun",
     "DataSource",
@@ -55,16 +57,6 @@ def step_of_states() -> Mapping[str, str]:
         machine = yaml.safe_load(path.read_text(encoding="utf-8"))
         steps |= {name: state["Comment"].split(":", 1)[0] for name, state in states_of(machine).items()}
     return steps
-
-
-def states_of(machine: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Every state of a machine, those in branches of Parallel states, too; their names are unique in the whole machine."""
-    found: dict[str, dict[str, Any]] = {}
-    for name, state in machine["States"].items():
-        found[name] = state
-        for branch in state.get("Branches", []):
-            found |= states_of(branch)
-    return found
 
 
 def steps_in(events: Iterable[Event]) -> list[Step]:

@@ -37,7 +37,7 @@ from __future__ import annotations
 import fnmatch
 import logging
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -46,6 +46,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from local.aws import api_model
+from local.aws.machine_states import states_of
 from local.server import paths
 
 logger = logging.getLogger("local.faults")
@@ -119,16 +120,10 @@ class StateFault(BaseModel):
 @cache
 def _task_states() -> list[str]:
     """Names of the machines' Task states, also of those in branches."""
-    machines = (paths.PROJECT / "statemachine").glob("*.asl.yaml")
-    return sorted({name for path in machines for name in _tasks(yaml.safe_load(path.read_text(encoding="utf-8")))})
-
-
-def _tasks(machine: dict[str, Any]) -> Iterator[str]:
-    for name, state in machine["States"].items():
-        if state["Type"] == "Task":
-            yield name
-        for branch in state.get("Branches", []):
-            yield from _tasks(branch)
+    machines = [
+        yaml.safe_load(path.read_text(encoding="utf-8")) for path in (paths.PROJECT / "statemachine").glob("*.asl.yaml")
+    ]
+    return sorted({name for one in machines for name, state in states_of(one).items() if state["Type"] == "Task"})
 
 
 Fault = JobFault | OperationFault | StateFault

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from cli.steps import states_of
 from local.aws import api_model
+from local.aws.machine_states import states_of
 from local.aws.stepfunctions import sdk_shapes
 from tests.contract import machines, recordings
 from tests.contract.expression_reads import called

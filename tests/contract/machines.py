@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from cli.steps import states_of
+from local.aws.machine_states import states_of
 
 NAMES = ("training", "deployment", "failure")
 _FOLDER = Path(__file__).parents[2] / "statemachine"

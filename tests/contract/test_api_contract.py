@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from cli.steps import states_of
+from local.aws.machine_states import states_of
 from tests.contract import expression_reads, machine_requests, machines, python_calls, recordings
 from tests.contract.shapes import Shape
 

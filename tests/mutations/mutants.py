@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from cli.steps import states_of
+from local.aws.machine_states import states_of
 from tests.contract import machines, permissions
 from tests.contract.permissions import Permission
 from tests.contract.test_machines import sends_email
