@@ -15,10 +15,22 @@ import jsonata
 from automl_pipeline import deployment
 from automl_pipeline.settings import Settings
 
-from cli.steps import states_of
+from local.aws.machine_states import states_of
 from local.aws.stepfunctions import sdk_shapes
 from tests.contract import machines, recordings
-from tests.contract.shapes import ANYTHING, SCALAR, Constant, Either, Listed, Made, Modelled, Shape, either, seen
+from tests.contract.shapes import (
+    ANYTHING,
+    SCALAR,
+    Constant,
+    Either,
+    Listed,
+    Made,
+    Modelled,
+    Shape,
+    either,
+    members,
+    seen,
+)
 
 # The context object, as Step Functions documents it.
 CONTEXT = Made({
@@ -189,9 +201,10 @@ class Reader:
 
 def _merged(shape: Shape) -> Shape:
     parts = shape.of if isinstance(shape, Either) else [shape]
-    if not all(isinstance(part, Made) for part in parts):
+    made = [part for part in parts if isinstance(part, Made)]
+    if len(made) < len(parts):
         return shape  # of objects that AWS describes, what any of them has
-    names = {name for part in parts for name in part.members}
+    names = {name for part in made for name in part.members}
     return Made({name: shape.member(name) or ANYTHING for name in names})
 
 
@@ -227,7 +240,7 @@ def _deployments_answer() -> Shape:
 def _causes() -> Shape:
     described = [_modelled(*operation).shape for operation in _DESCRIBED_BY.values()]
     # Athena's integration gives the query's description with or without its name around it.
-    query = [shape.members["QueryExecution"] for shape in described if "QueryExecution" in shape.members]
+    query = [members(shape)["QueryExecution"] for shape in described if "QueryExecution" in members(shape)]
     return either([_LAMBDA_ERROR, *(Modelled(shape, sdk_shapes.spelled) for shape in [*described, *query])])
 
 
@@ -239,7 +252,8 @@ def _registered_metadata() -> Shape:
 
 
 def _modelled(service: str, action: str) -> Modelled:
-    return Modelled(sdk_shapes.operation(service, action).output_shape, sdk_shapes.spelled)
+    answer: Any = sdk_shapes.operation(service, action).output_shape
+    return Modelled(answer, sdk_shapes.spelled)
 
 
 def called(state: dict[str, Any]) -> tuple[str, str, bool]:
@@ -322,19 +336,18 @@ class Machine:
     def _result(self, name: str, state: dict[str, Any]) -> Shape:
         service, action, waits = called(state)
         found = _modelled(*(_DESCRIBED_BY[service, action] if waits else (service, action)))
-        members = {
-            sdk_shapes.spelled(member): found.member(sdk_shapes.spelled(member))
-            for member in (found.shape.members if found.shape else {})
+        answered = {
+            sdk_shapes.spelled(member): found.member(sdk_shapes.spelled(member)) for member in members(found.shape)
         }
         if service == "lambda":
-            members["Payload"] = seen(
+            answered["Payload"] = seen(
                 one["result"]["Payload"] for one in self._recorded_states(name) if "result" in one
             )
         if action == "describeModelPackage":
-            members["CustomerMetadataProperties"] = _registered_metadata()
+            answered["CustomerMetadataProperties"] = _registered_metadata()
         if service == "states" and waits:
-            members["Output"] = _deployments_answer()
-        return Made({member: shape for member, shape in members.items() if shape is not None})
+            answered["Output"] = _deployments_answer()
+        return Made({member: shape for member, shape in answered.items() if shape is not None})
 
     def _recorded_states(self, name: str) -> list[dict[str, Any]]:
         return [

@@ -349,7 +349,12 @@ class Module:
             if keyword.arg:
                 request[keyword.arg] = value
             elif all(isinstance(part, Made) for part in _parts(value)):
-                request |= {key: inner for part in _parts(value) for key, inner in part.members.items()}
+                request |= {
+                    key: inner
+                    for part in _parts(value)
+                    if isinstance(part, Made)
+                    for key, inner in part.members.items()
+                }
             else:
                 is_open = True
         for problem in _misfits(Made(request), wanted, name, is_open):
@@ -370,7 +375,12 @@ def _misfits(value: Shape, wanted: Any, where: str, is_open: bool = False) -> It
                 yield f"{where} lacks {name!r}"
     elif isinstance(value, (Fixed, Listed)) and wanted is not None and wanted.type_name == "list":
         yield from _misfits(value.element(), wanted.member, where)
-    elif isinstance(value, Constant) and getattr(wanted, "enum", None) and value.value not in wanted.enum:
+    elif (
+        isinstance(value, Constant)
+        and wanted is not None
+        and getattr(wanted, "enum", None)
+        and value.value not in wanted.enum
+    ):
         yield f"{where} cannot be {value.value!r}, only one of {', '.join(wanted.enum)}"
     elif isinstance(value, Either):
         for part in value.of:

@@ -24,8 +24,8 @@ from automl_pipeline.run_layout import Execution, describe
 from automl_pipeline.settings import Settings
 
 from cli import local_cloud
-from cli.steps import states_of
 from local.aws.iam import roles
+from local.aws.machine_states import states_of
 from local.aws.stepfunctions import recording
 from local.server import paths, process
 from tests.contract import machines, permissions, recordings
@@ -93,7 +93,10 @@ def _protected() -> dict[str, Any]:
         split="time",
     )
     execution = Execution(_REPORTED["execution"], "one", _REPORTED["started"])
-    roles = {"job_role": "arn:aws:iam::000000000000:role/job", "automl_role": "arn:aws:iam::000000000000:role/automl"}
+    roles: dict[str, Any] = {
+        "job_role": "arn:aws:iam::000000000000:role/job",
+        "automl_role": "arn:aws:iam::000000000000:role/automl",
+    }
     run = describe(settings, execution, code_sha256="0" * 64, image="image", stack="stack", **roles)
     return {name: run[name] for name in ("jobs", "network")}
 

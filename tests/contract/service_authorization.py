@@ -89,8 +89,8 @@ def _reference() -> dict[str, Any]:
 def action(name: str) -> Action | None:
     """The reference's entry of `sagemaker:CreateModel`; None if there is no such action."""
     prefix, _, privilege = name.partition(":")
-    service = _reference().get(prefix)
-    found = service and service["privileges"].get(privilege)
+    service = _reference().get(prefix, {"privileges": {}})
+    found = service["privileges"].get(privilege)
     if not found:
         return None
     types = found["resource_types"]

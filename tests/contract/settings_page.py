@@ -53,7 +53,7 @@ def page() -> str:
     for key in Settings.model_fields:
         name = parameter_of(key, parameters)
         covered.add(name)
-        parameter = parameters.get(name, {})
+        parameter = parameters[name] if name else {}
         cells = (
             f"`{key}`",
             f"`{name}`" if name else "",

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from botocore.model import ListShape, MapShape
 from botocore.model import Shape as BotocoreShape
 
 
@@ -150,6 +151,11 @@ def seen(values: Iterable[Any]) -> Shape:
     return either(shapes)
 
 
+def members(shape: BotocoreShape | None) -> dict[str, BotocoreShape]:
+    """A structure's members; of any other shape, and of an operation without an answer, none."""
+    return getattr(shape, "members", {})
+
+
 @dataclass
 class Modelled(Shape):
     """What botocore's model says of a request or an answer. `spelled` writes a member's name as the reader sees it."""
@@ -162,19 +168,18 @@ class Modelled(Shape):
             return Listed(self.element()).member(name)
         if self.shape.type_name == "map":
             return self.values()
-        members = getattr(self.shape, "members", {})
-        for own, shape in members.items():
+        for own, shape in members(self.shape).items():
             if self.spelled(own) == name:
                 return Modelled(shape, self.spelled)
         return None
 
     def element(self) -> Shape:
-        return Modelled(self.shape.member, self.spelled) if self.shape.type_name == "list" else self
+        return Modelled(self.shape.member, self.spelled) if isinstance(self.shape, ListShape) else self
 
     def values(self) -> Shape:
-        if self.shape.type_name == "map":
+        if isinstance(self.shape, MapShape):
             return Modelled(self.shape.value, self.spelled)
-        return either(Modelled(shape, self.spelled) for shape in getattr(self.shape, "members", {}).values())
+        return either(Modelled(shape, self.spelled) for shape in members(self.shape).values())
 
     def __str__(self) -> str:
         return self.shape.name

@@ -63,7 +63,7 @@ def test_autopilots_status_is_read_in_both_spellings_of_its_keys(spelled: str) -
         ("Regression", None),
     ],
 )
-def test_the_last_container_is_asked_for_every_class_and_only_of_classes(problem_type: str, asked: str | None) -> None:
+def test_the_last_container_is_asked_for_every_class_and_only_of_classes(problem_type: Any, asked: str | None) -> None:
     """With `probability` alone, that of another class than the predicted one is a guess."""
     given = [{"Image": image, "ModelDataUrl": "s3://b/m", "Environment": {"MODEL_NAME": image}} for image in "ab"]
     objective = "RMSE" if problem_type == "Regression" else "Accuracy"

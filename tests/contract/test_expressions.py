@@ -93,10 +93,10 @@ def test_nothing_is_recorded_unless_a_file_is_named(monkeypatch: pytest.MonkeyPa
     monkeypatch.delenv(recording.VARIABLE, raising=False)
     assert recording.recorded(expressions.evaluate) is expressions.evaluate
     monkeypatch.setenv(recording.VARIABLE, str(tmp_path / "raw.jsonl"))
-    asked = {"expression": "$visit.looked + 1", "bindings": {"visit": {"looked": 1}}}
-    assert recording.recorded(expressions.evaluate)(**asked) == 2
+    bindings = {"visit": {"looked": 1}}
+    assert recording.recorded(expressions.evaluate)("$visit.looked + 1", bindings) == 2
     with pytest.raises(ValueError, match="nothing"):
-        recording.recorded(expressions.evaluate)(**asked | {"expression": "$visit.nothing"})
+        recording.recorded(expressions.evaluate)("$visit.nothing", bindings)
     [answered, failed] = map(json.loads, (tmp_path / "raw.jsonl").read_text().splitlines())
-    assert answered == {**asked, "result": 2}
+    assert answered == {"expression": "$visit.looked + 1", "bindings": bindings, "result": 2}
     assert "nothing" in failed["error"]

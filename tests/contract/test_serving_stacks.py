@@ -73,7 +73,7 @@ class Trained:
 
     def rows(self, count: int) -> pd.DataFrame:
         """The first held-out rows, as texts."""
-        return pd.read_json(io.BytesIO(self.lines), lines=True, dtype=False).head(count)
+        return pd.read_json(io.BytesIO(self.lines), lines=True, dtype=False)  # pyright: ignore[reportArgumentType].head(count)
 
 
 def environments() -> list[dict[str, str]]:
@@ -180,7 +180,7 @@ def _archive(folder: Path) -> bytes:
 
 def forms(rows: pd.DataFrame) -> dict[str, tuple[bytes, str]]:
     """The same rows in every form that a client may send."""
-    listed = json.loads(rows.to_json(orient="records"))
+    listed = json.loads(str(rows.to_json(orient="records")))
     return {
         "CSV with a header": (rows.to_csv(index=False).encode(), "text/csv"),
         "CSV with a header, turned": (rows[rows.columns[::-1]].to_csv(index=False).encode(), "text/csv"),

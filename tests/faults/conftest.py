@@ -73,8 +73,10 @@ def matrix(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     folder = tmp_path_factory.mktemp("faults")
     faults = folder / "faults"
     faults.mkdir()
-    wanted = [
-        item.callspec.params["case"] for item in request.session.items if "matrix" in getattr(item, "fixturenames", ())
+    wanted: list[Any] = [
+        item.callspec.params["case"]
+        for item in request.session.items
+        if isinstance(item, pytest.Function) and "matrix" in item.fixturenames
     ]
     with process.running(state=folder / "state", faults=faults, wait_scale=WAIT_SCALE, reuse=paths.REUSE) as server:
         stages = _stages(server, faults, min(STACKS, len(wanted)))

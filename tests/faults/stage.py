@@ -70,6 +70,8 @@ class Stage:
     server: Server
     faults: Path
     name: str
+    aborted_run_id: str = ""
+    """Of the run that the scenarios of the failure machine report."""
 
     def deploy(self) -> None:
         parameters = {

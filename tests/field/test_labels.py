@@ -52,7 +52,9 @@ ALIKE = {
 
 
 @pytest.mark.parametrize("labels", ALIKE)
-def test_labels_that_autopilot_cannot_tell_apart_are_refused_by_name(tmp_path: Path, labels: tuple[str, ...]) -> None:
+def test_labels_that_autopilot_cannot_tell_apart_are_refused_by_name(
+    tmp_path: Path, labels: tuple[str, str, str]
+) -> None:
     asked = made(tmp_path, *labels)
     assert ALIKE[labels] in asked.refusal()
     with pytest.raises(query_result.UnusableDataError) as refused:

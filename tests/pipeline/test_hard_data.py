@@ -28,7 +28,7 @@ def reported(cloud: Cloud, before: int) -> str:
     """What the one email says that came."""
     [email] = cloud.emails()[before:]
     assert email["Subject"] == "[SageMaker Pipeline Failed] PreprocessData"
-    return email.get_payload()
+    return str(email.get_payload())
 
 
 def raw_rows(cloud: Cloud, run_prefix: str) -> dict[str, dict[str, str]]:
@@ -75,8 +75,8 @@ def updated(cloud: Cloud) -> dict[str, Any]:
     group.put(frame[:100].assign(TenureMonths=1001), LAST)  # newer
     group.put(frame[100:200].assign(TenureMonths=1002), FIRST)  # older, and late
     group.put(frame[200:300].assign(TenureMonths=1003), LATER)  # a correction of the same moment
-    group.put(frame[300:350], LAST, deleted=True)
-    group.put(frame[350:400], FIRST, deleted=True)  # deleted before the record that counts
+    group.put(frame.iloc[300:350], LAST, deleted=True)
+    group.put(frame.iloc[350:400], FIRST, deleted=True)  # deleted before the record that counts
     described = group.run(target_attribute_name="Churn", customer_id_start=1, customer_id_end=990, **UNREACHABLE)
     assert described["status"] == "SUCCEEDED", described
     return json.loads(described["output"])

@@ -71,7 +71,7 @@ def test_limit_on_costs_that_cannot_be_kept_fails_before_anything_is_paid(cloud:
 
 def failure_email(cloud: Cloud, before: int) -> tuple[str, str]:
     [email] = cloud.emails()[before:]
-    return email["Subject"], email.get_payload()
+    return email["Subject"], str(email.get_payload())
 
 
 def _logged(cloud: Cloud, group: str, execution: str, said: str) -> bool:

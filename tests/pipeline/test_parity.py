@@ -67,15 +67,14 @@ def computed(
     for feature in specification["features"]:
         column = customers[feature["name"]]
         if feature["kind"] == "numeric":
-            encoded[feature["name"]] = (
-                pandas.to_numeric(column, errors="coerce").fillna(feature["median"]).astype(float)
-            )
+            read: Any = pandas.to_numeric(column, errors="coerce")
+            encoded[feature["name"]] = read.fillna(feature["median"]).astype(float)
         else:
-            codes = {category: code for code, category in enumerate(feature["categories"])}
+            codes: Any = {category: code for code, category in enumerate(feature["categories"])}
             encoded[feature["name"]] = column.map(codes).fillna(len(codes)).astype(float)
     predictor = TabularPredictor.load(str(folders[1] / "predictor"), verbosity=0)
     model = containers[1]["Environment"].get("MODEL_NAME") or predictor.model_best
-    shares = predictor.predict_proba(pandas.DataFrame(encoded), model=model)
+    shares: Any = predictor.predict_proba(pandas.DataFrame(encoded), model=model)
     labels = shares.columns.tolist()
     positive = labels.index("Yes")
     picked = ["Yes" if row[positive] > 0.5 else "No" for row in shares.to_numpy()]
@@ -101,7 +100,7 @@ def bare(customers: pandas.DataFrame) -> pandas.DataFrame:
 
 def turned(customers: pandas.DataFrame) -> pandas.DataFrame:
     more = customers.assign(event_time="2026-01-01T00:00:00Z", note='with "quotes",\nand lines')
-    return more[more.columns[::-1]]
+    return more.loc[:, more.columns[::-1]]
 
 
 # Customers in every form of a request: its body and its content type.

@@ -37,7 +37,7 @@ def runs(cloud: Cloud) -> dict[str, dict[str, Any]]:
 
 def months(cloud: Cloud, run: dict[str, Any], part: str) -> pandas.Series:
     content = cloud.object(f"{run['run_prefix']}/data/{part}/{part}.csv")
-    return pandas.read_csv(io.BytesIO(content))["tenuremonths"]
+    return pandas.read_csv(io.BytesIO(content)).tenuremonths
 
 
 def test_newest_rows_are_the_test_and_the_next_newest_validate(cloud: Cloud, runs: dict[str, dict[str, Any]]) -> None:

@@ -42,8 +42,10 @@ def install(*, wait_scale: float = 1.0) -> None:
     integrations.install(wait_scale)
     state_faults.install()
     checks.install()
-    VariableStore.get_assigned_variables = _assigned_variables
-    retrier_decl.time = SimpleNamespace(sleep=lambda seconds: time.sleep(seconds * wait_scale))
+    VariableStore.get_assigned_variables = _assigned_variables  # pyright: ignore[reportAttributeAccessIssue]
+    retrier_decl.time = SimpleNamespace(  # pyright: ignore[reportPrivateImportUsage]
+        sleep=lambda seconds: time.sleep(seconds * wait_scale)
+    )
     WaitFunction._wait_interval = lambda self, env, wait_seconds: _wait(env, wait_seconds * wait_scale)
     history, stop = ministack_states._get_execution_history, ministack_states._stop_execution
     ministack_patches.replace(ministack_states, "_run_execution", _run)
@@ -115,6 +117,7 @@ def _run(execution_arn: str) -> None:
 def _settle(execution: dict[str, Any], worker: ExecutionWorker) -> None:
     """Write the interpreter's end into MiniStack's record, unless the execution was stopped before."""
     env = worker.env
+    assert env is not None  # it has run
     state = env.program_state()
     execution["stopDate"] = execution.get("stopDate") or _now()
     if execution["status"] != "RUNNING" or isinstance(state, ProgramStopped):

@@ -77,16 +77,18 @@ def _failure(env: Environment, expression: str, error: Exception) -> FailureEven
     details = EvaluationFailedEventDetails(
         error=name.to_name(), cause=cause, location=env.next_field_name or "", state=env.next_state_name or ""
     )
+    # moto's type asks for a member of every kind of event.
+    event = EventDetails(evaluationFailedEventDetails=details)  # pyright: ignore[reportCallIssue]
     env.event_manager.add_event(
         context=env.event_history_context,
         event_type=HistoryEventType.EvaluationFailed,
-        event_details=EventDetails(evaluationFailedEventDetails=details),
+        event_details=event,
     )
     return FailureEventException(
         FailureEvent(
             env=env,
             error_name=StatesErrorName(typ=name),
             event_type=HistoryEventType.EvaluationFailed,
-            event_details=EventDetails(evaluationFailedEventDetails=details),
+            event_details=event,
         )
     )

@@ -76,23 +76,30 @@ def install(wait_scale: float) -> None:
     StateTaskService._normalise_response = _normalise_response
     sfn.StateTaskServiceSfn._normalise_parameters = _normalise_start_execution
     aws_sdk._SERVICE_ERROR_NAMES.update(ERROR_PREFIXES)
-    aws_sdk.StateTaskServiceAwsSdk._get_boto_service_name = lambda self, name=None: sdk_shapes.service_named(
-        name or self.resource.api_name
-    )
-    aws_sdk.StateTaskServiceAwsSdk._get_boto_service_action = lambda self, action=None: sdk_shapes.method(
-        sdk_shapes.operation(self.resource.api_name, action or self.resource.api_action)
-    )
+    aws_sdk.StateTaskServiceAwsSdk._get_boto_service_name = _boto_service_name
+    aws_sdk.StateTaskServiceAwsSdk._get_boto_service_action = _boto_service_action
     callback._DELAY_SECONDS_SYNC_CONDITION_CHECK = POLL_SECONDS
-    callback.StateTaskServiceCallback._eval_sync = _wait_for_child
+    callback.StateTaskServiceCallback._eval_sync = _wait_for_child  # pyright: ignore[reportAttributeAccessIssue]
     _build_resolver = sfn.StateTaskServiceSfn._build_sync2_resolver
     sfn.StateTaskServiceSfn._build_sync2_resolver = lambda *arguments, **named: _stoppable(
         _build_resolver, *arguments, **named
     )
     _name_errors()
-    choose = state_task_factory.state_task_service_for
+    factory: Any = state_task_factory
+    choose = factory.state_task_service_for
     own = {"sagemaker": OptimisedSageMaker, "athena": OptimisedAthena}
-    state_task_factory.state_task_service_for = lambda service_name: (
+    factory.state_task_service_for = lambda service_name: (
         own[service_name]() if service_name in own else choose(service_name)
+    )
+
+
+def _boto_service_name(self: Any, boto_service_name: str | None = None) -> str:
+    return sdk_shapes.service_named(boto_service_name or self.resource.api_name)
+
+
+def _boto_service_action(self: Any, service_action_name: str | None = None) -> str:
+    return sdk_shapes.method(
+        sdk_shapes.operation(self.resource.api_name, service_action_name or self.resource.api_action)
     )
 
 
@@ -121,7 +128,7 @@ def _name_errors() -> None:
 
     StateTask._from_error = from_error
     # A Parallel state fails with its branch's error, States.TaskFailed and States.Timeout included, which moto 5.2.5 refuses.
-    branches_decl.CustomErrorName = ErrorName
+    branches_decl.CustomErrorName = ErrorName  # pyright: ignore[reportPrivateImportUsage]
 
 
 def _with_general_name(name_error: Any, api: str, general: str) -> Any:
@@ -248,7 +255,7 @@ def _failure(self: Any, name: ErrorName, error: str, cause: str, env: Any) -> Fa
 def _details(self: Any, error: str, cause: str) -> Any:
     from moto.stepfunctions.parser.asl.eval.event.event_detail import EventDetails
 
-    return EventDetails(
+    return EventDetails(  # pyright: ignore[reportCallIssue] (moto's type asks for a member of every kind of event)
         taskFailedEventDetails=TaskFailedEventDetails(
             resource=self._get_sfn_resource(), resourceType=self._get_sfn_resource_type(), error=error, cause=cause
         )
@@ -262,7 +269,7 @@ class _Optimised(StateTaskServiceCallback):
     boto_name = ""
 
     def __init__(self) -> None:
-        super().__init__(supported_integration_patterns={ResourceCondition.Sync})
+        super().__init__(supported_integration_patterns={ResourceCondition(ResourceCondition.Sync)})
 
     def _get_supported_parameters(self) -> set[str] | None:
         fields = self.fields.get(self.resource.api_action.lower())

@@ -43,7 +43,7 @@ def operation(integration: str, action: str) -> OperationModel:
 
 def models_error(service: str, code: str) -> str | None:
     """The exception that an API models for an error code, as an SDK for Java calls it; None if it models none."""
-    shape = _session.get_service_model(service).shape_for_error_code(code)
+    shape = _session.get_service_model(service).shape_for_error_code(code)  # pyright: ignore[reportArgumentType]
     if shape is None:
         return None
     return shape.name if shape.name.endswith("Exception") else f"{shape.name}Exception"

@@ -73,18 +73,19 @@ def install() -> None:
     """Ask the faults file about every attempt of a Task state."""
     evaluate, within_time = StateTaskService._eval_execution, ExecutionState._evaluate_with_timeout
 
-    def evaluate_with_timeout(self: ExecutionState, env: Any) -> None:
+    def evaluate_with_timeout(self: Any, env: Any) -> None:
         fault = _take(env) if isinstance(self, StateTaskService) else None
         if fault is None:
             return within_time(self, env)
         # The interpreter reads the machine anew for each execution, so the task is this execution's own.
-        timeout, self.fault = self.timeout, fault
+        task: Any = self
+        timeout, task.fault = task.timeout, fault
         if fault.outcome == "TimedOut":
-            self.timeout = TimeoutSeconds(timeout_seconds=HELD_SECONDS)
+            task.timeout = TimeoutSeconds(timeout_seconds=HELD_SECONDS)  # pyright: ignore[reportArgumentType]
         try:
             return within_time(self, env)
         finally:
-            self.timeout, self.fault = timeout, None
+            task.timeout, task.fault = timeout, None
 
     def evaluate_call(self: StateTaskService, env: Any) -> None:
         fault = getattr(self, "fault", None)
@@ -112,7 +113,7 @@ def _take(env: Any) -> StateFault | None:
 
 def _before_send(request: Any, event_name: str, **_: Any) -> AWSResponse | None:
     play: _Play | None = getattr(_playing, "play", None)
-    _, service, operation = event_name.split(".")
+    service, operation = event_name.split(".")[1:]
     if play is None or play.done or operation != play.operation:
         return None
     play.done = True
@@ -140,7 +141,8 @@ def _before_send(request: Any, event_name: str, **_: Any) -> AWSResponse | None:
 def _refusal(service: str, url: str, fault: StateFault) -> AWSResponse:
     """The answer of a service that refuses, as it comes over the wire."""
     protocol, *codes = _SERVICES[service]
-    code = dict(zip(_WORDS, codes, strict=True)).get(fault.error or "", fault.error or "")
+    by_word: dict[str, str] = dict(zip(_WORDS, codes, strict=True))
+    code = by_word.get(fault.error or "", fault.error or "")
     message = fault.message or _MESSAGES.get(fault.error or "", "injected by the faults file")
     status = (
         500 if fault.error == "ServiceError" else 403 if protocol != "json" and fault.error == "AccessDenied" else 400
@@ -153,7 +155,7 @@ def _refusal(service: str, url: str, fault: StateFault) -> AWSResponse:
         body = f"<Error><Code>{code}</Code><Message>{message}</Message><RequestId>{request_id}</RequestId></Error>"
         if protocol == "query":
             body = f"<ErrorResponse>{body}<RequestId>{request_id}</RequestId></ErrorResponse>"
-    return AWSResponse(url, status, headers, _Raw(body.encode()))
+    return AWSResponse(url, status, headers, _Raw(body.encode()))  # pyright: ignore[reportArgumentType]
 
 
 class _Raw(io.BytesIO):

@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
@@ -19,6 +19,9 @@ from local.server import address
 from ..conftest import Cloud
 from . import small_models
 from .small_models import PREDICT, PREPARE, Trained
+
+if TYPE_CHECKING:
+    from mypy_boto3_sagemaker_runtime.type_defs import InvokeEndpointOutputTypeDef
 
 BUCKET = "endpoint-tests"
 
@@ -104,7 +107,7 @@ class Endpoint:
         """What the endpoint is when nothing changes any more."""
         return self.until(lambda described: described["EndpointStatus"] in ("InService", "Failed"))
 
-    def ask(self, body: bytes | None = None, **more: Any) -> dict[str, Any]:
+    def ask(self, body: bytes | None = None, **more: Any) -> InvokeEndpointOutputTypeDef:
         given = {"ContentType": "text/csv", "Body": body or small_models.request(), **more}
         return self.runtime.invoke_endpoint(EndpointName=self.name, **given)
 

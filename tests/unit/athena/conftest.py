@@ -44,7 +44,7 @@ def store(server: Server) -> Server:
     offline_store.create_offline_table(
         glue, table_name=TABLE, location=LOCATION, definitions=offline_store.feature_definitions(RECORDS)
     )
-    kept, gone = RECORDS[RECORDS.customer_id != "CUST_000003"], RECORDS[RECORDS.customer_id == "CUST_000003"]
+    kept, gone = RECORDS.query("customer_id != 'CUST_000003'"), RECORDS.query("customer_id == 'CUST_000003'")
     offline_store.put_records(s3, LOCATION, kept, event_time="event_time")
     offline_store.put_records(s3, LOCATION, gone, event_time="event_time", deleted=True)
     return server

@@ -43,7 +43,7 @@ class Server:
 
     def client(
         self,
-        service: str,
+        service: Any,
         access_key: str = "test",
         secret: str = "test",
         token: str | None = None,

@@ -43,7 +43,7 @@ class Endpoint:
         self.metadata: dict[str, str] = {}
         self.faults: list[Fault] = []
         self.bodies: list[bytes] = []
-        self.after_answer: Callable[[], None] = lambda: None
+        self.after_answer: Callable[[], object] = lambda: None
 
     def deploy(self, version: int) -> None:
         """Another version takes the place of the one that serves."""

@@ -53,6 +53,6 @@ def test_command_that_looks_until_something_changes_is_ended(states: Any) -> Non
         ("scheduler", "UpdateSchedule", {"FlexibleTimeWindow": {"Mode": "OFF"}}, """aws scheduler update-schedule --flexible-time-window '{"Mode": "OFF"}' --region us-east-1"""),
     ],
 )  # fmt: skip
-def test_line_has_the_names_of_the_aws_cli(service: str, operation: str, given: dict[str, Any], printed: str) -> None:
+def test_line_has_the_names_of_the_aws_cli(service: Any, operation: str, given: dict[str, Any], printed: str) -> None:
     model = boto3.client(service, region_name="us-east-1").meta.service_model.operation_model(operation)
     assert explain.command_line(given, model, "us-east-1") == printed

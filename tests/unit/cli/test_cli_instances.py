@@ -79,7 +79,8 @@ def test_endpoint_keeps_twice_its_busiest_minute(memory: float, cpu: float, sugg
 
 def test_sizes_are_of_types_that_there_are() -> None:
     model = botocore.session.Session().get_service_model("sagemaker")
-    known = {*model.shape_for("ProcessingInstanceType").enum, *model.shape_for("ProductionVariantInstanceType").enum}
+    names: list[Any] = [model.shape_for(f"{use}InstanceType") for use in ("Processing", "ProductionVariant")]
+    known = {name for shape in names for name in shape.enum}
     assert set(instances.SIZES) <= known
 
 

@@ -179,7 +179,7 @@ def test_compare_shows_how_far_a_metric_moved(
     automl: Automl, states: States, deployed: Recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ids = [run["run_id"] for run in json.loads(automl("runs", "--json").stdout)]
-    found = executions.Details.metrics.fget  # pyright: ignore[reportAttributeAccessIssue]
+    found: Any = executions.Details.metrics.fget  # pyright: ignore[reportAttributeAccessIssue]
     moved = {ids[0]: {"accuracy": 0.75, "auc": 0.8}, ids[1]: {"accuracy": 0.7625}}
     monkeypatch.setattr(executions.Details, "metrics", property(lambda self: moved.get(self.run.run_id) or found(self)))
     lines = [line.split() for line in automl("compare", *ids).stdout.splitlines()]

@@ -86,6 +86,7 @@ def test_candidates_have_the_apis_shape_and_real_scores(bucket: Bucket, job: Job
     ]
 
     best = outcome.best_candidate
+    assert best is not None
     assert best is outcome.candidates[0]
     assert best["FinalAutoMLJobObjectiveMetric"]["MetricName"] == "AUC"
     values = [candidate["FinalAutoMLJobObjectiveMetric"]["Value"] for candidate in outcome.candidates]

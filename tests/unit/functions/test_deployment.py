@@ -53,5 +53,5 @@ def test_every_part_is_what_sagemaker_takes() -> None:
     assert config["DataCaptureConfig"]["KmsKeyId"] == KEY
     sagemaker = botocore.session.get_session().get_service_model("sagemaker")
     for name, request in (("CreateModel", model), ("CreateEndpointConfig", config)):
-        shape = sagemaker.operation_model(name).input_shape
+        shape: Any = sagemaker.operation_model(name).input_shape
         assert not ParamValidator().validate(request | {"Tags": found["tags"]}, shape).has_errors()

@@ -67,6 +67,7 @@ def test_metrics_of_two_classes_are_those_of_scikit_learn(positive: int, drawn: 
 @pytest.mark.parametrize("drawn", WEIGHTS)
 def test_metrics_of_several_classes_are_those_of_scikit_learn(drawn: str) -> None:
     truth, answers = several_rows()
+    assert answers.probabilities is not None
     weights = WEIGHTS[drawn].astype(float)
     weighted: dict[str, Any] = {"sample_weight": weights}
     expected = {
@@ -115,9 +116,9 @@ def test_each_class_has_its_own_metrics_and_support() -> None:
     truth, answers = several_rows()
     labels = ["a", "b", "c", "d"]
     found = of_classes(truth, answers, labels, 3)["per_class"]
-    precision, recall, f1_score, support = reference.precision_recall_fscore_support(truth, answers.predicted)
+    columns: Any = reference.precision_recall_fscore_support(truth, answers.predicted)
     assert [row["label"] for row in found] == labels
-    for row, *expected in zip(found, precision, recall, f1_score, support, strict=True):
+    for row, *expected in zip(found, *columns, strict=True):
         assert [row[name] for name in ("precision", "recall", "f1_score", "support")] == pytest.approx(expected)
 
 

@@ -14,7 +14,7 @@ from local.server import address, process
 
 SAMPLE = Path(__file__).parent / "sample" / "template.yaml"
 
-ClientFor = Callable[[str], Any]
+ClientFor = Callable[[Any], Any]
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +28,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[process.Server]
 def client(server: process.Server) -> ClientFor:
     """Makes boto3 clients of the account's root user."""
     session = boto3.Session(address.ACCESS_KEY, address.SECRET_KEY, region_name=address.REGION)
-    return lambda service: session.client(service, endpoint_url=server.endpoint_url)
+
+    def make(service: Any) -> Any:
+        return session.client(service, endpoint_url=server.endpoint_url)
+
+    return make
 
 
 @pytest.fixture(scope="session")

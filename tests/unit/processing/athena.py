@@ -34,7 +34,7 @@ def output(folder: Path, name: str, dtype: type | None = None) -> pandas.DataFra
     """train.csv or test.csv of the job under `folder`."""
     file = folder / "processing/output" / name / f"{name}.csv"
     # pandas' own way to read numbers is off by a bit now and then
-    return pandas.read_csv(file, keep_default_na=False, dtype=dtype, float_precision="round_trip")
+    return pandas.read_csv(file, keep_default_na=False, dtype=dtype, float_precision="round_trip")  # pyright: ignore[reportCallIssue, reportArgumentType]
 
 
 def numbers(encoded: bytes) -> list[list[float]]:

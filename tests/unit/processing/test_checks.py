@@ -116,7 +116,7 @@ def test_honest_table_passes_with_require(tmp_path: Path) -> None:
 
 def test_rows_alike_by_chance_are_no_duplicates(tmp_path: Path) -> None:
     """A table of three switches has eight rows that differ, on whichever side they stand."""
-    switches = pandas.DataFrame(random().integers(0, 2, (ROWS, 4)), columns=["a", "b", "c", "churn"])
+    switches = pandas.DataFrame(random().integers(0, 2, (ROWS, 4)), columns=pandas.Index([*"abc", "churn"]))
     frame = switches.assign(customer_id=range(ROWS))
     assert prepared(tmp_path, frame)["data_note"]["warnings"] == []
 

@@ -43,7 +43,7 @@ def count(form: str, most: int = ROWS) -> list[str]:
 
 def many_columns(frame: pandas.DataFrame) -> pandas.DataFrame:
     values = numpy.random.default_rng(0).normal(size=(ROWS, 500)).round(6)
-    return pandas.concat([frame, pandas.DataFrame(values, columns=[f"x{place}" for place in range(500)])], axis=1)
+    return pandas.concat([frame, pandas.DataFrame({f"x{place}": values[:, place] for place in range(500)})], axis=1)
 
 
 def many_categories(_: pandas.DataFrame) -> pandas.DataFrame:
@@ -87,7 +87,7 @@ UNUSABLE = {
         "Check customer_id_start and customer_id_end, and whether records have arrived in the offline store.",
     ),
     "no target": (
-        Case(lambda frame: frame[["customer_id", "tenure_months"]]),
+        Case(lambda frame: frame.filter(["customer_id", "tenure_months"])),
         "Target column 'churn' is not in the data, which has: customer_id, tenure_months. "
         "Set target_attribute_name to one of them.",
     ),

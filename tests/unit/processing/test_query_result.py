@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ VALUES = st.none() | st.text('",\n\r x', max_size=6)
 NAMES = st.lists(st.text('",\n\r abc', min_size=1, max_size=4), min_size=2, max_size=4, unique=True)
 
 
-def athena(row: list[str | None]) -> str:
+def athena(row: Sequence[str | None]) -> str:
     return ",".join("" if cell is None else '"' + cell.replace('"', '""') + '"' for cell in row) + "\n"
 
 
@@ -53,11 +54,13 @@ def read_back(data: st.DataObject) -> None:
         source = source_of(folder, [])
     assert (list(source.columns), source.rows) == (names, len(rows))
     for place, name in enumerate(names):
-        if source.columns[name].words is None:
-            assert numpy.isnan(values(source.columns[name])).all()  # nothing in any row
+        column = source.columns[name]
+        assert column is not None
+        if column.words is None:
+            assert numpy.isnan(values(column)).all()  # nothing in any row
             assert not any(bare(row[place] or "") for row in rows)
         else:
-            assert values(source.columns[name]) == [bare(row[place] or "") or None for row in rows]
+            assert values(column) == [bare(row[place] or "") or None for row in rows]
 
 
 def test_any_table_is_read_back_whatever_stands_where_pieces_end(small_pieces: None) -> None:
@@ -113,6 +116,7 @@ def test_words_for_missing_do_not_keep_a_column_from_being_numbers(tmp_path: Pat
     ]
     (tmp_path / "rows.csv").write_text(athena(["id", "x"]) + "".join(map(athena, rows)))
     column = source_of(tmp_path, ["id"]).columns["x"]
+    assert column is not None
     assert (column.words, int(numpy.isnan(column.whole()).sum())) == (None, 5)
 
 

@@ -64,7 +64,7 @@ def tables(draw: st.DrawFn) -> pandas.DataFrame:
     order = draw(st.permutations([*names, "churn"]))
     columns["churn"] = ["Yes" if row % 3 else "No" for row in range(ROWS)]
     frame = pandas.DataFrame({name: pandas.array(columns[name], dtype=object) for name in order})
-    frame.insert(0, "customer_id", [f"CUST_{row:06d}" for row in range(ROWS)])
+    frame.insert(0, "customer_id", pandas.Series([f"CUST_{row:06d}" for row in range(ROWS)]))
     return frame
 
 
