@@ -22,7 +22,7 @@ REPEATS = 2
 SIZES = (10_000, 100_000, 1_000_000, 2_000_000, 10_000_000)
 # Rows that the baseline takes half a minute for.
 MOST_BASELINE_ROWS = 1_000_000
-FEATURES = 20
+FEATURES = 10
 _AT_ONCE = 100_000
 BASELINE = "pandas + scikit-learn"
 

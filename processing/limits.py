@@ -15,7 +15,7 @@ MOST_TRAINING_BYTES, MOST_VALIDATION_BYTES = 100 * 10**9, 2 * 10**9
 SAMPLED_BYTES = 5 * 10**9
 # What EvaluateModel has memory and time for, with the answers of the model that serves beside
 # (docs/decisions/2026-11-26-most-test-rows.md).
-MOST_TEST_ROWS, MOST_TEST_PROBABILITIES, MOST_TEST_CELLS = 10_000_000, 40_000_000, 1_000_000_000
+MOST_TEST_ROWS, MOST_TEST_PROBABILITIES, MOST_TEST_CELLS = 10_000_000, 30_000_000, 1_000_000_000
 # Of a value in the columns on disk, and of the rest of the volume that the container itself needs.
 BYTES_OF_A_VALUE, SPARE_BYTES = 8, 1 << 30
 

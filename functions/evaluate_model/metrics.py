@@ -239,9 +239,10 @@ def _ranking(
     positive: numpy.ndarray, score: numpy.ndarray
 ) -> Callable[[numpy.ndarray], tuple[numpy.ndarray, numpy.ndarray]]:
     """From weights to how many false and true positives there are at each threshold, from the highest score down."""
-    order = numpy.argsort(-score, kind="stable")
+    # Of several classes and two models there are many of these at once: half as large as numpy makes them.
+    order = numpy.argsort(-score, kind="stable").astype(numpy.int32)
     ordered, hit = score[order], positive[order]
-    ends = numpy.flatnonzero(numpy.append(ordered[1:] != ordered[:-1], True))
+    ends = numpy.flatnonzero(numpy.append(ordered[1:] != ordered[:-1], True)).astype(numpy.int32)
 
     def counts(weights: numpy.ndarray) -> tuple[numpy.ndarray, numpy.ndarray]:
         drawn = weights[order]

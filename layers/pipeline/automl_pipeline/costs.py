@@ -29,7 +29,7 @@ LEAST_AUTOML_SECONDS = 300
 LEAST_SCANNED_BYTES = 10 * 1024**2
 """What Athena charges for at least, for each query."""
 
-_TB, _GB_OF_FUNCTIONS = 1024**4, {"PrepareRun": 0.5, "EvaluateModel": 2.0}
+_TB, _GB_OF_FUNCTIONS = 1024**4, {"PrepareRun": 0.5, "EvaluateModel": 3008 / 1024}
 
 
 @dataclass(frozen=True)
