@@ -35,10 +35,10 @@ def cost(
     ] = False,
     prices_of: Annotated[
         str | None,
-        typer.Option("--prices-of", metavar="REGION", help="Reckon with the shipped prices of another Region."),
+        typer.Option("--prices-of", metavar="REGION", help="Use the shipped prices of another Region."),
     ] = None,
 ) -> None:
-    """Show what a run has cost, or will by estimate, and what the stack costs while nothing runs.
+    """Show what a run has cost or will cost, and the idle stack.
 
     Example: automl cost 20261123-231053-b8653242 --json
     """

@@ -38,14 +38,16 @@ def register(app: typer.Typer) -> None:
 
 def doctor(
     run: Annotated[
-        bool, typer.Option("--run", help="Then start a smallest real run, which costs money, and report what it shows.")
+        bool, typer.Option("--run", help="Then start the smallest real run, which costs money, and report the result.")
     ] = False,
     output: Annotated[
         Path | None, typer.Option(help="With --run: write the report into this file. It can be attached to an issue.")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="With --run: start without asking.")] = False,
 ) -> None:
-    """Check what the stack and its runs need, before make deploy or after. Changes nothing without --run.
+    """Check what the stack and its runs need; changes nothing.
+
+    It works before make deploy and after. Only --run starts something.
 
     Looks at credentials, Region, quotas, feature group, buckets, keys, roles, network and notifications.
     Exit codes: 0 no problem was found (warnings may have been), 1 at least one problem, or the run failed.

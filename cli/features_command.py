@@ -31,16 +31,16 @@ def load(
     id_column: Annotated[str, typer.Option(help="Column that identifies a row.")],
     feature_group: Annotated[str, typer.Option(help="Name of the feature group; it is created if it does not exist.")],
     event_time_column: Annotated[
-        str | None, typer.Option(help="Column that says when a row was true (ISO 8601); the present time if left out.")
+        str | None, typer.Option(help="Column with the time since when a row is valid (ISO 8601); now if left out.")
     ] = None,
     s3_uri: Annotated[
-        str | None, typer.Option(help="Where a new offline store lies; in a bucket that the stack reads if left out.")
+        str | None, typer.Option(help="Where to create a new offline store; a bucket that the stack reads if left out.")
     ] = None,
     role_arn: Annotated[str | None, typer.Option(help="Role with which SageMaker writes a new offline store.")] = None,
 ) -> None:
     """Load a CSV file into a feature group with an offline store (Parquet), and wait until Athena counts its rows.
 
-    Types are inferred. Call it again after an interruption: of one id the newest record counts.
+    Types are inferred. After an interruption, run it again: of one id, the newest record counts.
 
     Example: automl features load --csv my.csv --target sold --id-column id --feature-group sales --role-arn ARN
     """

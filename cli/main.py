@@ -38,7 +38,7 @@ Version = Annotated[
     str, typer.Argument(metavar="VERSION", help="Version of the model in the registry, or id of the run that made it.")
 ]
 Faults = Annotated[Path | None, typer.Option(help="YAML file of faults to inject (format: docs/local-cloud.md).")]
-Watch = Annotated[bool, typer.Option("--watch", help="Show the steps until it has ended.")]
+Watch = Annotated[bool, typer.Option("--watch", help="Show the steps until it ends.")]
 NOTHING_PREDICTED = "Stopped; nothing was predicted."
 
 
@@ -55,6 +55,8 @@ def _automl(
     ] = False,
 ) -> None:
     """Train, deploy and operate models with the AutoML pipeline, on AWS or, with AWS_ENDPOINT_URL set, on this machine.
+
+    Example: automl demo
 
     Exit codes: 0 done, 1 refused or failed, 2 wrong command line, 130 Ctrl-C.
     """
@@ -75,7 +77,7 @@ def demo(
     ] = None,
     max_runtime: Annotated[int | None, typer.Option(help="Maximum runtime of one training job, in seconds.")] = None,
     faults: Faults = None,
-    summary: Annotated[Path | None, typer.Option(help="Write what came out as JSON.")] = None,
+    summary: Annotated[Path | None, typer.Option(help="Write the result as JSON into this file.")] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the local cloud; 0 takes a free one.")] = 0,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the local cloud serving until Ctrl-C.")] = False,
     timing: Annotated[bool, typer.Option("--timing", help="Show where the time went.")] = False,
@@ -128,13 +130,13 @@ def start(
     given: Annotated[
         str | None, typer.Option("--input", help="Settings as JSON, or @FILE; they win over --config.")
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Name of the execution; one is made up if left out.")] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the execution; generated if left out.")] = None,
     watch: Watch = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check the settings against the stack; start nothing.")
     ] = False,
 ) -> None:
-    """Start a run, on AWS or, with AWS_ENDPOINT_URL set, on the local cloud.
+    """Start a run with the settings of the stack, or others.
 
     Example: automl start --input '{"accuracy_threshold": 0.8}' --watch
     """
@@ -172,7 +174,9 @@ def watch_command(
     ] = None,
     deployment: Annotated[bool, typer.Option("--deployment", help="A deployment instead of a run.")] = False,
 ) -> None:
-    """Show the steps of a run until it has ended. Ctrl-C ends the watch, not the run.
+    """Show the steps of a run until it ends.
+
+    Ctrl-C ends the watch, not the run.
 
     Example: automl watch 20261123-231053-b8653242
     """
@@ -191,20 +195,22 @@ def predict(
         Path | None, typer.Option(help="Where the rows with their predictions go; INPUT.predictions.csv if left out.")
     ] = None,
     run_id: Annotated[
-        str | None, typer.Option("--run", help="Id of the run whose model is meant; what serves if left out.")
+        str | None, typer.Option("--run", help="Id of the run whose model must serve; any if left out.")
     ] = None,
     endpoint_name: Annotated[str | None, typer.Option(help="Another endpoint than the stack's.")] = None,
     start_over: Annotated[
         bool,
         typer.Option(
-            "--start-over", help="Begin again at the first row where input or model have changed, also on the way."
+            "--start-over", help="Start again at the first row if the file or the model has changed."
         ),
     ] = False,
     spreadsheet: Annotated[
         bool, typer.Option("--spreadsheet", help="Put ' before cells that a spreadsheet would take for formulas.")
     ] = False,
 ) -> None:
-    """Predict the rows of a CSV file with the endpoint. After an interruption, run the same command again to continue.
+    """Predict the rows of a CSV file with the endpoint.
+
+    After an interruption, run the same command again to continue.
 
     Example: automl predict --input-csv customers.csv --output predictions.csv
     """
@@ -244,7 +250,7 @@ def report(
     ] = None,
     show: Annotated[bool, typer.Option("--open", help="Open the report in a browser.")] = False,
 ) -> None:
-    """Show how a run's model did on rows it never saw, and where its report is.
+    """Show a model's metrics on held-out rows, and its report.
 
     Example: automl report --open
     """
@@ -281,7 +287,7 @@ def report(
 @app.command()
 @connected
 def approve(version: Version) -> None:
-    """Approve a version of the model, which deploys it if it is the newest approved one.
+    """Approve a version; the newest approved one is deployed.
 
     Example: automl approve 3
     """
@@ -296,7 +302,7 @@ def reject(
     version: Version,
     reason: Annotated[str | None, typer.Option(help="Why; it is kept with the version.")] = None,
 ) -> None:
-    """Reject a version of the model, so that it is never deployed.
+    """Reject a version, so that it is never deployed.
 
     Example: automl reject 3 --reason "trained on the wrong month"
     """
@@ -311,7 +317,7 @@ def deploy(
     version: Annotated[int | None, typer.Option(min=1, help="An approved version; the newest if left out.")] = None,
     watch: Watch = False,
 ) -> None:
-    """Put an approved version on the endpoint, also an earlier one.
+    """Deploy an approved version, also an earlier one.
 
     Example: automl deploy --version 2 --watch
     """
@@ -337,7 +343,9 @@ def cleanup(
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Remove without asking.")] = False,
 ) -> None:
-    """Remove what runs and deployments left. Shows what first, and asks.
+    """Remove what runs and deployments left.
+
+    It shows what it would remove, and asks.
 
     Example: automl cleanup --runs --keep 5
     """

@@ -43,10 +43,10 @@ def runs(
     limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most this many.")] = 20,
     status: Annotated[Status | None, typer.Option(help="Only runs of this status.")] = None,
     cost: Annotated[
-        bool, typer.Option("--cost", help="Also what each has cost, which takes some ten more calls to AWS for each.")
+        bool, typer.Option("--cost", help="Also the cost of each run, with about ten more calls to AWS for each.")
     ] = False,
 ) -> None:
-    """List the newest runs with outcome, metric, version and duration.
+    """List the newest runs: outcome, metric, version, duration.
 
     Example: automl runs --status FAILED --json
     """
@@ -83,7 +83,7 @@ def runs(
 
 
 def show(run: RunReference = None) -> None:
-    """Show a run: its steps with their times, and what it came to.
+    """Show a run: its steps with their times, and its outcome.
 
     Example: automl show 20261123-231053-b8653242
     """
@@ -119,10 +119,12 @@ def show(run: RunReference = None) -> None:
 
 def logs(
     run: RunReference = None,
-    step: Annotated[LogStep | None, typer.Option(help="Only this step; Machine: errors of the machine.")] = None,
-    follow: Annotated[bool, typer.Option("--follow", help="Wait for more until the run has ended.")] = False,
+    step: Annotated[LogStep | None, typer.Option(help="Only this step; Machine: errors of the state machine.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Wait for more until the run ends.")] = False,
 ) -> None:
-    """Print the log lines of a run's jobs and functions. With --json, one object a line.
+    """Print the log lines of a run's jobs and functions.
+
+    With --json, one object per line.
 
     Example: automl logs --step PreprocessData --follow
     """
@@ -163,9 +165,11 @@ def stop(run: RunReference = None) -> None:
 
 def retry(
     run: RunReference = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Show the steps until it has ended.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Show the steps until it ends.")] = False,
 ) -> None:
-    """Start a new run with the input of an earlier one, going on from its AutoML job if that is done.
+    """Start a new run with the input of an earlier one.
+
+    If the AutoML job of the earlier run is done, the new run continues from it.
 
     Example: automl retry 20261123-231053-b8653242 --watch
     """
@@ -178,7 +182,7 @@ def compare(
     first: Annotated[str, typer.Argument(metavar="RUN", help="Run id, execution name or ARN.")],
     second: Annotated[str, typer.Argument(metavar="RUN", help="The run to compare it with.")],
 ) -> None:
-    """Compare two runs: settings that differ, and the metrics side by side.
+    """Compare two runs: settings that differ, and metrics.
 
     Example: automl compare 20261123-231053-b8653242 20261124-081502-1f0c22aa
     """

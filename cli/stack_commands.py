@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
 
 
 def status() -> None:
-    """Show the stack at a glance: endpoint, serving version, last run, schedule, alarms.
+    """Show endpoint, serving version, last run, schedule, alarms.
 
     Example: automl status --json
     """
@@ -59,7 +59,7 @@ def status() -> None:
 
 
 def versions() -> None:
-    """List the newest versions of the model, and which one serves.
+    """List the newest versions, and which one serves.
 
     Example: automl versions
     """

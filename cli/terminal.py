@@ -37,7 +37,7 @@ StackName = Annotated[
         "--stack-name",
         envvar="AUTOML_STACK",
         show_default=False,
-        help="The deployed stack; the one of make deploy if left out.",
+        help="The deployed stack; that of make deploy if left out.",
         rich_help_panel=_PANEL,
     ),
 ]
@@ -46,7 +46,7 @@ Profile = Annotated[str | None, typer.Option("--profile", help="Profile of the A
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.", rich_help_panel=_PANEL)]
 Explain = Annotated[
     bool,
-    typer.Option("--explain", help="Print the AWS CLI lines of this instead; changes nothing.", rich_help_panel=_PANEL),
+    typer.Option("--explain", help="Print the AWS CLI commands instead; changes nothing.", rich_help_panel=_PANEL),
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Print the traceback of an error.", rich_help_panel=_PANEL)]
 

@@ -38,3 +38,9 @@ def test_help_fits_a_screen_and_has_an_example(command: tuple[str, ...]) -> None
     assert shown.exit_code == 0
     assert len(shown.output.splitlines()) <= 40
     assert f"Example: automl {' '.join(command)}" in shown.output
+
+
+def test_list_of_commands_fits_a_screen_and_has_an_example() -> None:
+    shown = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "80", "TERM": "dumb"})
+    assert len(shown.output.splitlines()) <= 50
+    assert "Example: automl demo" in shown.output
