@@ -143,7 +143,7 @@ def _baseline_warnings(baseline: Mapping[str, Any]) -> list[str]:
         return [sentence(baseline["sentence"])]
     if not baseline["certain"]:
         return [
-            f"{sentence(baseline['sentence'])[:-1]}, but so little that other test rows could have shown the opposite."
+            f"{sentence(baseline['sentence'])[:-1]}, but by so little that other test rows could have shown the opposite."
         ]
     return []
 

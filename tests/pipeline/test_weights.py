@@ -62,7 +62,7 @@ def test_balanced_classes_find_more_of_the_rare_one(cloud: Cloud, runs: dict[str
     assert found["classes"]["recall"] > found["column"]["recall"] + 0.1
 
 
-@pytest.mark.parametrize(("kind", "said"), [("column", "column worth; the"), ("classes", "each class alike (No 0.")])
+@pytest.mark.parametrize(("kind", "said"), [("column", "column worth; the"), ("classes", "balanced by class (No 0.")])
 def test_report_names_the_weights(cloud: Cloud, runs: dict[str, dict[str, Any]], kind: str, said: str) -> None:
     page = cloud.object(f"{runs[kind]['run_prefix']}/evaluation/report.html").decode()
     assert said in page

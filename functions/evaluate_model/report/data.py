@@ -8,7 +8,7 @@ from report import words
 
 _EXAMPLES = 4
 _SPLITS = {
-    "stratified": "at random, each class alike",
+    "stratified": "at random, stratified by class",
     "time": "the newest rows are the test",
     "group": "each group on one side only",
 }
@@ -83,7 +83,7 @@ def _weights(weights: Document | None) -> str | None:
         return f"column {words.short(weights['column'])}; the metrics here count each row once"
     shown = ", ".join(f"{words.short(label)} {words.plain(weight)}" for label, weight in [*classes.items()][:_EXAMPLES])
     more = ", …" if len(classes) > _EXAMPLES else ""
-    return f"each class alike ({shown}{more}); the metrics here count each row once"
+    return f"balanced by class ({shown}{more}); the metrics here count each row once"
 
 
 def _objective(name: str) -> str:

@@ -124,7 +124,7 @@ def _warnings(document: Document) -> list[str]:
     """What the evaluation warns of; without a word from it, at least that the model is worth nothing."""
     given = document.get("warnings")
     if given is None and story.useless(document):
-        return ["A model that looks at no feature does as well. Approve this one only if you know why."]
+        return ["A model without features does as well. Approve this one only if you know why."]
     return list(given or [])
 
 

@@ -41,8 +41,8 @@ def _binary(document: Document, curves: Document) -> list[Document]:
         _chart(
             "gains",
             "Gains",
-            f"If people work through the rows from the highest probability down: how many of all {positive} they have met by "
-            "then. The dashed line is picking at random.",
+            f"Working through the rows from the highest probability down: the share of all {positive} that is found by "
+            "then. The dashed line is a random order.",
             ["Share of rows", f"Share of {positive} found"],
             _shares(gains["shares_of_rows"], gains["shares_of_positives"]),
         ),
@@ -83,7 +83,7 @@ def _probabilities(
         _chart(
             "scores",
             "Distribution of probabilities",
-            f"How many rows were given which probability of {subject}. The further apart the two, the better.",
+            f"Number of rows by probability of {subject}. The further apart the two, the better.",
             ["Probability", *titles],
             [
                 [f"{row['from']:.2f} to {row['to']:.2f}", f"{row[name]:,}", f"{row['rows'] - row[name]:,}"]
@@ -114,7 +114,7 @@ def _regression(document: Document, target: str) -> list[Document]:
             _chart(
                 "residuals",
                 "Errors",
-                "True value less prediction, in the target's unit: right of 0 the model said too little."
+                "True value less prediction, in the target's unit: right of 0, the prediction was too low."
                 + (f" {words.rows(tails)} {'lies' if tails == 1 else 'lie'} further out." if tails else ""),
                 ["Error", "Rows"],
                 [[f"{words.amount(low)} to {words.amount(high)}", f"{count:,}"] for low, high, count in bins],

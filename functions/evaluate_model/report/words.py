@@ -29,16 +29,16 @@ METRICS = {
     "log_loss": Metric("Log loss", "Cost of wrong and overconfident probabilities; 0 is perfect", lower_is_better=True),
     "brier_score": Metric("Brier score", "Mean squared error of the probabilities; 0 is perfect", lower_is_better=True),
     "matthews_correlation": Metric("Matthews correlation", "Agreement of answers and truth; 0 is chance, 1 is perfect"),
-    "cost_per_row": Metric("Cost per row", "What mistakes cost, by the costs that are set", "amount", True),
+    "cost_per_row": Metric("Cost per row", "Mean cost of false alarms and misses, as set", "amount", True),
     "r2": Metric("R²", "Share of the target's variance explained; 0 is as good as the mean"),
-    "rmse": Metric("Root mean squared error", "Typical error, large ones weigh more", "amount", True),
+    "rmse": Metric("Root mean squared error", "Typical error; large errors weigh more", "amount", True),
     "mse": Metric("Mean squared error", "In the square of the target's unit", "amount", True),
     "mae": Metric("Mean absolute error", "Average size of the error", "amount", True),
     "median_absolute_error": Metric("Median absolute error", "Half of the rows are off by at most this", "amount", True),
 }  # fmt: skip
 _AVERAGES = {
-    "macro": "mean over classes, each of the same weight",
-    "weighted": "mean over classes, by their rows",
+    "macro": "mean over classes, all with the same weight",
+    "weighted": "mean over classes, weighted by their rows",
     "micro": "over all rows together",
 }
 # Setting names that are not just their words.

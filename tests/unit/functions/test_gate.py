@@ -72,7 +72,7 @@ def test_off_is_silent_about_the_baseline() -> None:
 def test_better_by_chance_is_called_uncertain() -> None:
     found = judged(RARE, [1] * 4 + [0] * 56 + [1] * 3 + [0] * 937)
     assert found["passed"] is True
-    assert found["warnings"][0].endswith("but so little that other test rows could have shown the opposite.")
+    assert found["warnings"][0].endswith("but by so little that other test rows could have shown the opposite.")
 
 
 def test_verdict_says_which_condition_failed_and_by_how_much() -> None:

@@ -133,7 +133,7 @@ def test_columns_that_answers_go_along_with_have_their_own_names() -> None:
     shares = [{"column": "plan", "share": 0.42}, {"column": "age", "share": 0.1}, {"column": "x", "share": 0.001}]
     prepared = PREPROCESSING | {"renames": {"plan": "Plan (new)"}}
     text = Page(report.render(binary() | {"associations": shares}, target="churn", preprocessing=prepared)).text
-    assert "Its answers go along most with Plan (new) and age." in text
+    assert "Its answers correlate most with Plan (new) and age." in text
     assert "Plan (new)42.0%" in text
 
 

@@ -49,7 +49,7 @@ def test_what_drives_the_answers_is_on_the_first_screen_and_drawn() -> None:
     text = Page(page).text
     assert f"Its answers are driven most by Age in years (60%) and {words.short(HOSTILE)} (40%)." in text
     assert re.search(r'<span class="bar w12"></span>60\.0% <small>0\.0612</small>', page)
-    assert "go along with" not in text
+    assert "correlate" not in text
 
 
 def test_without_an_explanation_it_says_why_and_what_the_answers_go_along_with() -> None:
@@ -58,7 +58,7 @@ def test_without_an_explanation_it_says_why_and_what_the_answers_go_along_with()
         "associations": [{"column": "plan", "share": 0.9}],
     }
     text = Page(report.render(given, target="churn", preprocessing=PREPROCESSING)).text
-    assert "Its answers go along most with plan." in text
+    assert "Its answers correlate most with plan." in text
     assert "Autopilot wrote no explainability report. Instead: how much" in text
 
 
