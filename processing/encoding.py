@@ -23,10 +23,9 @@ from typing import Any, Mapping, Sequence
 import numpy
 import pyarrow
 import pyarrow.compute
-from names import Known
+from request import Schema
 from words import MISSING, WHITE_SPACE, Codes, bare, is_code, is_missing, number
 
-FORMAT = 1
 NUMERIC = "numeric"
 CATEGORICAL = "categorical"
 
@@ -91,23 +90,11 @@ def finite(values: numpy.ndarray) -> numpy.ndarray:
     return numpy.where(numpy.isfinite(values), values, numpy.nan)
 
 
-class Encoder:
-    """Encodes rows as training did.
-
-    `specification` is preprocessing.json: `features`, a list of {name, kind, median | categories}, in the model's order.
-    """
+class Encoder(Schema):
+    """Encodes rows as training did."""
 
     def __init__(self, specification: Mapping[str, Any]):
-        if specification.get("format") != FORMAT:
-            raise ValueError(
-                f"preprocessing.json has format {specification.get('format')!r}; this code reads format {FORMAT}. "
-                "Use the code that lies in the same model.tar.gz."
-            )
-        self.specification = specification
-        self.features: Sequence[Mapping[str, Any]] = specification["features"]
-        self.names = [feature["name"] for feature in self.features]
-        self.known = Known(self.names, specification["columns"], specification.get("renames"))
-        self.shown = [self.known.shown(name) for name in self.names]
+        super().__init__(specification)
         self._codes = [
             Codes(feature["categories"]) if feature["kind"] == CATEGORICAL else None for feature in self.features
         ]

@@ -22,7 +22,7 @@ from fitting import Feature
 from splitting import TEST, TRAIN, VALIDATION, Roles
 from weights import Weights
 
-CONTAINER_FILES = ("encoding.py", "inference.py", "names.py", "reading.py", "words.py")
+CONTAINER_FILES = ("encoding.py", "inference.py", "names.py", "reading.py", "request.py", "words.py")
 
 
 def write_tables(

@@ -36,11 +36,12 @@ import previous
 import splitting
 import weights
 from columns import Spill, in_turn
-from encoding import FORMAT, Encoder
+from encoding import Encoder
 from fitting import BINARY, MULTICLASS, REGRESSION, check_features, check_trainable, fit, read_target
 from outputs import progress, write_artifacts, write_tables
 from positive_class import positive_class
 from query_result import Source, UnusableDataError, cut, path_of, read_source
+from request import FORMAT
 
 # SageMaker mounts everything under /opt/ml; another root is for running the job elsewhere.
 ROOT = os.environ.get("OPT_ML", "/opt/ml")

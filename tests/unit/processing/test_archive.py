@@ -73,7 +73,7 @@ def test_archive_of_the_image_holds_what_this_python_writes(prepared_by: Callabl
     pythons = (IMAGE_PYTHON, Path(sys.executable))
     archives = [prepared_by(python) / "preprocessing/model.tar.gz" for python in pythons]
     assert members(archives[0]) == members(archives[1])
-    code = {f"code/{name}.py" for name in ("encoding", "inference", "names", "reading", "words")}
+    code = {f"code/{name}.py" for name in ("encoding", "inference", "names", "reading", "request", "words")}
     assert set(members(archives[0])) == {"preprocessing.json", *code}
 
 
