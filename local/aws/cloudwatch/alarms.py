@@ -130,6 +130,22 @@ def _values(alarm: dict[str, Any], now: float) -> list[float | None]:
     return found
 
 
+def forget(now: float) -> None:
+    """Leave out values that no alarm looks back to. `now`: seconds since 1970."""
+    from ministack.services import cloudwatch
+
+    least = max(KEPT_SECONDS * min(_pace, 1.0), LEAST_KEPT_SECONDS)
+    reaches: dict[Any, float] = {}
+    for alarm in cloudwatch._alarms.values():
+        metric = (alarm.get("Namespace"), alarm.get("MetricName"))
+        reach = (alarm.get("Period") or 0) * (alarm.get("EvaluationPeriods") or 1) * _pace
+        reaches[metric] = max(reaches.get(metric, least), reach)
+    for (*metric, _), points in cloudwatch._metrics.items():
+        oldest = now - reaches.get(tuple(metric), least)
+        while points and points[0]["Timestamp"] < oldest:
+            del points[0]
+
+
 def _watch() -> None:
     from ministack.services import cloudwatch
 
@@ -137,9 +153,6 @@ def _watch() -> None:
         time.sleep(TICK_SECONDS)
         try:
             cloudwatch._evaluate_all_alarms()
-            oldest = time.time() - max(KEPT_SECONDS * min(_pace, 1.0), LEAST_KEPT_SECONDS)
-            for points in cloudwatch._metrics.values():
-                while points and points[0]["Timestamp"] < oldest:
-                    del points[0]
+            forget(time.time())
         except Exception:
             logger.exception("The alarms were not evaluated")

@@ -1,7 +1,8 @@
 """EventBridge and Scheduler targets as on AWS: under the role that the rule names, with a dead-letter queue.
 
-MiniStack 1.5.33 starts machines for rules and schedules without looking at any role, drops what cannot be delivered,
-leaves `<aws.scheduler.…>` in a schedule's input as it stands, and has no universal targets.
+MiniStack 1.5.33 starts machines for rules and schedules without looking at any role, and functions without looking at
+their policy and once only; it drops what cannot be delivered, leaves `<aws.scheduler.…>` in a schedule's input as it
+stands, and has no universal targets.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from zoneinfo import available_timezones
 from botocore.exceptions import ClientError
 from botocore.model import OperationModel
 from ministack.core.arn import ArnParseError, parse_arn
-from ministack.services import eventbridge, scheduler, sns, stepfunctions
+from ministack.services import eventbridge, lambda_svc, scheduler, sns, stepfunctions
 
 from local.aws import ministack_patches
 from local.aws.iam import roles
@@ -44,12 +45,12 @@ class DeliveryError(Exception):
 
 
 def install() -> None:
-    """Deliver to machines and topics by the rules above; other targets stay MiniStack's."""
+    """Deliver to machines, functions and topics by the rules above; other targets stay MiniStack's."""
     invoke_target = eventbridge._invoke_target
 
     def deliver(target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any], view: Any = None) -> None:
         service = _service_of(target)
-        if service not in ("states", "sns", "scheduler"):
+        if service not in ("states", "lambda", "sns", "scheduler"):
             invoke_target(target, event, rule, view)
             return
         payload = _payload(target, event, rule, view)
@@ -58,6 +59,8 @@ def install() -> None:
         try:
             if service == "states":
                 start_machine(target, payload, SCHEDULER if scheduled else EVENTS, source_arn)
+            elif service == "lambda":
+                invoke(target, payload, scheduled, source_arn)
             elif service == "scheduler":
                 call(target, payload, source_arn)
             else:
@@ -94,6 +97,26 @@ def start_machine(target: dict[str, Any], payload: str, service: str, source_arn
     status, _, body = stepfunctions._start_execution({"stateMachineArn": machine, "input": payload})
     if status >= 400:
         raise DeliveryError(_text(body))
+
+
+def invoke(target: dict[str, Any], payload: str, scheduled: bool, source_arn: str) -> None:
+    """Invoke the target function asynchronously: rules by its policy, schedules by their role. Raises DeliveryError.
+
+    Lambda then tries again what fails, and sends it to the function's destination in the end.
+    """
+    arn = target["Arn"]
+    function, config, name = lambda_svc._get_func_record_for_ref(arn)
+    if not function or not config:
+        raise DeliveryError(f"the function {name} does not exist")
+    role, action = target.get("RoleArn", ""), "lambda:InvokeFunction"
+    problem = (
+        roles.trust_problem(role, SCHEDULER, source_arn) or roles.permission_problem(role, action, arn)
+        if scheduled
+        else roles.resource_policy_problem(function["policy"], EVENTS, action, arn, source_arn)
+    )
+    if problem:
+        raise DeliveryError(problem)
+    lambda_svc.invoke_async_with_retry(lambda_svc._execution_record_for_config(function, config), json.loads(payload))
 
 
 def call(target: dict[str, Any], payload: str, source_arn: str) -> None:

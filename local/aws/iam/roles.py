@@ -134,6 +134,16 @@ def permission_problem(role_arn: str, action: str, resource_arn: str, **context_
     return f"{role_arn} is not authorized to perform {action} on {resource_arn}"
 
 
+def resource_policy_problem(
+    policy: dict[str, Any], service: str, action: str, resource_arn: str, source_arn: str
+) -> str | None:
+    """Why a resource's own policy does not let the service do the action on behalf of `source_arn`; None if it does."""
+    context = _context("*", action, resource_arn, source_arn)
+    if iam_evaluator.evaluate_resource_policy(policy, context, service=service).decision == "Allow":
+        return None
+    return f"The policy of {resource_arn} does not allow {service} {action} on behalf of {source_arn}"
+
+
 def _role(role_arn: str) -> dict[str, Any] | None:
     return iam._roles.get(role_arn.rsplit("/", 1)[-1])
 

@@ -48,6 +48,20 @@ def test_some_of_the_periods_are_enough_if_configured() -> None:
     assert judged("notBreaching", 1, None, 0, wanted=2) == "OK"
 
 
+def test_values_are_kept_as_long_as_an_alarm_looks_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ministack.services import cloudwatch
+
+    daily = {"Namespace": "Own", "MetricName": "Daily", "Period": 86400, "EvaluationPeriods": 1}
+    points = {("Own", name, ""): [{"Timestamp": 1000.0}, {"Timestamp": 3000.0}] for name in ("Daily", "Unwatched")}
+    monkeypatch.setattr(cloudwatch, "_alarms", {"daily": daily})
+    monkeypatch.setattr(cloudwatch, "_metrics", points)
+    monkeypatch.setattr(alarms, "_pace", 1 / 60)  # a day is 1440 seconds
+    alarms.forget(3010.0)
+    assert [len(found) for found in points.values()] == [1, 1]
+    alarms.forget(3100.0)
+    assert [len(found) for found in points.values()] == [1, 0]
+
+
 def test_each_request_counts_for_the_variant_and_for_its_fleet() -> None:
     tally = metrics._Tally(Counter({2: 6, 4: 1, 5: 3}), 2, Counter({5000.0: 10}), Counter({100.0: 10}))
     answered = metrics.data(("endpoint", "AllTraffic", "config"), tally)
