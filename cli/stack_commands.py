@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
 
 
 def status() -> None:
-    """Show endpoint, serving version, last run, schedule, alarms.
+    """Show endpoint, serving version, last run, schedule, drift, alarms.
 
     Example: automl status --json
     """
@@ -47,6 +47,7 @@ def status() -> None:
                 if run
                 else "Last run: none",
                 found["schedule"]["in_words"],
+                f"Drift:    {found['drift']['in_words']}",
             )
             raised = [alarm for alarm in found["alarms"] if alarm["state"] == "ALARM"]
             say(f"Alarms:   {len(raised)} of {len(found['alarms'])} raised")

@@ -42,6 +42,11 @@ class Drift:
         reached = [level for level in (STRONG, MODERATE) if self.psi >= level and self.psi > self.chance]
         return reached[0] if reached else 0.0
 
+    @property
+    def has_drifted(self) -> bool:
+        """Whether the rows have moved far, or hold many unseen categories, and chance does not explain it."""
+        return self.psi > self.chance and (self.psi >= STRONG or self.unseen >= MUCH_UNSEEN)
+
 
 class Bins:
     """The bins of one feature, and how many training rows are in each.

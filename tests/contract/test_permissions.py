@@ -12,12 +12,29 @@ _AUTOPILOT = "Autopilot's documented minimum: what it calls between start and en
 _SYNC = "Step Functions' documented policy for .sync calls: its own rules, tags and stopping when a run is aborted"
 _ATHENA = "Athena's documented policy for its caller; the local cloud's engine reads catalog and bucket itself"
 _NIGHTS = "The recorded stack has no EndpointNightHours; tests/pipeline/endpoints/test_nights.py makes the call"
+_DRIFT = "No machine starts it: its rule does once a day; tests/pipeline/test_drift_of_requests.py makes the calls"
 _SCALING = "Application Auto Scaling checks it of its caller behind RegisterScalableTarget and PutScalingPolicy"
 _MISSING_OBJECT = "S3 requires it to answer that an object does not exist; the local cloud does not"
 
 # Only AWS itself makes these calls, never a state or a function of ours. By role, statement: actions and the reason.
 REVIEWED = {
     ("PrepareRunRole", "WriteOwnLog"): ({"logs:CreateLogStream", "logs:PutLogEvents"}, _LOGS),
+    ("MeasureDriftRole", "WriteOwnLog"): ({"logs:CreateLogStream", "logs:PutLogEvents"}, _LOGS),
+    **{
+        ("MeasureDriftRole", sid): ({action}, _DRIFT)
+        for sid, action in (
+            ("FindWhatServes", "sagemaker:DescribeEndpoint"),
+            ("FindSinceWhenItServes", "sagemaker:DescribeEndpointConfig"),
+            ("FindItsTrainingRows", "sagemaker:DescribeModelPackage"),
+            ("ReadCapturedTrafficAndDistributions", "s3:GetObject"),
+            ("ListCapturedTraffic", "s3:ListBucket"),
+            ("WriteDrift", "s3:PutObject"),
+        )
+    },
+    ("MeasureDriftRole", "KeepFailedMeasurement"): (
+        {"sqs:SendMessage"},
+        "Lambda sends an event there that failed three times",
+    ),
     ("EvaluateModelRole", "WriteOwnLog"): ({"logs:CreateLogStream", "logs:PutLogEvents"}, _LOGS),
     ("DeploymentRole", "CheckForDeploymentDocument"): (
         {"s3:ListBucket"},

@@ -20,7 +20,11 @@ from tests.contract.service_authorization import Statement
 ROOT = Path(__file__).parents[2]
 MACHINE_ROLES = {"training": "TrainingRole", "deployment": "DeploymentRole", "failure": "FailureRole"}
 # The layer's modules are called by PrepareRun alone, besides those without a call of AWS.
-FUNCTIONS = {"PrepareRunRole": ("functions/prepare_run", "layers"), "EvaluateModelRole": ("functions/evaluate_model",)}
+FUNCTIONS = {
+    "PrepareRunRole": ("functions/prepare_run", "layers"),
+    "EvaluateModelRole": ("functions/evaluate_model",),
+    "MeasureDriftRole": ("functions/measure_drift",),
+}
 
 # Actions that could be granted on less than everything, and where AWS asks for `*` all the same.
 _VPC = "docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html: the validation of a VPC fails with less"

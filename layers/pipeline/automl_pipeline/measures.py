@@ -31,7 +31,13 @@ NOT_PASSED = Measure("ModelsNotPassed", MetricUnit.Count)
 GATE_VALUE = Measure("GateValue", MetricUnit.NoUnit, "Metric")
 TEST_ROWS = Measure("TestRows", MetricUnit.Count)
 STEP_SECONDS = Measure("StepSeconds", MetricUnit.Seconds, "Step")
-ALL = (REFUSED, PASSED, NOT_PASSED, GATE_VALUE, TEST_ROWS, STEP_SECONDS)
+COMPARED_ROWS = Measure("ComparedRows", MetricUnit.Count)
+DRIFTED_FEATURES = Measure("DriftedFeatures", MetricUnit.Count)
+LARGEST_DRIFT = Measure("LargestDrift", MetricUnit.NoUnit)
+ALL = (
+    *(REFUSED, PASSED, NOT_PASSED, GATE_VALUE, TEST_ROWS, STEP_SECONDS),
+    *(COMPARED_ROWS, DRIFTED_FEATURES, LARGEST_DRIFT),
+)
 
 
 def emit(measure: Measure, value: float, stack: str, of: str | None = None, run_id: str | None = None) -> None:
@@ -62,6 +68,16 @@ def publish_evaluation(
     emit(TEST_ROWS, document["rows"], stack, run_id=run_id)
     for step, seconds in durations(began, now or datetime.now(UTC)).items():
         emit(STEP_SECONDS, seconds, stack, step, run_id)
+
+
+def publish_drift(stack: str, document: Mapping[str, Any]) -> None:
+    """Publish how far captured requests are from the training rows (drift.json)."""
+    for measure, value in (
+        (COMPARED_ROWS, document["rows"]),
+        (DRIFTED_FEATURES, len(document["drifted"])),
+        (LARGEST_DRIFT, document["largest"]),
+    ):
+        emit(measure, value, stack, run_id=document["run_id"])
 
 
 def durations(began: Mapping[str, str], now: datetime) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""The two functions as modules, with an S3 behind them."""
+"""The functions as modules, with an S3 behind them."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from moto import mock_aws
 FUNCTIONS = Path(__file__).parents[3] / "functions"
 BUCKET = "a-bucket"
 
-sys.path.insert(0, str(FUNCTIONS / "evaluate_model"))
+sys.path[:0] = [str(FUNCTIONS / name) for name in ("evaluate_model", "measure_drift")]
 sys.path.append(str(FUNCTIONS.parent / "processing"))
 
 
 def load(name: str) -> ModuleType:
-    """functions/<name>/app.py under a name of its own, as both functions' modules are called app."""
+    """functions/<name>/app.py under a name of its own, as every function's is called app."""
     spec = importlib.util.spec_from_file_location(f"{name}_app", FUNCTIONS / name / "app.py")
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)

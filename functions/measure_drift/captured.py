@@ -1,0 +1,50 @@
+"""Captured requests: files of JSON Lines, in a folder for each hour.
+
+https://docs.aws.amazon.com/sagemaker/latest/dg/model-monitor-data-capture.html
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from itertools import takewhile
+from typing import Any
+from urllib.parse import urlparse
+
+MOST_BYTES = 64 * 1024 * 1024
+"""Of more, files are left out evenly over the time: a sample of many thousand requests says as much."""
+
+_TIME_IN_KEY = "%Y/%m/%d/%H/%M-%S"
+
+
+def files(
+    s3: Any, folder: str, since: datetime, until: datetime, most_bytes: int = MOST_BYTES
+) -> tuple[list[str], int]:
+    """URIs of the files under `folder` (a URI) that were begun in that time, and how many there were to choose from.
+
+    Both times in UTC. The names sort by time.
+    """
+    place = urlparse(folder)
+    prefix = place.path.lstrip("/")
+    pages = s3.get_paginator("list_objects_v2").paginate(
+        Bucket=place.netloc, Prefix=prefix, StartAfter=f"{prefix}{since:{_TIME_IN_KEY}}"
+    )
+    every = (item for page in pages for item in page.get("Contents", []))
+    found = list(takewhile(lambda item: item["Key"] < f"{prefix}{until:{_TIME_IN_KEY}}", every))
+    step = -(-sum(item["Size"] for item in found) // most_bytes) or 1
+    return [f"s3://{place.netloc}/{item['Key']}" for item in found[::step]], len(found)
+
+
+def requests(s3: Any, uris: Iterable[str]) -> Iterator[tuple[bytes, str]]:
+    """Body and content type of each captured request."""
+    for uri in uris:
+        place = urlparse(uri)
+        body = s3.get_object(Bucket=place.netloc, Key=place.path.lstrip("/"))["Body"]
+        for line in body.iter_lines(chunk_size=1 << 20):
+            given = json.loads(line)["captureData"].get("endpointInput")  # answers alone may be captured, too
+            if given:
+                encoded = given["encoding"] == "BASE64"
+                data = base64.b64decode(given["data"]) if encoded else given["data"].encode()
+                yield data, given.get("observedContentType") or "text/csv"
