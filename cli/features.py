@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +25,8 @@ from local.data import csv_table
 from processing.names import NameCollisionError
 
 EVENT_TIME = "event_time"
+# https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateFeatureGroup.html
+_GROUP_NAME = re.compile(r"[a-zA-Z0-9]([_-]*[a-zA-Z0-9]){0,63}")
 AT_ONCE = 16
 ACTIONS = (
     "sagemaker:DescribeFeatureGroup",
@@ -80,22 +83,38 @@ class Loaded:
 
 def read(request: Request) -> tuple[csv_table.CsvTable, offline_store.Records]:
     """The table, checked, and its records. Raises RefusedError with everything that is wrong."""
+    allowed = _GROUP_NAME.fullmatch(request.group)
+    problems = (
+        [] if allowed else [f"--feature-group {request.group!r}: 1 to 64 letters, digits, hyphens and underscores."]
+    )
     try:
-        table = csv_table.read_table(request.csv, request.target, request.id_column)
-        if problem_type_of(table) == REGRESSION:
-            table = csv_table.as_quantity(table)
-        column = request.event_time_column
-        if column and column not in table.frame.columns:
-            known = ", ".join(map(repr, table.frame.columns[:20]))
-            raise RefusedError(f"--event-time-column {column!r} is no column of {request.csv}. It has {known}.")
-        if not column and EVENT_TIME in table.frame.columns:
-            raise RefusedError(
-                f"{request.csv} has a column {EVENT_TIME!r}: name it with --event-time-column, or rename it. Without one, "
-                "every record gets the present time under that name."
-            )
-        return table, offline_store.as_records(table.frame, request.id_column, column or EVENT_TIME)
-    except (csv_table.InvalidTableError, NameCollisionError, offline_store.FeatureStoreError) as error:
-        raise RefusedError(str(error)) from None
+        found = _read(request)
+    except (
+        csv_table.InvalidTableError,
+        NameCollisionError,
+        offline_store.FeatureStoreError,
+        RefusedError,
+    ) as error:
+        raise RefusedError("\n".join([*problems, str(error)])) from None
+    if problems:
+        raise RefusedError(problems[0])
+    return found
+
+
+def _read(request: Request) -> tuple[csv_table.CsvTable, offline_store.Records]:
+    table = csv_table.read_table(request.csv, request.target, request.id_column)
+    if problem_type_of(table) == REGRESSION:
+        table = csv_table.as_quantity(table)
+    column = request.event_time_column
+    if column and column not in table.frame.columns:
+        known = ", ".join(map(repr, table.frame.columns[:20]))
+        raise RefusedError(f"--event-time-column {column!r} is no column of {request.csv}. It has {known}.")
+    if not column and EVENT_TIME in table.frame.columns:
+        raise RefusedError(
+            f"{request.csv} has a column {EVENT_TIME!r}: name it with --event-time-column, or rename it. Without one, "
+            "every record gets the present time under that name."
+        )
+    return table, offline_store.as_records(table.frame, request.id_column, column or EVENT_TIME)
 
 
 def load(

@@ -200,9 +200,7 @@ def predict(
     endpoint_name: Annotated[str | None, typer.Option(help="Another endpoint than the stack's.")] = None,
     start_over: Annotated[
         bool,
-        typer.Option(
-            "--start-over", help="Start again at the first row if the file or the model has changed."
-        ),
+        typer.Option("--start-over", help="Start again at the first row if the file or the model has changed."),
     ] = False,
     spreadsheet: Annotated[
         bool, typer.Option("--spreadsheet", help="Put ' before cells that a spreadsheet would take for formulas.")

@@ -124,7 +124,7 @@ def logs(
 ) -> None:
     """Print the log lines of a run's jobs and functions.
 
-    With --json, one object per line.
+    With --json, one object per line, with the functions' metrics.
 
     Example: automl logs --step PreprocessData --follow
     """
@@ -136,7 +136,7 @@ def logs(
             count += 1
             if json_wanted():
                 _json_line({"time": line.at.isoformat(), "step": line.step, "group": line.group, "message": line.text})
-            else:
+            elif not line.text.startswith('{"_aws"'):  # metrics, for CloudWatch
                 say(f"{line.at:%H:%M:%S} {line.step:<15} {line.text}")
         if not count and not explaining():
             errors.print(

@@ -209,6 +209,14 @@ def test_settings_of_a_run_take_every_id(account: Account, table: Path, stack: S
     }
 
 
+def test_group_name_is_refused_together_with_the_table(
+    account: Account, automl: Callable[..., Any], table: Path
+) -> None:
+    result = load(automl, table, *ROLE, "--feature-group", "bad name", "--event-time-column", "nowhere")
+    assert "--feature-group 'bad name'" in result.stderr
+    assert "'nowhere' is no column" in result.stderr
+
+
 def test_command_for_a_quantity_names_problem_type_and_objective(
     account: Account, automl: Callable[..., Any], table: Path
 ) -> None:
