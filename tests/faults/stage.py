@@ -95,7 +95,7 @@ class Stage:
         return f"{self.name}-endpoint"
 
     def client(self, service: str) -> Any:
-        return _client(self.server, service)
+        return local_cloud.client(self.server, service)
 
     @cached_property
     def machine_arns(self) -> dict[str, str]:
@@ -300,13 +300,3 @@ class Stage:
 @cache
 def _read_email(path: Path) -> Message:
     return message_from_bytes(path.read_bytes())
-
-
-_clients: dict[tuple[str, str], Any] = {}
-
-
-def _client(server: Server, service: str) -> Any:
-    key = (server.endpoint_url, service)
-    if key not in _clients:
-        _clients[key] = local_cloud.client(server, service)
-    return _clients[key]
