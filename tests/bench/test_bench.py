@@ -47,10 +47,12 @@ def test_evaluation() -> None:
     is_measured(evaluation.measure(CONSOLE, rows=1000, repeats=1), evaluation.BASELINE)
 
 
+@pytest.mark.exhaustive
 def test_local_cloud() -> None:
     is_measured(local_cloud_load.measure(CONSOLE, transitions=5, at_once=2, repeats=1), "")
 
 
+@pytest.mark.exhaustive
 def test_growth() -> None:
     for found in (preprocessing.growth(CONSOLE, 100_000), evaluation.growth(CONSOLE, 200_000)):
         [size] = found

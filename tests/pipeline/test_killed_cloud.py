@@ -6,6 +6,8 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+
 from cli import local_cloud
 from local.server import paths, process
 from tests.pipeline.conftest import Cloud, customers_not_asked_for_before
@@ -18,6 +20,7 @@ def _started(server: process.Server) -> Cloud:
     return Cloud(ready)
 
 
+@pytest.mark.exhaustive
 def test_killed_while_it_trains_the_next_one_runs_as_if_nothing_had_been(tmp_path: Path) -> None:
     state = tmp_path / "state"
     killed = process.start(state=state, wait_scale=local_cloud.WAIT_SCALE, reuse=paths.REUSE)

@@ -116,6 +116,7 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.exhaustive
 def test_ended_on_the_way_the_same_command_goes_on(automl: Automl, cloud: Cloud, many: Path, tmp_path: Path) -> None:
     output, notes = tmp_path / "out.csv", tmp_path / "out.csv.progress.json"
     kept = 0
