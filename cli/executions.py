@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
-from cli import runs
+from cli import results, runs
 from cli.stack import RefusedError, Stack, client
 from cli.steps import Event, assigned, steps_in
 from cli.terminal import typed
@@ -18,7 +18,10 @@ from cli.watching import Finished
 
 @dataclass(frozen=True)
 class Run:
-    """A run as a list shows it. `outcome` is the machine's, or the error's name; `metric` is a name and its value."""
+    """A run as a list shows it. `outcome` is the machine's, or the error's name; `metric` is a name and its value.
+
+    `doubt`: why a model that passed the gate is of no use or not to be trusted; "" if nothing says so.
+    """
 
     run_id: str
     execution_arn: str
@@ -28,6 +31,7 @@ class Run:
     outcome: str | None
     metric: tuple[str, float] | None
     version: int | None
+    doubt: str = ""
 
     @property
     def seconds(self) -> float:
@@ -44,6 +48,7 @@ class Run:
             "ended": self.ended.isoformat() if self.ended else None,
             "seconds": round(self.seconds, 1),
             "outcome": self.outcome,
+            "doubt": self.doubt or None,
             "metric": dict([self.metric]) if self.metric else None,
             "version": self.version,
         }
@@ -69,6 +74,7 @@ def of(described: Mapping[str, Any]) -> Run:
         outcome=output.get("outcome") or described.get("error"),
         metric=_metric(output.get("metrics") or {}),
         version=int(package.rsplit("/", 1)[1]) if package else None,
+        doubt=results.doubt_in(output.get("verdict") or ""),
     )
 
 

@@ -75,7 +75,12 @@ def judgement(finished: Finished) -> list[str]:
 
 def doubt_of(finished: Finished) -> str:
     """Why the metrics of a model that passed the gate are not to be trusted, or it is of no use; "" if nothing says so."""
-    return next(iter(judgement(finished)), "").partition(". But ")[2]
+    return doubt_in(next(iter(judgement(finished)), ""))
+
+
+def doubt_in(verdict: str) -> str:
+    """What a verdict of functions/evaluate_model/gate.py says against a model that passed."""
+    return verdict.partition(". But ")[2]
 
 
 def what_next(finished: Finished, name: str, *, deployment: bool = False) -> list[str]:

@@ -60,7 +60,7 @@ def runs(
             (
                 run.run_id,
                 run.status,
-                run.outcome or "",
+                f"{run.outcome or ''}{' (doubtful)' if run.doubt else ''}",
                 f"{run.metric[0]} {run.metric[1]:.4f}" if run.metric else "",
                 str(run.version or ""),
                 duration(run.seconds),

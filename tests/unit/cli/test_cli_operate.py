@@ -368,3 +368,11 @@ def test_defect_of_a_command_without_a_stack_is_one_line_unless_debugged(
     shown = automl("config", "schema", *arguments)
     assert (shown.exit_code, "ValueError: out of paper" in shown.stderr) == (1, True)
     assert ("Traceback" in shown.stderr) == bool(arguments)
+
+
+def test_doubt_about_a_runs_model_is_in_its_document(deployed: Recording) -> None:
+    described = States(deployed)._recordings[0].described
+    output = json.loads(described["output"]) | {"verdict": "Passes the gate: it does. But it finds nothing."}
+    found = executions.of(described | {"output": json.dumps(output)})
+    assert found.document()["doubt"] == "it finds nothing."
+    assert executions.of(described).document()["doubt"] is None
