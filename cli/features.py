@@ -189,7 +189,7 @@ def _group(
     missing = []
     if not place:
         missing.append(
-            "--s3-uri s3://BUCKET/PREFIX: where the offline store is to lie. Without a stack there is no bucket."
+            "--s3-uri s3://BUCKET/PREFIX: where to create the offline store, as there is no stack whose bucket could be used."
         )
     if not request.role_arn:
         missing.append(
@@ -298,7 +298,7 @@ def _counted(
 ) -> int:
     """How many ids of the table Athena sees with their event times, once it sees all or does not get further.
 
-    Counts different pairs of id and event time: what is loaded twice is there twice.
+    Counts distinct pairs of id and event time, as rows that are loaded twice are stored twice.
     """
     catalog = group["OfflineStoreConfig"]["DataCatalogConfig"]
     identifier, moment = records.record_identifier, records.event_time

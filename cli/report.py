@@ -81,7 +81,7 @@ def find(stack: Stack, run_id: str | None = None) -> Evaluation:
             return Evaluation(name, bucket, key, json.loads(content), "report.html" in names)
     if run_id:
         raise RefusedError(
-            f"Run {run_id} has no evaluation in s3://{bucket}/{runs}: it is not there, or did not come so far."
+            f"Run {run_id} has no evaluation in s3://{bucket}/{runs}: it ended before it was evaluated, or was removed."
         )
     raise RefusedError(f"No run has been evaluated yet. To start one: {typed('start --watch')}")
 

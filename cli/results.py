@@ -1,4 +1,4 @@
-"""Shows what an execution came to: outcome, metrics, gate, model version, endpoint; or step, error and cause."""
+"""Shows the result of an execution: outcome, metrics, gate, model version, endpoint; or step, error and cause."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cli.watching import Finished
 
 
 def show(finished: Finished, console: Console) -> None:
-    """What a run or a deployment came to, for a person."""
+    """Show the result of a run or a deployment."""
     console.print()
     if finished.output is None:
         show_failure(finished, console)
@@ -67,7 +67,7 @@ def show_metrics(metrics: Mapping[str, float], console: Console) -> None:
 
 
 def judgement(finished: Finished) -> list[str]:
-    """The quality gate's verdict and what people should know of the model; empty if the run did not come so far."""
+    """The quality gate's verdict and what people should know of the model; empty if the run was not evaluated."""
     found = finished.variables.get("evaluation") or finished.output or {}
     verdict, warnings = found.get("verdict"), found.get("warnings") or []
     return [*([verdict] if verdict else []), *(f"Warning: {warning}" for warning in warnings)]

@@ -62,7 +62,7 @@ def running(stack: Stack) -> list[str]:
 
 
 def model_of(run: Run) -> str | None:
-    """The name of the model that the run made to be evaluated, None if it did not come so far."""
+    """The name of the model that the run made to be evaluated, None if it ended before."""
     s3 = client("s3")
     try:
         content = s3.get_object(Bucket=run.bucket, Key=f"{run.key}model/model_info.json")["Body"].read()

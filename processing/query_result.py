@@ -181,7 +181,7 @@ def _header(line: bytes) -> list[str]:
     names = next(csv.reader(io.StringIO(line.decode("utf-8-sig"), newline="")))
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise UnusableDataError(f"Column names are there twice: {cut(', '.join(twice), 600)}. Names must differ.")
+        raise UnusableDataError(f"Column names appear twice: {cut(', '.join(twice), 600)}. Names must differ.")
     return names
 
 

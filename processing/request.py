@@ -166,7 +166,7 @@ def _named_places(schema: Schema, names: tuple[str, ...], index: int | None = No
         places = schema.known.places(names)
     except AmbiguousNameError as ambiguous:
         raise BadRequestError(
-            f"Column {ambiguous.feature!r} is there twice{where}{_spelled(ambiguous.columns)}."
+            f"Column {ambiguous.feature!r} appears twice{where}{_spelled(ambiguous.columns)}."
         ) from None
     missing = [schema.known.shown(name) for name, place in zip(schema.names, places) if place is None]
     # A left-out column is a missing value, as in training; but a request about something else is not to be answered.

@@ -75,7 +75,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     predicted = predictions.read_regression(answered) if answers is None else answers.predicted
     if len(predicted) != len(truth):
         raise UnusablePredictionsError(
-            f"The model answered {len(predicted)} rows and was asked about {len(truth)}. See the transform job's log."
+            f"The model gave {len(predicted)} answers for {len(truth)} rows. See the transform job's log."
         )
     index = known_row.choose(answers and answers.probability)
     asked = known_row.describe(
@@ -215,7 +215,7 @@ def _read_champion(given: dict[str, Any] | None, rows: int, labels: list[str]) -
             rival = predictions.read_regression(answered)
             count = len(rival)
         if count != rows:
-            raise UnusablePredictionsError(f"It answered {count:,} rows and was asked about {rows:,}.")
+            raise UnusablePredictionsError(f"It gave {count:,} answers for {rows:,} rows.")
         return rival, None
     except UnusablePredictionsError as error:
         return None, champion.unusable(given, str(error))

@@ -20,7 +20,7 @@ _FIRST_CELL = re.compile(r'"(?:[^"]|"")*"|[^,\r\n]*')
 
 
 class UnusablePredictionsError(Exception):
-    """The model's answers do not match the rows it was asked about; the message says how."""
+    """The model's answers do not match the rows it got; the message says how."""
 
 
 @dataclass(frozen=True)

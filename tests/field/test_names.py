@@ -55,7 +55,7 @@ def test_other_names_that_the_store_does_not_take(tmp_path: Path, name: str) -> 
 def test_name_that_can_be_two_columns_is_refused(tmp_path: Path) -> None:
     trained = train(tmp_path, Asked(DATA / "names-train.csv"))
     body = "Age,Annual Income,annual-income,region,Plan Type\n1,2,3,east,pro\n"
-    with pytest.raises(inference.BadRequestError, match="Column 'AnnualIncome' is there twice: 'Annual Income' and"):
+    with pytest.raises(inference.BadRequestError, match="Column 'AnnualIncome' appears twice: 'Annual Income' and"):
         trained.served(body)
 
 

@@ -154,7 +154,7 @@ def test_what_serves_is_judged_by_its_answers_to_the_same_rows(evaluate: Evaluat
 @pytest.mark.parametrize(
     ("serving", "given", "said"),
     [
-        ([["Yes", 0.9]] * 3, {}, "It answered 3 rows and was asked about 4."),
+        ([["Yes", 0.9]] * 3, {}, "It gave 3 answers for 4 rows."),
         ([["Maybe", 0.9]] * 4, {}, "It answers 'Maybe', and none of 'No', 'Yes'."),
         ([["Yes", "high"]] * 4, {}, 'Line 1 of the model\'s answers cannot be read: \'"Yes","high"\'.'),
         (
@@ -334,7 +334,7 @@ UNUSABLE = {
     "fewer answers": (
         [["Yes", 0.5]],
         {},
-        "The model answered 1 rows and was asked about 4. See the transform job's log.",
+        "The model gave 1 answers for 4 rows. See the transform job's log.",
     ),
     "another class": (
         [["Maybe\n", 0.5]] * 4,

@@ -91,7 +91,7 @@ def test_numbers_that_stop_after_the_first_rows(tmp_path: Path) -> None:
         ({}, "The query left no CSV file: check that the DataSource step wrote to data/raw/."),
         ({"a.csv": "x", "b.csv": "x"}, "data/raw/ holds 2 CSV files and should hold the run's own alone."),
         ({"a.csv": ""}, "The feature group returned nothing, not even column names."),
-        ({"a.csv": '"x","y","x"\n'}, "Column names are there twice: x. Names must differ."),
+        ({"a.csv": '"x","y","x"\n'}, "Column names appear twice: x. Names must differ."),
         ({"a.csv": '"x","y"\n"1"\n'}, "The query's result cannot be read as CSV: a row has another number of values"),
     ],
 )

@@ -115,7 +115,7 @@ def test_what_python_writes_for_missing_and_true() -> None:
         (CSV, '1,a,b\n2,"a"b,c\n', "The CSV cannot be read at line 2: a value goes on behind its closing double quote: write a quote inside a quoted "
                                    "value twice."),
         (CSV, "tenure,age,churn\n1,2,3\n", "2 of the model's 3 features are missing: contract, note."),
-        (CSV, "tenure,Note,note,Contract,CONTRACT\n1,2,3,4,5\n", "Column 'contract' is there twice: 'Contract' and 'CONTRACT'."),
+        (CSV, "tenure,Note,note,Contract,CONTRACT\n1,2,3,4,5\n", "Column 'contract' appears twice: 'Contract' and 'CONTRACT'."),
         (CSV, "1,2\n", "The first row has 2 values and the model takes 3: tenure, contract, note. "
                        "Send them in this order, or with their names."),
         (CSV, "a;b;c\n1;2;3\n", "Line 1 looks separated by semicolons: save the file with commas between the values."),
