@@ -156,7 +156,7 @@ def test_endpoint_or_run_that_is_not_there(automl: Automl, tmp_path: Path) -> No
     status, _, err = ended(automl("--input-csv", tmp_path / "one.csv", "--endpoint-name", "nobody-made-this"))
     assert status == 1
     assert "There is no endpoint nobody-made-this." in err
-    assert "automl deploy" in err
+    assert "leave out --endpoint-name" in err
     status, _, err = ended(automl("--input-csv", tmp_path / "one.csv", "--run", "20200101-000000-abcdefab"))
     assert status == 1
     assert "and not 20200101-000000-abcdefab." in err
