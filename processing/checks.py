@@ -6,9 +6,7 @@ Each check is bounded: leakage looks at a sample of the training rows, everythin
 from __future__ import annotations
 
 import math
-import os
 import re
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Callable, Iterator, Mapping, Sequence
 
@@ -65,8 +63,7 @@ def findings(rows: Rows, near_numeric: Mapping[str, Finding]) -> list[Finding]:
 
     `near_numeric`: the findings of columns that are nearly numeric, which are no identifiers for that.
     """
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        leaks = list(threads.map(leak_of(rows), rows.features))
+    leaks = list(rows.roles.by_column(leak_of(rows), rows.features))
     leaking = [(feature.specification["name"], leak) for feature, leak in zip(rows.features, leaks) if leak]
     found = [Finding(f"Column {name!r} alone {leak}", True, misleads=True) for name, leak in leaking]
     found += duplicates(rows)
@@ -193,7 +190,7 @@ def _marks(rows: Rows, place: int) -> numpy.ndarray:
 
 def _twins(rows: Rows) -> int:
     """How many test rows have the mark of a row that is not tested."""
-    marks = numpy.concatenate([*in_turn(lambda place: _marks(rows, place), range(len(rows.roles.pieces)))])
+    marks = numpy.concatenate([*rows.roles.by_piece(lambda place: _marks(rows, place))])
     tested, places = numpy.unique(marks[rows.parts.test], return_inverse=True)
     # Most rows that are not tested share not even these bits of their mark with one that is.
     bits = numpy.uint64((1 << 22) - 1)
@@ -221,7 +218,7 @@ def _agreements(rows: Rows) -> Iterator[float]:
         tested = [feature.encode(feature.raw(place)[roles.of(place) == TEST]) for place in range(len(roles.pieces))]
         return _agreement(numpy.concatenate(tested))
 
-    yield from in_turn(of, rows.features)
+    yield from roles.by_column(of, rows.features)
     yield _agreement(rows.targets[rows.parts.test])
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import tempfile
 from collections import deque
@@ -16,8 +17,8 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Iterable, Iterator, TypeVar
 
 import numpy
-import pyarrow
-import pyarrow.compute
+import plain
+from encoding import pyarrow
 
 NO_KEY = numpy.iinfo(numpy.int64).min
 # Numbers that are held at once to find the median or to count the different ones among them.
@@ -59,6 +60,7 @@ class Column:
     dtype: Any
     words: list[str] | None = None
     problem: str | None = None
+    name: str = ""
     blocks: list[tuple[int, int]] = field(default_factory=list)
     digest: Any = field(default_factory=hashlib.sha256)
 
@@ -120,6 +122,13 @@ def in_turn(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterat
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+
+
+class Threads:
+    """The engine that computes from columns on this machine's disk. Another one has the same two functions."""
+
+    by_column = staticmethod(in_turn)
+    by_piece = staticmethod(in_turn)
 
 
 def median(pieces: Callable[[], Iterable[numpy.ndarray]], count: int) -> float:
@@ -186,6 +195,8 @@ def count_distinct(pieces: Callable[[], Iterable[numpy.ndarray]], rows: int) -> 
 
 def _distinct(pieces: Iterable[numpy.ndarray], bounded: bool = True) -> int | None:
     """The count of different numbers; None if there are more than may be held."""
+    if pyarrow is None:
+        return plain.count_distinct(pieces, MOST_HELD if bounded else math.inf)
     seen = pyarrow.array([], pyarrow.float64())
     waiting: list[Any] = []
     for values in pieces:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Mapping, Sequence
 
 import numpy
@@ -29,8 +27,7 @@ def describe(
     `left_out`: columns that are no features, with why. A note: {"name", "kind": number | category | boolean | left out,
     "missing": rows, "distinct": values, "unseen": test rows with a category that training does not have, "reason"}.
     """
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        described = list(threads.map(lambda feature: _describe(feature, roles), features))
+    described = list(roles.by_column(lambda feature: _describe(feature, roles), features))
     notes = [note for note, _ in described]
     notes += [
         {"name": name, "kind": "left out", "missing": None, "distinct": None, "unseen": None, "reason": why}

@@ -13,7 +13,7 @@ import math
 from typing import Any, Callable, Iterable, Sequence
 
 import numpy
-from columns import in_turn, rechunked
+from columns import rechunked
 from fitting import Feature
 from splitting import TRAIN, Roles
 
@@ -31,7 +31,7 @@ def describe(
     features: Sequence[Feature], target: str, targets: numpy.ndarray, labels: Sequence[str], roles: Roles
 ) -> dict[str, Any]:
     """distributions.json: the features in the model's order, then the target. `targets`: of the training rows."""
-    described = list(in_turn(lambda feature: _feature(feature, roles), features))
+    described = list(roles.by_column(lambda feature: _feature(feature, roles), features))
     of_class = numpy.bincount(targets, minlength=len(labels)) if labels else None
     goal = (
         numbers(target, lambda: [targets], len(targets)) if of_class is None else categories(target, labels, of_class)

@@ -21,10 +21,14 @@ import math
 from typing import Any, Mapping, Sequence
 
 import numpy
-import pyarrow
-import pyarrow.compute
 from request import Schema
 from words import MISSING, WHITE_SPACE, Codes, bare, is_code, is_missing, number
+
+try:
+    import pyarrow
+    import pyarrow.compute
+except ImportError:  # in SageMaker's Spark image (see `plain`)
+    pyarrow = None  # type: ignore[assignment]
 
 NUMERIC = "numeric"
 CATEGORICAL = "categorical"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import itertools
 import json
 import os
 import sys
@@ -14,10 +15,8 @@ from typing import Any, BinaryIO, Sequence
 
 import encoding
 import numpy
-import pyarrow
-import pyarrow.compute
-import pyarrow.csv
-from columns import in_turn
+import plain
+from encoding import pyarrow
 from fitting import Feature
 from splitting import TEST, TRAIN, VALIDATION, Roles
 from weights import Weights
@@ -43,10 +42,9 @@ def write_tables(
     """
     names = [feature.specification["name"] for feature in features]
     tables = {TRAIN: "train", TEST: "test", **({VALIDATION: "validation"} if roles.validating else {})}
-    classes = pyarrow.array(labels, pyarrow.string())
     writer = _JsonLines([*features, *unused])
 
-    def piece(place: int) -> tuple[dict[int, memoryview], bytes]:
+    def piece(place: int) -> tuple[dict[int, bytes | memoryview], bytes]:
         """What a piece adds to each table, and to the raw test rows."""
         of, first = roles.of(place), roles.first_used(place)
         used = roles.used(place)
@@ -61,7 +59,7 @@ def write_tables(
             if weights is not None and role != TEST:
                 header.insert(-1, weights.column)
                 columns.append(weights.values[first + places])
-            texts[role] = _csv(columns, goals[places], classes if labels else None, header, header=place == 0)
+            texts[role] = _csv(columns, goals[places], labels, header, place == 0)
         tested = of == TEST
         raw += [feature.raw(place) for feature in unused]
         return texts, writer.lines([values[tested] for values in raw])
@@ -75,7 +73,7 @@ def write_tables(
         out = {role: opened(name, f"{name}.csv") for role, name in tables.items()}
         tested = int(numpy.count_nonzero(roles.all == TEST))
         lines_out = _Parts([opened("evaluation_input", f"part-{part:05}.jsonl") for part in range(test_parts)], tested)
-        for texts, lines in in_turn(piece, range(len(roles.pieces))):
+        for texts, lines in roles.by_piece(piece):
             for role, text in texts.items():
                 out[role].write(text)
             lines_out.write(lines)
@@ -102,10 +100,13 @@ def write_artifacts(folder: str, specification: dict[str, Any], distributions: d
 
 
 def _csv(
-    columns: Sequence[numpy.ndarray], targets: numpy.ndarray, classes: Any, names: Sequence[str], header: bool
-) -> memoryview:
-    """Features in their order, then the target, as CSV; `targets` are codes of `classes`, or numbers if that is None."""
-    goal = pyarrow.array(targets) if classes is None else classes.take(pyarrow.array(targets))
+    columns: Sequence[numpy.ndarray], targets: numpy.ndarray, labels: Sequence[str], names: Sequence[str], header: bool
+) -> bytes | memoryview:
+    """Features in their order, then the target, as CSV; `targets` are codes of `labels`, or numbers if there are none."""
+    if pyarrow is None:
+        goals = [labels[code] for code in targets.tolist()] if labels else targets
+        return plain.csv(columns, goals, names if header else []).encode()
+    goal = pyarrow.array(labels, pyarrow.string()).take(pyarrow.array(targets)) if labels else pyarrow.array(targets)
     table = pyarrow.table([*map(pyarrow.array, columns), goal], names=names)
     out = pyarrow.BufferOutputStream()
     pyarrow.csv.write_csv(table, out, pyarrow.csv.WriteOptions(include_header=header))
@@ -132,7 +133,9 @@ class _Parts:
                 self._written, breaks, begin = self._written + count, breaks[count:], stop
 
 
-def _json_numbers(values: numpy.ndarray) -> pyarrow.Array:
+def _json_numbers(values: numpy.ndarray) -> Any:
+    if pyarrow is None:
+        return plain.json_numbers(values)
     return pyarrow.array(values, mask=numpy.isnan(values)).cast(pyarrow.string()).fill_null("null")
 
 
@@ -140,25 +143,31 @@ class _JsonLines:
     """Raw rows as a client would send them: one JSON object a line."""
 
     def __init__(self, features: Sequence[Feature]):
-        self._features = features
         self._names = [json.dumps(feature.specification["name"], ensure_ascii=False) for feature in features]
-        self._words = [
-            None
-            if feature.column.words is None
-            else pyarrow.array(
-                [*(json.dumps(word, ensure_ascii=False) for word in feature.column.words), "null"], pyarrow.string()
-            )
-            for feature in features
-        ]
+        self._words: list[Any] = []
+        for feature in features:
+            words = feature.column.words
+            texts = words if words is None else [*(json.dumps(word, ensure_ascii=False) for word in words), "null"]
+            self._words.append(texts if texts is None or pyarrow is None else pyarrow.array(texts, pyarrow.string()))
 
     def lines(self, columns: Sequence[numpy.ndarray]) -> bytes:
         """`columns`: each feature's raw values in the same rows."""
         parts: list[Any] = []
         for name, words, values in zip(self._names, self._words, columns):
-            texts = _json_numbers(values) if words is None else words.take(pyarrow.array(values % len(words)))
-            parts += [("{" if not parts else ", ") + name + ": ", texts]
+            parts += [("{" if not parts else ", ") + name + ": ", _json_texts(words, values)]
+        if pyarrow is None:
+            rows = zip(*(itertools.repeat(part) if isinstance(part, str) else part for part in parts))
+            return "".join("".join(row) + "}\n" for row in rows).encode()
         joined = pyarrow.compute.binary_join_element_wise(*parts, "}\n", "")
         return joined.buffers()[2].to_pybytes() if len(joined) else b""  # the texts lie there one after the other
+
+
+def _json_texts(words: Any, values: numpy.ndarray) -> Any:
+    """Values as JSON: numbers, or places among `words`, which are JSON and have `null` at the end."""
+    if words is None:
+        return _json_numbers(values)
+    places = values % len(words)
+    return [words[place] for place in places.tolist()] if pyarrow is None else words.take(pyarrow.array(places))
 
 
 def write_model_archive(path: str, specification: bytes, code_folder: str) -> None:

@@ -24,7 +24,7 @@ import os
 import sys
 import time
 from dataclasses import dataclass, field
-from typing import Any, Mapping, Sequence
+from typing import Any, Callable, Mapping, Sequence
 
 import checks
 import data_note
@@ -35,7 +35,7 @@ import numpy
 import previous
 import splitting
 import weights
-from columns import Spill, in_turn
+from columns import Spill
 from encoding import Encoder
 from fitting import BINARY, MULTICLASS, REGRESSION, check_features, check_trainable, fit, read_target
 from outputs import progress, write_artifacts, write_tables
@@ -68,22 +68,35 @@ class Choices:
     test_parts: int = 1
 
 
+def read_csv(root: str, unread: Sequence[str], order: Sequence[str], **how: Any) -> Source:  # of other readers
+    """The rows of the query's CSV file (`how`: see `query_result.read_source`). Raises UnusableDataError.
+
+    `order`: the columns that the query has sorted the rows by.
+    """
+    folder, raw = os.path.join(root, "processing"), os.path.join(root, "processing/input/raw")
+    limits.check_space(path_of(raw), folder, unread)
+    return read_source(raw, unread, Spill(folder), **how)
+
+
 def run(
-    root: str, target: str, problem_type: str, ignored: Sequence[str], seed: int, choices: Choices = Choices()
+    root: str,
+    target: str,
+    problem_type: str,
+    ignored: Sequence[str],
+    seed: int,
+    choices: Choices = Choices(),
+    read_rows: Callable[..., Source] = read_csv,
 ) -> dict[str, Any]:
     """The whole job. Returns preprocessing.json's content. Raises UnusableDataError before anything is written."""
     os.makedirs(os.path.join(root, "processing"), exist_ok=True)
-    spill = Spill(os.path.join(root, "processing"))
     apart = choices.group_column if choices.split == splitting.GROUP else None
     apart = choices.event_time_column if choices.split == splitting.TIME else apart
     ids = [*STORE_COLUMNS, *ignored, *([choices.event_time_column] if choices.event_time_column else [])]
     unread = [name for name in ids if name not in (target, apart)]
-    raw = os.path.join(root, "processing/input/raw")
-    limits.check_space(path_of(raw), os.path.join(root, "processing"), unread)
-    source = read_source(
-        raw,
+    source = read_rows(
+        root,
         unread,
-        spill,
+        ignored,
         unused=choices.exclude_columns,
         classes=None if problem_type == REGRESSION else target,
         key=apart if apart != target else None,
@@ -98,20 +111,23 @@ def run(
     share = _test_share(source, targets, labels, apart)
     parts = _split(source, usable, targets, apart, problem_type, seed, choices, share)
     splitting.check_parts(parts, targets, labels, target, choices.split)
-    roles = splitting.Roles(source.pieces, usable, parts)
+    roles = splitting.Roles(source.pieces, usable, parts, source.engine)
     progress(f"{len(parts.train)} rows to train on, {len(parts.validation)} to validate, {len(parts.test)} to test on")
 
     weighed = _weights(source, usable, targets, labels, parts, choices)
     excluded = [name for name in source.columns if name in choices.exclude_columns and name != apart]
     no_features = (target, apart, choices.weight_column)
     names = [name for name, column in source.columns.items() if column is not None and name not in no_features]
-    read = list(in_turn(lambda name: fit(name, source.columns[name], roles), names))
+    read = list(
+        roles.by_column(lambda column: fit(column.name, column, roles), [source.columns[name] for name in names])
+    )
     # What serves now may use a column that this run leaves out, so the raw test rows have it all the same.
     unused = [feature for name, feature in zip(names, read) if feature is not None and name in excluded]
     fitted = [feature for name, feature in zip(names, read) if name not in excluded]
     names = [name for name in names if name not in excluded]
     if choices.split == splitting.GROUP and apart is not None and source.groups is not None:
-        unused += [feature for feature in [fit(apart, source.groups, roles)] if feature is not None]
+        grouped = roles.by_column(lambda column: fit(column.name, column, roles), [source.groups])
+        unused += [feature for feature in grouped if feature is not None]
     features = [feature for feature in fitted if feature is not None]
     empty = [name for name, feature in zip(names, fitted) if feature is None]
     check_features(features)
@@ -289,7 +305,7 @@ def _names(lists: Sequence[str]) -> list[str]:
     return [name for names in lists for name in names.split(",") if name]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, read_rows: Callable[..., Source] = read_csv) -> int:
     """Command line. Returns the exit code."""
     began = time.monotonic()
     parser = argparse.ArgumentParser(description="Prepare training and test data for Autopilot.")
@@ -329,7 +345,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     ignored = _names([options.drop_columns])
     try:
-        run(options.root, options.target, options.problem_type, ignored, options.seed, choices)
+        run(options.root, options.target, options.problem_type, ignored, options.seed, choices, read_rows)
     except UnusableDataError as problem:
         message = str(problem).encode()[:MESSAGE_BYTES].decode(errors="ignore")
         os.makedirs(os.path.join(options.root, "output"), exist_ok=True)

@@ -9,7 +9,6 @@ from typing import Any, Mapping, Sequence
 import distributions
 import numpy
 from checks import NAMED, Finding, listed
-from columns import in_turn
 from drift import MODERATE, MUCH_UNSEEN, STRONG, Bins, Drift
 from fitting import Feature
 from query_result import cut
@@ -50,7 +49,9 @@ def compare(
     both = [name for name in known if name in old]
     note["changed"] = [name for name in both if bins[name].is_number != known[name].is_number]
     compared = [known[name] for name in both if name not in note["changed"]]
-    found = list(in_turn(lambda feature: _of_feature(feature, bins[feature.specification["name"]], roles), compared))
+    found = list(
+        roles.by_column(lambda feature: _of_feature(feature, bins[feature.specification["name"]], roles), compared)
+    )
     if target == specification["target"] and bins[target].is_number == (not labels):
         found.append(_of_target(bins[target], targets, labels))
     note["columns"] = {

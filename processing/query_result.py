@@ -17,11 +17,8 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Callable, Iterator, Sequence
 
 import numpy
-import pyarrow
-import pyarrow.compute
-import pyarrow.csv
-from columns import NO_KEY, Column, Spill, in_turn
-from encoding import are_numbers, distinct, texts_of
+from columns import NO_KEY, Column, Spill, Threads, in_turn
+from encoding import are_numbers, distinct, pyarrow, texts_of
 from words import CODE, MISSING, is_code, is_missing, number
 
 # Sizes in bytes: what is read at once, what decides whether columns hold numbers, how far to look for a row's end at once.
@@ -33,13 +30,18 @@ CACHED = 1 << 18
 # More different texts in a column are no categories, and would be held by every container that serves the model.
 MOST_TEXTS = 1_000_000
 QUOTE, LINE_BREAK, ZERO, NINE = map(ord, '"\n09')
-TEXT = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
 # The last columns of the query (statemachine/training.asl.yaml, ExtractFeatures), the same in every row.
 RECORD_COUNTS = ("automl_records", "automl_identifiers")
 # As Athena and pandas spell them; in a column of numbers, a piece with another spelling is read as texts first.
 MISSING_SPELLINGS = sorted(
     {spelled for word in MISSING for spelled in (word, word.upper(), word.title())} | {"NaN", "NaT"}
 )
+
+
+if pyarrow is not None:
+    import pyarrow.csv
+
+    TEXT = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
 
 
 class UnusableDataError(Exception):
@@ -73,6 +75,7 @@ class Source:
     fingerprint: str
     records: Records | None = None
     groups: Column | None = None
+    engine: Any = Threads
 
     @property
     def rows(self) -> int:
@@ -140,10 +143,11 @@ def read_source(
             ) from error
         columns = {name: read[name].keys or read[name].column if name in read else None for name in kept}
         groups = read[key].column if key in read else None
-        return Source(columns, pieces, _fingerprint(columns), records, groups)
+        return Source(columns, pieces, fingerprint(columns), records, groups)
 
 
-def _fingerprint(columns: dict[str, Column | None]) -> str:
+def fingerprint(columns: dict[str, Column | None]) -> str:
+    """SHA-256 of the columns' names and values."""
     prints = [(name, column and column.fingerprint()) for name, column in columns.items()]
     return hashlib.sha256(json.dumps(prints).encode()).hexdigest()
 
@@ -248,7 +252,7 @@ class _Rows:
 
 def _read_columns(
     rows: _Rows, names: Sequence[str], wanted: Wanted, spill: Spill
-) -> tuple[dict[str, _Merged], list[int]]:
+) -> tuple[dict[str, Merged], list[int]]:
     """The wanted columns of what is left of `rows`, and each piece's count of rows. Raises ArrowInvalid."""
     sample = rows.take(SAMPLE)
     if sample:
@@ -256,7 +260,7 @@ def _read_columns(
         wanted.numeric = {
             name for name in wanted.names if name not in wanted.texts and are_numbers(distinct(begun.column(name))[0])
         }
-    merged = {name: _Merged(name, wanted, spill) for name in wanted.names}
+    merged = {name: Merged(name, wanted, spill) for name in wanted.names}
 
     pieces = itertools.chain([sample] if sample else [], rows.pieces())
     counts = []
@@ -269,7 +273,7 @@ def _read_columns(
     return merged, counts
 
 
-class _Merged:
+class Merged:
     """A column that grows by a piece at a time.
 
     `turned`: it began as numbers and holds texts further on. `column` is None where there are too many of them, `keys` the
@@ -280,12 +284,12 @@ class _Merged:
         self.name, self.turned, self._is_target = name, False, name == wanted.target
         self._may_be_dropped = name in wanted.unused or name == wanted.key
         self._places: dict[str, int] = {}
-        self.column: Column | None = Column(spill, numpy.int32, words=[])
+        self.column: Column | None = Column(spill, numpy.int32, words=[], name=name)
         self.keys: Column | None = None
         if name in wanted.numeric:
-            self.column = Column(spill, numpy.float64)
+            self.column = Column(spill, numpy.float64, name=name)
         elif name == wanted.key:
-            self.keys, self._key = Column(spill, numpy.int64), wanted.keys
+            self.keys, self._key = Column(spill, numpy.int64, name=name), wanted.keys
 
     def append(self, values: numpy.ndarray | tuple[list[str], numpy.ndarray] | None) -> None:
         """Numbers, or distinct texts with each row's place among them; None for texts where numbers were promised."""
@@ -360,7 +364,7 @@ def _read(rows: memoryview, names: Sequence[str], types: dict[str, pyarrow.DataT
 
 
 def _read_piece(rows: memoryview, names: Sequence[str], wanted: Wanted) -> tuple[int, dict[str, Any]]:
-    """How many rows there are, and for each column what `_Merged.append` takes. Raises ArrowInvalid."""
+    """How many rows there are, and for each column what `Merged.append` takes. Raises ArrowInvalid."""
     numeric = set(wanted.numeric)
     plain = numeric - wanted.padded
 
@@ -408,8 +412,13 @@ def _numbers(column: Any) -> numpy.ndarray | None:
         words, codes = distinct(column)
         if not are_numbers(words):
             return None
-        return numpy.array([*(math.nan if is_missing(word) else number(word) for word in words), math.nan])[codes]
+        return plain_numbers(words)[codes]
     return None if _hold_code(texts) else values
+
+
+def plain_numbers(words: Sequence[str]) -> numpy.ndarray:
+    """The numbers of a column's distinct texts (see `are_numbers`), infinities included, and nan at the end."""
+    return numpy.array([*(math.nan if is_missing(word) else number(word) for word in words), math.nan])
 
 
 def _hold_code(texts: pyarrow.Array) -> bool:

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Callable, Sequence
+from typing import Any, Callable, Iterator, Sequence, TypeVar
 
 import numpy
-import pyarrow
-from columns import NO_KEY, Column
+import plain
+from columns import NO_KEY, Column, Threads
+from encoding import pyarrow
 from query_result import UnusableDataError, cut
+
+Result = TypeVar("Result")
 
 STRATIFIED, TIME, GROUP = "stratified", "time", "group"
 TEST_SHARE = 0.2
@@ -45,9 +48,13 @@ class Parts:
 class Roles:
     """What each of the source's rows is for, in the pieces in which columns lie on disk."""
 
-    def __init__(self, pieces: Sequence[int], usable: numpy.ndarray, parts: Parts):
-        """`pieces`: the rows of each. `usable`: which of them all have a target. `parts`: places among those."""
+    def __init__(self, pieces: Sequence[int], usable: numpy.ndarray, parts: Parts, engine: Any = Threads):
+        """`pieces`: the rows of each. `usable`: which of them all have a target. `parts`: places among those.
+
+        `engine`: what computes from columns, where they lie (see `columns.Threads`).
+        """
         self.pieces = pieces
+        self._engine = engine
         self.validating = len(parts.validation) > 0
         self._ends = numpy.cumsum(pieces, dtype=numpy.int64)
         roles = numpy.empty(parts.count, numpy.int8)
@@ -63,6 +70,17 @@ class Roles:
     def all(self) -> numpy.ndarray:
         """The role of each of the source's rows (int8)."""
         return self._roles
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_engine": None}  # stays where it is when rows are worked on elsewhere
+
+    def by_column(self, function: Callable[[Any], Result], items: Sequence[Any]) -> Iterator[Result]:
+        """`function` of each column, or feature with its column, in their order."""
+        return self._engine.by_column(function, items)
+
+    def by_piece(self, function: Callable[[int], Result]) -> Iterator[Result]:
+        """`function` of each piece's place in turn."""
+        return self._engine.by_piece(function, range(len(self.pieces)))
 
     def of(self, place: int) -> numpy.ndarray:
         """The role of each row of a piece (int8)."""
@@ -225,22 +243,30 @@ def time_keys(name: str) -> Callable[[list[str]], numpy.ndarray]:
     Texts are as the Feature Store takes them (ISO 8601); dates alone and times without a zone count as UTC
     (docs.aws.amazon.com/sagemaker/latest/dg/feature-store-quotas.html: data types of event time).
     """
-    kinds: list[Any] = []
+    kinds: list[bool] = []
 
     def keys(texts: list[str]) -> numpy.ndarray:
-        for kind in kinds or (pyarrow.timestamp("ns", "UTC"), pyarrow.timestamp("ns")):
+        for zoned in kinds or (True, False):
             try:
-                moments = pyarrow.array(texts, pyarrow.string()).cast(kind).cast(pyarrow.int64())
-            except pyarrow.ArrowInvalid:
+                moments = _moments(texts, zoned)
+            except ValueError:
                 continue
-            kinds[:] = [kind] if texts else kinds  # alike in all rows
-            return moments.to_numpy()
+            kinds[:] = [zoned] if texts else kinds  # alike in all rows
+            return moments
         raise UnusableDataError(
             f"split: time needs times in {name!r}, all written like 2026-11-23T21:00:00Z, and it holds "
             f"{cut(repr(texts[0]), 40)}, among others. Correct the records, or set split to stratified."
         )
 
     return keys
+
+
+def _moments(texts: list[str], zoned: bool) -> numpy.ndarray:
+    """Nanoseconds since 1970 (int64). Raises ValueError if any text is no time, or one of the other kind."""
+    if pyarrow is None:
+        return plain.moments(texts, zoned)
+    kind = pyarrow.timestamp("ns", "UTC") if zoned else pyarrow.timestamp("ns")
+    return pyarrow.array(texts, pyarrow.string()).cast(kind).cast(pyarrow.int64()).to_numpy()
 
 
 def groups_of(column: Column) -> numpy.ndarray:
