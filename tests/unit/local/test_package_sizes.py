@@ -18,6 +18,7 @@ def write(path: Path, size: int) -> None:
 def build(folder: Path) -> Path:
     write(folder / "PrepareRunFunction" / "app.py", 10)
     write(folder / "EvaluateModelFunction" / "app.py", 20)
+    write(folder / "MeasureDriftFunction" / "app.py", 10)
     write(folder / "PipelineLayer" / "python" / "pydantic" / "main.py", 30)
     write(folder / "DatascienceLayer" / "python" / "numpy" / "core.so", 40)
     write(folder / "DatascienceLayer" / "python" / "numpy.libs" / "blas.so", 5)
