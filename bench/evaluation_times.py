@@ -5,6 +5,7 @@ Arguments: the folder, and whatever else is asked for: `champion`, and names of 
 
 import io
 import json
+import os
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +14,8 @@ from botocore.response import StreamingBody
 
 PROJECT = Path(__file__).parents[1]
 sys.path[:0] = [str(PROJECT / "functions/evaluate_model"), str(PROJECT / "layers/pipeline")]
+
+os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as template.yaml has it
 
 import app  # noqa: E402
 
