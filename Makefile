@@ -38,6 +38,12 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
+# Once, where three processes and three local clouds would compile the same modules at the same time. Files that no Python 3
+# can read, which some packages carry, are no reason to stop.
+$(VENV)/.compiled: $(VENV)/.installed
+	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null || true
+	@touch $@
+
 # The very versions of SageMaker's scikit-learn image, where this machine has that image's Python. Elsewhere the local cloud
 # runs the container's code with the Python it has, and the tests say that they could not use the image's versions.
 $(IMAGE)/.installed: processing/image-requirements.txt processing/toolkit-requirements.txt $(VENV)/.installed
@@ -56,7 +62,7 @@ $(IMAGE)/.installed: processing/image-requirements.txt processing/toolkit-requir
 demo: setup ## the whole pipeline on this machine: make demo ARGS="--csv my.csv --target sold --id-column id"
 	@$(BIN)/automl demo $(ARGS)
 
-test: setup $(JSONATA)/node_modules/.package-lock.json $(MODEL_SERVER)/.installed ## unit, contract and pipeline tests, and of the fault matrix what meets every Retry and Catch
+test: setup $(VENV)/.compiled $(JSONATA)/node_modules/.package-lock.json $(MODEL_SERVER)/.installed ## unit, contract and pipeline tests, and of the fault matrix what meets every Retry and Catch
 	@$(PYTEST) --durations 10 -m "not exhaustive" --ignore $(CONCURRENCY) $(ARGS) tests
 
 faults: setup ## the whole fault matrix (every fault of every Task state) and twenty runs at once: a table of what comes of each
