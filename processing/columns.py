@@ -137,14 +137,20 @@ def median(pieces: Callable[[], Iterable[numpy.ndarray]], count: int) -> float:
     More than `MOST_HELD` are not held: histograms of ever finer ranges find the one in the middle.
     """
     if count <= MOST_HELD:
-        # Halved first: the mean of the two in the middle must not leave the range of a double.
-        return 2 * float(numpy.median(numpy.concatenate([*pieces()]) / 2))
+        held = numpy.partition(numpy.concatenate([*pieces()]), ((count - 1) // 2, count // 2))
+        return _mean(float(held[(count - 1) // 2]), float(held[count // 2]))
     lower = upper = _ranked(pieces, (count - 1) // 2)
     if count % 2 == 0:
         below = sum(int((values <= lower).sum()) for values in pieces())
         if below <= count // 2:
             upper = min(float(values[values > lower].min()) for values in pieces() if (values > lower).any())
-    return lower / 2 + upper / 2 if lower != upper else lower
+    return _mean(lower, upper)
+
+
+def _mean(lower: float, upper: float) -> float:
+    middle = (lower + upper) / 2
+    # Halved first where the sum leaves the range of a double, and nowhere else: halves of tiny numbers are not exact.
+    return middle if math.isfinite(middle) else lower / 2 + upper / 2
 
 
 def _ranked(pieces: Callable[[], Iterable[numpy.ndarray]], rank: int) -> float:

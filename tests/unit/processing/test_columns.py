@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import columns
@@ -11,10 +12,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-# Halves of subnormal numbers are not exact.
-FLOATS = st.floats(allow_nan=False, allow_infinity=False, allow_subnormal=False) | st.sampled_from(
-    [0.0, -0.0, 1.0, 1.0000000000000002]
-)
+FLOATS = st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([0.0, -0.0, 1.0, 1.0000000000000002])
 
 
 @pytest.fixture
@@ -27,7 +25,11 @@ def little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
 def agree_with_numpy(values: list[float], size: int) -> None:
     table = numpy.array(values)
     pieces = [table[begin : begin + size] for begin in range(0, len(table), size)]
-    assert columns.median(lambda: iter(pieces), len(table)) == 2 * float(numpy.median(table / 2))
+    with numpy.errstate(over="ignore"):
+        middle = float(numpy.median(table))
+    if not math.isfinite(middle):  # numpy adds the two in the middle up, which may leave the range of a double
+        middle = 2 * float(numpy.median(table / 2))
+    assert columns.median(lambda: iter(pieces), len(table)) == middle
     assert columns.count_distinct(lambda: iter(pieces), len(table)) == len(set(values))
 
 
