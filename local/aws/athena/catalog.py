@@ -150,6 +150,14 @@ def _list(caller: Caller, uri: str, partition: dict[str, str]) -> list[DataFile]
     return files
 
 
+def has_objects(caller: Caller, bucket: str, prefix: str) -> bool:
+    """Whether anything lies at the prefix. Raises QueryFailedError if the caller may not see."""
+    try:
+        return bool(caller.client("s3").list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1).get("KeyCount"))
+    except ClientError as error:
+        raise no_access(error, f"s3://{bucket}/{prefix}") from None
+
+
 def no_access(error: ClientError, uri: str) -> QueryFailedError:
     """What Athena says when S3 refuses its caller a read."""
     if error.response["Error"]["Code"] in ("AccessDenied", "403", "Forbidden"):

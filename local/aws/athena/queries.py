@@ -20,7 +20,7 @@ import pyarrow as pa
 from botocore.exceptions import ClientError
 from ministack.services import athena as ministack_athena
 
-from local.aws.athena import engine, results
+from local.aws.athena import engine, results, unload
 from local.aws.athena.caller import Caller
 from local.aws.athena.catalog import split_uri
 from local.aws.athena.errors import (
@@ -169,8 +169,11 @@ def _outcome(query: Query) -> tuple[str, dict[str, Any]]:
     database = (query.request.get("QueryExecutionContext") or {}).get("Database")
     try:
         bind(query.statement, query.request.get("ExecutionParameters") or [])
-        rows = engine.execute(query.statement, database, query.run)
-        _save_rows(query, rows)
+        if query.statement.kind == "UNLOAD":
+            unload.check(query.statement, query.run.caller)
+            _unload(query, engine.execute(query.statement, database, query.run))
+        else:
+            _save_rows(query, engine.execute(query.statement, database, query.run))
     except QueryCancelledError as cancelled:
         return "CANCELLED", {"StateChangeReason": str(cancelled)}
     except QueryFailedError as failed:
@@ -187,6 +190,21 @@ def _save_rows(query: Query, rows: pa.Table) -> None:
     location = query.record["ResultConfiguration"]["OutputLocation"]
     _put(query, location, results.to_csv(results.as_texts(rows)))
     _put(query, f"{location}.metadata", results.to_metadata(_engine_id(), query.columns))
+
+
+def _unload(query: Query, rows: pa.Table) -> None:
+    unload.check_names(rows)
+    engine_id, written = _engine_id(), []
+    for uri, content in unload.files(query.statement, rows, engine_id):
+        _put(query, uri, content)
+        written.append(uri)
+    location = query.record["ResultConfiguration"]["OutputLocation"]
+    # docs.aws.amazon.com/athena/latest/ug/querying-finding-output-files.html
+    manifest = f"{location}-manifest.csv"
+    _put(query, manifest, "".join(f"{uri}\n" for uri in written).encode())
+    _put(query, f"{location}.metadata", results.to_metadata(engine_id, [ResultColumn("rows", "bigint", 19, 0)]))
+    with query.lock:
+        query.record["Statistics"]["DataManifestLocation"] = manifest
 
 
 def _put(query: Query, uri: str, content: bytes) -> None:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlglot import exp
 from sqlglot.dialects.trino import Trino
@@ -25,6 +25,14 @@ _STATEMENTS = (
 _QUERIES = ("SELECT", "WITH", "VALUES", "TABLE", "(")
 _CATALOG_STATEMENTS = ("CREATE", "DROP", "ALTER", "SHOW", "DESCRIBE", "DESC", "MSCK")
 
+_PROPERTY = re.compile(r"(\w+)\s*=\s*'([^']*)'")
+_UNLOAD_TO = re.compile(
+    r"\s*TO\s*'(?P<target>[^']+)'\s*WITH\s*\(\s*(?P<properties>{0}(\s*,\s*{0})*)\s*\)[\s;]*".format(
+        r"\w+\s*=\s*'[^']*'"
+    ),
+    re.IGNORECASE,
+)
+
 _dialect = Trino()
 
 
@@ -41,12 +49,15 @@ class _Parser(TrinoParser):
 class Statement:
     """A statement that Athena took.
 
-    `query` is the tree of a SELECT and None for a statement about the catalog.
+    `query` is the tree of a SELECT, alone or in an UNLOAD, and None for a statement about the catalog. `properties`: of an
+    UNLOAD, by their lower-case names.
     """
 
     text: str
-    kind: str  # SELECT or CATALOG
+    kind: str  # SELECT, UNLOAD or CATALOG
     query: exp.Expr | None = None
+    target: str = ""  # s3://…, of an UNLOAD
+    properties: dict[str, str] = field(default_factory=dict)
 
     def position(self, node: exp.Expr | None) -> str:
         """`line 1:15` of a node in the text, as Athena's messages begin."""
@@ -81,7 +92,7 @@ def parse(text: str) -> Statement:
     if first in _QUERIES:
         return Statement(text, "SELECT", _parse_query(tokens, text))
     if first == "UNLOAD":
-        raise InvalidRequestError("UNLOAD is not supported on the local cloud: use SELECT")
+        return _parse_unload(tokens, text)
     if first in _CATALOG_STATEMENTS:
         return Statement(text, "CATALOG")
     if first in _STATEMENTS:
@@ -146,6 +157,30 @@ def _parse_query(tokens: list[Token], text: str) -> exp.Expr:
             place = Statement(text, "SELECT").position(table)
             raise InvalidRequestError(f"{place}: mismatched input '('. Expecting: ',', <EOF>", "MALFORMED_QUERY")
     return query
+
+
+def _parse_unload(tokens: list[Token], text: str) -> Statement:
+    """UNLOAD (query) TO 's3://…' WITH (name = 'value', …): docs.aws.amazon.com/athena/latest/ug/unload.html"""
+    depth, end = 0, 1
+    for end, token in enumerate(tokens[1:], 1):
+        depth += {TokenType.L_PAREN: 1, TokenType.R_PAREN: -1}.get(token.token_type, 0)
+        if depth == 0:
+            break
+    if end < 2 or depth or tokens[2].text.upper() not in _QUERIES:
+        wrong = tokens[min(end, 2)] if end > 1 else tokens[-1]
+        raise InvalidRequestError(
+            f"{_line_and_column(text, wrong.start)}: mismatched input '{wrong.text}'. Expecting: '(' <query> ')'",
+            "MALFORMED_QUERY",
+        )
+    place = tokens[end].end + 1
+    tail = _UNLOAD_TO.fullmatch(text, place)
+    if tail is None:
+        raise InvalidRequestError(
+            f"{_line_and_column(text, place)}: mismatched input. Expecting: TO '<location>' WITH (<property> = '<value>')",
+            "MALFORMED_QUERY",
+        )
+    properties = {name.lower(): value for name, value in _PROPERTY.findall(tail["properties"])}
+    return Statement(text, "UNLOAD", _parse_query(tokens[2:end], text), tail["target"], properties)
 
 
 def _malformed(error: ParseError, text: str) -> InvalidRequestError:
