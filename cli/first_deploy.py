@@ -112,7 +112,7 @@ def ask(known: Mapping[str, Any], say: Say, ask_for: Ask) -> Answers:
     """Ask for region, data and email address; each answer is checked before the next question. Raises CannotDeployError."""
     template = packaging.read_template(TEMPLATE)
     say(f"The first deployment of stack {known['stack_name']}. Return takes what is in brackets.\n")
-    regions = sorted(template["Mappings"]["ScikitLearnImage"])
+    regions = sorted(template["Mappings"]["ImageAccounts"])
     region = _checked(
         lambda: ask_for("Region", os.environ.get("AWS_REGION") or boto3.Session().region_name or "us-west-2"),
         lambda text: (

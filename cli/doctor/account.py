@@ -58,7 +58,7 @@ def stack(target: Target) -> Iterator[Finding]:
 
 def image(target: Target) -> Iterator[Finding]:
     """Whether AWS publishes the image there in which data is prepared."""
-    regions = template()["Mappings"]["ScikitLearnImage"]
+    regions = template()["Mappings"]["ImageAccounts"]
     if target.region in regions:
         registry = regions[target.region]["Account"]
         yield Finding("Region: image", "ok", f"the scikit-learn image is published in {target.region} by {registry}")

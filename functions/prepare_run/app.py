@@ -49,6 +49,7 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
         Execution(**event["execution"]),
         code_sha256=sha256,
         image=os.environ["PREPROCESS_IMAGE"],
+        spark_image=os.environ["SPARK_IMAGE"],
         job_role=os.environ["JOB_ROLE_ARN"],
         automl_role=os.environ["AUTOML_ROLE_ARN"],
         stack=os.environ["STACK_NAME"],

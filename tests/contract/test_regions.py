@@ -14,6 +14,7 @@ from local.build import packaging
 ROOT = Path(__file__).parents[2]
 TEMPLATE = packaging.read_template(ROOT / "template.yaml")
 PUBLISHED: dict[str, str] = json.loads((Path(__file__).parent / "scikit_learn_images.json").read_text())["accounts"]
+SPARK_PUBLISHED: dict[str, str] = json.loads((Path(__file__).parent / "spark_images.json").read_text())["accounts"]
 PARTITIONS = ("aws", "aws-cn", "aws-us-gov")
 LAYER = ROOT / "layers/pipeline/automl_pipeline"
 SOURCES = [
@@ -32,14 +33,19 @@ def partition_of(region: str) -> str:
 def test_every_region_of_the_three_partitions_has_its_images_account() -> None:
     wanted = {region: account for region, account in PUBLISHED.items() if partition_of(region) in PARTITIONS}
     assert len(wanted) == 33
-    assert {region: row["Account"] for region, row in TEMPLATE["Mappings"]["ScikitLearnImage"].items()} == wanted
+    assert {region: row["ScikitLearn"] for region, row in TEMPLATE["Mappings"]["ImageAccounts"].items()} == wanted
+
+
+def test_spark_is_published_wherever_scikit_learn_is() -> None:
+    accounts = {region: row["Spark"] for region, row in TEMPLATE["Mappings"]["ImageAccounts"].items()}
+    assert accounts == {region: SPARK_PUBLISHED[region] for region in accounts}
 
 
 def test_region_without_the_image_is_refused_in_words() -> None:
     (assertion,) = TEMPLATE["Rules"]["RegionHasImage"]["Assertions"]
     listed, asked = assertion["Assert"]["Fn::Contains"]
     assert asked == {"Ref": "AWS::Region"}
-    assert set(listed) == set(TEMPLATE["Mappings"]["ScikitLearnImage"])
+    assert set(listed) == set(TEMPLATE["Mappings"]["ImageAccounts"])
     known = {
         region for partition in PARTITIONS for region in get_session().get_available_regions("sagemaker", partition)
     }

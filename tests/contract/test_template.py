@@ -115,7 +115,7 @@ def test_only_on_call_tools_hear_of_an_alarms_end() -> None:
 
 def test_every_region_with_an_image_is_listed_once() -> None:
     listed = TEMPLATE["Rules"]["RegionHasImage"]["Assertions"][0]["Assert"]["Fn::Contains"][0]
-    assert sorted(listed) == sorted(TEMPLATE["Mappings"]["ScikitLearnImage"])
+    assert sorted(listed) == sorted(TEMPLATE["Mappings"]["ImageAccounts"])
 
 
 # What belongs to one run's question rather than to the stack; scheduled runs give it in ScheduleInput.

@@ -112,7 +112,7 @@ def assumed(settings: Mapping[str, Any]) -> Times:
     transforms = 1 if settings.get("champion", "Report") == "Off" else 2
     each = min(settings.get("max_runtime_sec") or 600, settings.get("automl_max_runtime_sec") or 600, 600)
     return Times(
-        processing=300,
+        processing=300 * settings.get("processing_instance_count", 1),
         transform=300 * transforms * settings.get("transform_instance_count", 1),
         automl=trials * each,
         automl_type=settings.get("automl_instance_type"),
@@ -153,7 +153,9 @@ def bounded(settings: Settings, table: Prices) -> Settings:
     longest = {prices.transform(settings.transform_instance_type): transforms * LONGEST_TRANSFORM_SECONDS}
     resumed = settings.resume_from is not None
     if not resumed:
-        longest[prices.processing(settings.processing_instance_type)] = LONGEST_PROCESSING_SECONDS
+        longest[prices.processing(settings.processing_instance_type)] = (
+            settings.processing_instance_count * LONGEST_PROCESSING_SECONDS
+        )
         if settings.automl_instance_type is None:
             raise InvalidInputError(
                 [

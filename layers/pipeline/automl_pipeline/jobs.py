@@ -41,20 +41,32 @@ def query(settings: Settings, rows_uri: str, token: str) -> dict[str, Any]:
     }
 
 
+def statement(settings: Settings, rows_uri: str) -> dict[str, str]:
+    """What stands before and after the query for the rows; a `*` stands for the record identifier.
+
+    One instance is given one CSV file, sorted, so that the same rows have the same digest. Spark is given Parquet, written in
+    parallel to a place that must be empty: docs.aws.amazon.com/athena/latest/ug/unload.html
+    """
+    if settings.processing_engine == "Python":
+        return {"before": "", "after": ' ORDER BY "*"'}
+    return {"before": "UNLOAD (", "after": f") TO '{rows_uri}' WITH (format = 'PARQUET', compression = 'SNAPPY')"}
+
+
 def requests(
     settings: Settings,
     uris: Mapping[str, str],
     roles: Mapping[str, str],
-    image: str,
+    images: Mapping[str, str],
     tags: list[dict[str, str]],
     previous: Previous | None,
 ) -> dict[str, dict[str, Any]]:
     """The requests by job: `processing`, `automl`, `transform` and `champion_transform`, which asks what serves.
 
-    `uris`: the run's places (run_layout.describe). `roles`: `job` and `automl`. `image`: of the processing job.
+    `uris`: the run's places (run_layout.describe). `roles`: `job` and `automl`. `images`: of the processing job by
+    its engine.
     """
     made = {
-        "processing": _processing(settings, uris, roles["job"], image, previous),
+        "processing": _processing(settings, uris, roles["job"], images[settings.processing_engine], previous),
         "automl": _automl(settings, uris, roles["automl"]),
         "transform": _transform(settings, uris["evaluation_input"], uris["predictions"]),
         "champion_transform": _transform(settings, uris["evaluation_input"], uris["champion"]),
@@ -65,7 +77,8 @@ def requests(
 def _processing(
     settings: Settings, uris: Mapping[str, str], role: str, image: str, previous: Previous | None
 ) -> dict[str, Any]:
-    inputs = {name: uris[name] for name in ("raw", "code")}
+    spark = settings.processing_engine == "Spark"
+    inputs = {"raw": uris["rows" if spark else "raw"], "code": uris["code"]}
     if previous is not None and previous.uri is not None:
         inputs["previous"] = previous.uri
     outputs = ["train", "test", "evaluation_input", "preprocessing"]
@@ -75,7 +88,7 @@ def _processing(
         "RoleArn": role,
         "AppSpecification": {
             "ImageUri": image,
-            "ContainerEntrypoint": ["python3", f"{_LOCAL}/input/code/preprocess.py"],
+            "ContainerEntrypoint": ["python3", f"{_LOCAL}/input/code/{'submit_spark' if spark else 'preprocess'}.py"],
             "ContainerArguments": _processing_arguments(settings, previous),
         },
         "ProcessingInputs": [
@@ -107,7 +120,7 @@ def _processing(
         },
         "ProcessingResources": {
             "ClusterConfig": {
-                "InstanceCount": 1,
+                "InstanceCount": settings.processing_instance_count,
                 "InstanceType": settings.processing_instance_type,
                 "VolumeSizeInGB": settings.processing_volume_gb,
                 **deployment.key(settings, "VolumeKmsKeyId", settings.processing_instance_type),

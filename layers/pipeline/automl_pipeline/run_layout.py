@@ -46,7 +46,7 @@ class Execution:
 _WITHOUT_EFFECT = frozenset(
     [
         *("capacity_patience_minutes", "resume_from", "max_cost_usd", "automl_instance_type", "skip_if_unchanged"),
-        *("processing_volume_gb", "transform_instance_count"),
+        *("processing_volume_gb", "processing_instance_count", "transform_instance_count"),
     ]
 )
 
@@ -63,6 +63,7 @@ def describe(
     *,
     code_sha256: str,
     image: str,
+    spark_image: str,
     job_role: str,
     automl_role: str,
     stack: str,
@@ -84,6 +85,7 @@ def describe(
     }
     folders = {
         "raw": f"{data_key}/data/raw/",
+        "rows": f"{data_key}/data/raw/rows/",  # alone what UNLOAD writes: its manifest lies above
         "train": f"{data_key}/data/train/",
         "validation": f"{data_key}/data/validation/",
         "test": f"{data_key}/data/test/",
@@ -118,8 +120,11 @@ def describe(
         "uris": uris,
         "jobs": {
             "query": jobs.query(settings, uris["raw"], token),
-            **jobs.requests(settings, uris, roles, image, tags["tags"], previous),
+            **jobs.requests(
+                settings, uris, roles, {"Python": image, "Spark": spark_image}, tags["tags"], previous
+            ),
         },
+        "statement": jobs.statement(settings, uris["rows"]),
         "client_token": token,
         "containers": jobs.containers(settings, uris["preprocess_model"], image),
         "roles": roles,

@@ -132,6 +132,10 @@ class Settings(BaseModel):
     processing_instance_type: InstanceType = "ml.m5.xlarge"
     # CreateProcessingJob takes 1 to 16,384 (ProcessingClusterConfig in its API reference).
     processing_volume_gb: Annotated[Whole, Field(ge=10, le=16_384)] = 30
+    # InstanceCount in the same place: at most 100.
+    processing_instance_count: Annotated[Whole, Field(ge=1, le=100)] = 1
+    # `resolve` puts one of the other two in for Auto.
+    processing_engine: Literal["Auto", "Python", "Spark"] = "Auto"
     transform_instance_type: InstanceType = "ml.m5.xlarge"
     # CreateTransformJob takes 1 to 100 (TransformResources in its API reference).
     transform_instance_count: Annotated[Whole, Field(ge=1, le=100)] = 1
@@ -320,12 +324,19 @@ def resolve(given: Any, defaults: Mapping[str, Any]) -> Settings:
         update={
             "accuracy_threshold": _threshold(settings.accuracy_threshold, settings.problem_type),
             "objective_metric_name": _objective(settings.objective_metric_name, settings.problem_type),
+            "processing_engine": _engine(settings.processing_engine, settings.processing_instance_count),
         }
     )
 
 
 def _threshold(given: float | None, problem_type: str) -> float:
     return quality.DEFAULT_THRESHOLDS[problem_type] if given is None else given
+
+
+def _engine(asked: str, instances: int) -> str:
+    if asked != "Auto":
+        return asked
+    return "Spark" if instances > 1 else "Python"
 
 
 # What Autopilot calls these with more than two classes.
@@ -431,6 +442,7 @@ def _contradictions(values: Mapping[str, Any], wrong: set[str]) -> list[str]:
             f"max_runtime_sec ({each}, one training job) is more than automl_max_runtime_sec ({whole}, all of them)."
         )
     problems += _contradictory_rows(values, usable)
+    problems += _contradictory_engine(values, usable)
     if usable("transform_instance_type") and BURSTABLE.match(values["transform_instance_type"]):
         problems.append(
             f"transform_instance_type: batch transform does not run on burstable instances ({values['transform_instance_type']}). Use ml.m5.large or larger."
@@ -465,6 +477,29 @@ def _contradictory_quality(values: Mapping[str, Any], usable: Callable[..., bool
             for name in ("decision_threshold", "cost_false_positive", "cost_false_negative")
             if usable(name) and values[name] is not None
         ]
+    return problems
+
+
+def _contradictory_engine(values: Mapping[str, Any], usable: Callable[..., bool]) -> list[str]:
+    """Likewise, in how the data is prepared."""
+    if not usable("processing_engine", "processing_instance_count"):
+        return []
+    problems, instances = [], values["processing_instance_count"]
+    if values["processing_engine"] == "Python" and instances > 1:
+        problems.append(
+            f"processing_engine: Python runs on one instance, and processing_instance_count is {instances}. Use Spark, or 1 instance."
+        )
+    elif _engine(values["processing_engine"], instances) == "Spark":
+        if usable("skip_if_unchanged") and values["skip_if_unchanged"]:
+            problems.append(
+                "skip_if_unchanged goes with processing_engine: Python, as Spark is given the rows in no order, in which they have "
+                "no fingerprint before they are read: leave it out."
+            )
+        if usable("network_isolation") and values["network_isolation"] and instances > 1:
+            problems.append(
+                f"processing_instance_count: the {instances} instances of a Spark job must reach each other, which network_isolation "
+                "forbids. Use 1."
+            )
     return problems
 
 

@@ -28,6 +28,7 @@ EXECUTION = {
 ENVIRONMENT = {
     "STACK_NAME": "a-stack",
     "PREPROCESS_IMAGE": "246618743249.dkr.ecr.us-west-2.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3",
+    "SPARK_IMAGE": "153931337802.dkr.ecr.us-west-2.amazonaws.com/sagemaker-spark-processing:3.5-cpu-py312-v1.3",
     "JOB_ROLE_ARN": "arn:aws:iam::000000000000:role/job",
     "AUTOML_ROLE_ARN": "arn:aws:iam::000000000000:role/automl",
     "PIPELINE_BUCKET": BUCKET,
@@ -207,7 +208,7 @@ def test_resumed_run_takes_rows_and_model_from_the_earlier_one_and_writes_its_ow
     assert run["names"]["transform_job"].endswith(run["id"])
     taken = {name for name, uri in run["uris"].items() if f"/runs/{earlier}/" in uri}
     assert taken == {
-        "raw", "train", "validation", "test", "preprocessing", "evaluation_input", "automl", "preprocess_model",
+        "raw", "rows", "train", "validation", "test", "preprocessing", "evaluation_input", "automl", "preprocess_model",
     }  # fmt: skip
 
 

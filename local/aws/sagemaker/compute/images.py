@@ -6,6 +6,7 @@ import re
 import sys
 from pathlib import Path
 
+from local.aws.sagemaker.compute import spark_image
 from local.aws.sagemaker.compute.outcome import JobFailedError
 from local.server import paths
 
@@ -27,7 +28,8 @@ def interpreter(image_uri: str) -> Path:
     """The Python that plays `image_uri`.
 
     scikit-learn's image is an environment with its pins (Python 3.9, pandas 1.1.3, …) if there is one, otherwise the
-    running interpreter; Autopilot's is always the running one, which has AutoGluon. Raises JobFailedError for other images.
+    running interpreter; Autopilot's is always the running one, which has AutoGluon; Spark's is made when it is first used.
+    Raises JobFailedError for other images.
     """
     match = _URI.fullmatch(image_uri)
     repository = match["repository"] if match else None
@@ -36,10 +38,17 @@ def interpreter(image_uri: str) -> Path:
         return pinned if pinned.exists() else Path(sys.executable)
     if repository == AUTOPILOT_REPOSITORY:
         return Path(sys.executable)
+    if match and repository == spark_image.REPOSITORY:
+        return spark_image.interpreter(IMAGES / f"spark-{match['tag']}")
     raise JobFailedError(
-        f"ClientError: The image {image_uri} cannot run on the local cloud: only {_SCIKIT_LEARN_REPOSITORY} and "
-        f"{AUTOPILOT_REPOSITORY} are played here."
+        f"ClientError: The image {image_uri} cannot run on the local cloud: only {_SCIKIT_LEARN_REPOSITORY}, "
+        f"{spark_image.REPOSITORY} and {AUTOPILOT_REPOSITORY} are played here."
     )
+
+
+def is_spark(image_uri: str) -> bool:
+    """Whether `image_uri` is SageMaker's Spark image."""
+    return f"/{spark_image.REPOSITORY}:" in image_uri
 
 
 def is_autopilot(image_uri: str) -> bool:

@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from local.aws.sagemaker.compute import images, reuse, storage
+from local.aws.sagemaker.compute import images, reuse, spark_image, storage
 from local.aws.sagemaker.compute.outcome import REASON_LIMIT, JobFailedError, JobOutcome, failed
 from local.aws.sagemaker.compute.process import Log, start, wait_for_end
 
@@ -92,7 +92,20 @@ def _prepare(request: dict[str, Any], s3: Any, opt_ml: Path) -> None:
     config = opt_ml / "config"
     config.mkdir(parents=True, exist_ok=True)
     (config / "processingjobconfig.json").write_text(json.dumps(request, default=str), encoding="utf-8")
-    (config / "resourceconfig.json").write_text('{"current_host": "algo-1", "hosts": ["algo-1"]}', encoding="utf-8")
+    hosts = [f"algo-{number}" for number in range(1, _instances(request) + 1)]
+    resources = {"current_host": hosts[0], "hosts": hosts}
+    (config / "resourceconfig.json").write_text(json.dumps(resources), encoding="utf-8")
+
+
+def _instances(request: dict[str, Any]) -> int:
+    """How many there are: of Spark's cluster, which runs in one process here. Raises JobFailedError for other images."""
+    count = request.get("ProcessingResources", {}).get("ClusterConfig", {}).get("InstanceCount", 1)
+    image = request["AppSpecification"]["ImageUri"]
+    if count > 1 and not images.is_spark(image):
+        raise JobFailedError(
+            f"ClientError: {count} instances of {image} are not supported on the local cloud, only of {spark_image.REPOSITORY}."
+        )
+    return count
 
 
 def _key(request: dict[str, Any], opt_ml: Path) -> str:
@@ -127,6 +140,8 @@ def _run_container(request: dict[str, Any], opt_ml: Path, workdir: Path, log: Lo
         "OPT_ML": str(opt_ml),
         "PROCESSING_JOB_NAME": request["ProcessingJobName"],
     }
+    if images.is_spark(specification["ImageUri"]):
+        environment["JAVA_HOME"] = spark_image.java_home()
     seconds = request.get("StoppingCondition", {}).get("MaxRuntimeInSeconds", DEFAULT_RUNTIME_SECONDS)
     container = start("entrypoint.py", command, python=python, environment=environment, folder=workdir, log=log)
     try:
