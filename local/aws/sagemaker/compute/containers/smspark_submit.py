@@ -79,6 +79,7 @@ def main() -> int:
     command = [str(Path(sys.executable).with_name("spark-submit")), "--master", f"local[{CORES_OF_INSTANCE * len(hosts)}]"]
     settings = {
         "spark.hadoop.fs.defaultFS": "hdfs://127.0.0.1:8020/",
+        "spark.hadoop.ipc.client.connect.max.retries": "0",
         "spark.sql.warehouse.dir": f"file://{os.environ['TMPDIR']}/warehouse",
         "spark.default.parallelism": str(2 * CORES_OF_INSTANCE * len(hosts)),
         "spark.driver.host": "127.0.0.1",
