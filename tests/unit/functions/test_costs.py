@@ -118,6 +118,13 @@ def test_limit_never_gives_more_time_than_was_asked_for() -> None:
     assert (bounded.automl_max_runtime_sec, bounded.max_runtime_sec) == (900, 600)
 
 
+def test_limit_counts_each_instance_of_the_processing_job() -> None:
+    one, four = (costs.bounded(run(max_cost_usd=20.0, processing_instance_count=count), IRELAND) for count in (1, 4))
+    assert one.automl_max_runtime_sec and four.automl_max_runtime_sec
+    assert four.automl_max_runtime_sec < one.automl_max_runtime_sec
+    assert costs.assumed({"processing_instance_count": 4}).processing == 4 * costs.assumed({}).processing
+
+
 def test_resumed_run_has_paid_for_its_model() -> None:
     chosen = run(max_cost_usd=0.7, resume_from="20261122-080000-ffffffff", automl_instance_type=None)
     assert costs.bounded(chosen, IRELAND) == chosen

@@ -379,6 +379,58 @@ def test_names_are_the_same_for_a_retry_and_others_for_another_execution() -> No
     assert first.run_id != run_layout.Execution("arn:1", "e", "2026-11-23T21:00:22.124Z").run_id
 
 
+@pytest.mark.parametrize(
+    ("asked", "engine"),
+    [
+        ({}, "Python"),
+        ({"processing_instance_count": 2}, "Spark"),
+        ({"processing_engine": "Spark"}, "Spark"),
+        ({"processing_engine": "Python"}, "Python"),
+    ],
+)
+def test_more_than_one_instance_means_spark(asked: dict[str, Any], engine: str) -> None:
+    chosen = settings.resolve(asked, DEPLOYED)
+    assert chosen.processing_engine == engine
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"processing_engine": "Python", "processing_instance_count": 3}, "Python runs on one instance"),
+        ({"processing_engine": "Spark", "skip_if_unchanged": True}, "skip_if_unchanged goes with"),
+        ({"processing_instance_count": 2, "skip_if_unchanged": True}, "skip_if_unchanged goes with"),
+    ],
+)
+def test_engine_that_does_not_go_with_the_rest_is_refused_with_all_else(asked: dict[str, Any], said: str) -> None:
+    with pytest.raises(settings.InvalidInputError) as refusal:
+        settings.resolve({**asked, "max_candidates": 0}, DEPLOYED)
+    assert len(refusal.value.problems) == 2
+    assert any(said in problem for problem in refusal.value.problems)
+
+
+def test_instances_of_an_isolated_stack_cannot_form_a_cluster() -> None:
+    isolated = {**DEPLOYED, "network_isolation": True}
+    assert settings.resolve({"processing_engine": "Spark"}, isolated).processing_engine == "Spark"
+    with pytest.raises(settings.InvalidInputError, match="which network_isolation forbids"):
+        settings.resolve({"processing_instance_count": 2}, isolated)
+
+
+def test_engine_is_data_of_the_run() -> None:
+    python, spark = described(), described(processing_instance_count=4)
+    assert python["statement"] == {"before": "", "after": ' ORDER BY "*"'}
+    rows = spark["uris"]["rows"]
+    assert rows == spark["uris"]["raw"] + "rows/"
+    assert spark["statement"]["before"] == "UNLOAD ("
+    assert spark["statement"]["after"].startswith(f") TO '{rows}' WITH ")
+    jobs = [run["jobs"]["processing"] for run in (python, spark)]
+    scripts = [job["AppSpecification"]["ContainerEntrypoint"][1].rsplit("/", 1)[1] for job in jobs]
+    assert scripts == ["preprocess.py", "submit_spark.py"]
+    assert [job["AppSpecification"]["ImageUri"] for job in jobs] == ["i", "s"]
+    assert [job["ProcessingInputs"][0]["S3Input"]["S3Uri"] for job in jobs] == [python["uris"]["raw"], rows]
+    assert [job["ProcessingResources"]["ClusterConfig"]["InstanceCount"] for job in jobs] == [1, 4]
+    assert jobs[0]["ProcessingOutputConfig"] == jobs[1]["ProcessingOutputConfig"]
+
+
 def described(**given: Any) -> dict[str, Any]:
     """A run of a stack that was deployed with these settings."""
     chosen = settings.resolve({}, {**DEPLOYED, **given})
