@@ -97,7 +97,9 @@ def _protected() -> dict[str, Any]:
         "job_role": "arn:aws:iam::000000000000:role/job",
         "automl_role": "arn:aws:iam::000000000000:role/automl",
     }
-    run = describe(settings, execution, code_sha256="0" * 64, image="image", spark_image="spark", stack="stack", **roles)
+    run = describe(
+        settings, execution, code_sha256="0" * 64, image="image", spark_image="spark", stack="stack", **roles
+    )
     return {name: run[name] for name in ("jobs", "network")}
 
 

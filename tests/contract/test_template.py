@@ -124,7 +124,7 @@ OF_ONE_RUN = {
     *("sample_weight_attribute_name", "class_weights"),
     *("decision_threshold", "cost_false_positive", "cost_false_negative"),
     *("capacity_patience_minutes", "resume_from", "skip_if_unchanged", "processing_volume_gb"),
-    "transform_instance_count",
+    *("transform_instance_count", "processing_instance_count", "processing_engine"),
 }
 
 

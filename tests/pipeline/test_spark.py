@@ -51,8 +51,12 @@ def below(cloud: Cloud, uri: str) -> dict[str, bytes]:
 
 
 def test_job_was_a_cluster_that_read_what_athena_unloaded(cloud: Cloud, runs: dict[str, dict[str, Any]]) -> None:
-    jobs = cloud.client("sagemaker").list_processing_jobs(NameContains=runs["Spark"]["run_id"])["ProcessingJobSummaries"]
-    [job] = [cloud.client("sagemaker").describe_processing_job(ProcessingJobName=one["ProcessingJobName"]) for one in jobs]
+    jobs = cloud.client("sagemaker").list_processing_jobs(NameContains=runs["Spark"]["run_id"])[
+        "ProcessingJobSummaries"
+    ]
+    [job] = [
+        cloud.client("sagemaker").describe_processing_job(ProcessingJobName=one["ProcessingJobName"]) for one in jobs
+    ]
     assert job["ProcessingResources"]["ClusterConfig"]["InstanceCount"] == 2
     assert "/sagemaker-spark-processing:" in job["AppSpecification"]["ImageUri"]
     unloaded = below(cloud, f"{runs['Spark']['run_prefix']}/data/raw/rows/")

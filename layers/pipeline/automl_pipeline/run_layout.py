@@ -120,9 +120,7 @@ def describe(
         "uris": uris,
         "jobs": {
             "query": jobs.query(settings, uris["raw"], token),
-            **jobs.requests(
-                settings, uris, roles, {"Python": image, "Spark": spark_image}, tags["tags"], previous
-            ),
+            **jobs.requests(settings, uris, roles, {"Python": image, "Spark": spark_image}, tags["tags"], previous),
         },
         "statement": jobs.statement(settings, uris["rows"]),
         "client_token": token,

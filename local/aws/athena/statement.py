@@ -161,11 +161,10 @@ def _parse_query(tokens: list[Token], text: str) -> exp.Expr:
 
 def _parse_unload(tokens: list[Token], text: str) -> Statement:
     """UNLOAD (query) TO 's3://…' WITH (name = 'value', …): docs.aws.amazon.com/athena/latest/ug/unload.html"""
-    depth, end = 0, 1
-    for end, token in enumerate(tokens[1:], 1):
-        depth += {TokenType.L_PAREN: 1, TokenType.R_PAREN: -1}.get(token.token_type, 0)
-        if depth == 0:
-            break
+    depth = end = 0
+    while (depth or not end) and end + 1 < len(tokens):
+        end += 1
+        depth += {TokenType.L_PAREN: 1, TokenType.R_PAREN: -1}.get(tokens[end].token_type, 0)
     if end < 2 or depth or tokens[2].text.upper() not in _QUERIES:
         wrong = tokens[min(end, 2)] if end > 1 else tokens[-1]
         raise InvalidRequestError(

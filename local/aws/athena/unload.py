@@ -34,7 +34,8 @@ def check(statement: Statement, caller: Caller) -> None:
     chosen = {name: value.upper() for name, value in statement.properties.items()}
     if chosen.get("format") != "PARQUET":
         raise QueryFailedError(
-            f"UNLOAD with format {chosen.get('format')} is not supported on the local cloud, only PARQUET", "NOT_SUPPORTED"
+            f"UNLOAD with format {chosen.get('format')} is not supported on the local cloud, only PARQUET",
+            "NOT_SUPPORTED",
         )
     if chosen.get("compression", "GZIP") not in _COMPRESSIONS:
         raise QueryFailedError(

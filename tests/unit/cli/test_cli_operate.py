@@ -300,7 +300,7 @@ def test_every_setting_of_the_shipped_configuration_has_a_parameter_to_import_it
         "class_weights",
     }  # of one table, and so of one run
     of_one_run = {"capacity_patience_minutes", "resume_from", "skip_if_unchanged", "processing_volume_gb"}
-    of_one_run |= {"transform_instance_count"}
+    of_one_run |= {"transform_instance_count", "processing_instance_count", "processing_engine"}
     assert names == {key.replace("_", "") for key in odd.keys() - of_rows - of_one_run}
 
 

@@ -435,7 +435,9 @@ def described(**given: Any) -> dict[str, Any]:
     """A run of a stack that was deployed with these settings."""
     chosen = settings.resolve({}, {**DEPLOYED, **given})
     execution = run_layout.Execution("arn:1", "e", "2026-11-23T21:00:22.123Z")
-    return run_layout.describe(chosen, execution, code_sha256="0", image="i", spark_image="s", job_role="r", automl_role="a", stack="s")
+    return run_layout.describe(
+        chosen, execution, code_sha256="0", image="i", spark_image="s", job_role="r", automl_role="a", stack="s"
+    )
 
 
 def test_without_key_and_network_nothing_is_asked_of_either() -> None:

@@ -56,14 +56,10 @@ def _files(text: str) -> str:
         path = Path(part)
         if not path.is_absolute() or not path.exists():
             problem = "must be an absolute path to a file or directory" if path.exists() else "does not exist"
-            raise UnusableArgumentsError(
-                "ValueError", f"error preparing for spark submit: file path {path} {problem}"
-            )
+            raise UnusableArgumentsError("ValueError", f"error preparing for spark submit: file path {path} {problem}")
         below = [str(file) for file in sorted(path.iterdir()) if file.is_file()] if path.is_dir() else [str(path)]
         if not below:
-            raise UnusableArgumentsError(
-                "ValueError", f"error preparing for spark submit: Found zero files in {path}"
-            )
+            raise UnusableArgumentsError("ValueError", f"error preparing for spark submit: Found zero files in {path}")
         found += below
     return ",".join(found)
 
@@ -76,7 +72,11 @@ def main() -> int:
     except UnusableArgumentsError as error:
         return _fail(opt_ml, error.kind, str(error), 1)
     hosts = json.loads((opt_ml / "config" / "resourceconfig.json").read_text(encoding="utf-8"))["hosts"]
-    command = [str(Path(sys.executable).with_name("spark-submit")), "--master", f"local[{CORES_OF_INSTANCE * len(hosts)}]"]
+    command = [
+        str(Path(sys.executable).with_name("spark-submit")),
+        "--master",
+        f"local[{CORES_OF_INSTANCE * len(hosts)}]",
+    ]
     settings = {
         "spark.hadoop.fs.defaultFS": "hdfs://127.0.0.1:8020/",
         "spark.hadoop.ipc.client.connect.max.retries": "0",
