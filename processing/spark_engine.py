@@ -166,8 +166,9 @@ def read_parquet(
     heads = {one[1]: one[3] for one in columns.filter(lambda one: one[0] == HEAD).collect()}
     pieces.unpersist()
     for head in heads.values():
-        if head["refused"]:
-            raise UnusableDataError(head["refused"])
+        refused = head["refused"]
+        if refused:
+            raise UnusableDataError(refused)
 
     def held(at: int, kind: int, head: dict[str, Any]) -> Any:
         wants = columns.filter(lambda one: one[0] == kind and one[1] == at).map(lambda one: one[3])
