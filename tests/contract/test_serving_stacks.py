@@ -73,7 +73,7 @@ class Trained:
 
     def rows(self, count: int) -> pd.DataFrame:
         """The first held-out rows, as texts."""
-        return pd.read_json(io.BytesIO(self.lines), lines=True, dtype=False)  # pyright: ignore[reportArgumentType].head(count)
+        return pd.read_json(io.BytesIO(self.lines), lines=True, dtype=False).head(count)  # pyright: ignore[reportArgumentType]
 
 
 def environments() -> list[dict[str, str]]:
