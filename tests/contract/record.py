@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from automl_pipeline.run_layout import Execution, describe
 from automl_pipeline.settings import Settings
@@ -82,7 +82,7 @@ GIVEN_TO_TASKS = {
 }
 
 
-def _protected() -> dict[str, Any]:
+def _protected(engine: Literal["Python", "Spark"] = "Python") -> dict[str, Any]:
     """What PrepareRun answers where the stack was given a key and a VPC, and rows are split by time."""
     settings = Settings(
         bucket="bucket",
@@ -91,6 +91,7 @@ def _protected() -> dict[str, Any]:
         security_group_ids="sg-0123abcd",
         network_isolation=True,
         split="time",
+        processing_engine=engine,
     )
     execution = Execution(_REPORTED["execution"], "one", _REPORTED["started"])
     roles: dict[str, Any] = {
@@ -100,7 +101,7 @@ def _protected() -> dict[str, Any]:
     run = describe(
         settings, execution, code_sha256="0" * 64, image="image", spark_image="spark", stack="stack", **roles
     )
-    return {name: run[name] for name in ("jobs", "network")}
+    return {name: run[name] for name in ("jobs", "statement", "network")}
 
 
 _REFUSED = {"error": "SageMaker.SageMakerException", "cause": "Cannot update in-progress endpoint"}
@@ -110,6 +111,7 @@ BEGINNINGS = [
         Beginning("training", state, {"run": _protected()})
         for state in ("ExtractFeatures", "PreprocessData", "StartAutoMLJob", "CreateModel", "TransformTestData")
     ),
+    Beginning("training", "ExtractFeatures", {"run": _protected("Spark")}),
     # The Feature Store's own rules forbid such a name; the machine does not rely on them.
     Beginning("training", "CheckFeatureGroup", {"source": {"table": 'x"; DROP TABLE y'}}),
     Beginning("training", "AutoMLJobStatus", {"automl": {"status": "Failed", "failure_reason": "AlgorithmError"}}),
