@@ -16,6 +16,8 @@ from .test_processing import INPUT, OUTPUT, request
 
 SPARK = "153931337802.dkr.ecr.us-west-2.amazonaws.com/sagemaker-spark-processing:3.5-cpu-py312-v1.3"
 SUBMIT = (Path(__file__).parents[3] / "processing" / "submit_spark.py").read_text()
+# What a shell would take apart, or run.
+HOSTILE = """{"it's": "$(exit 3) `exit 4` \\"; exit 5 # &"}"""
 needs_java = pytest.mark.skipif(shutil.which("java") is None, reason="no Java on this machine, which Spark needs")
 
 
@@ -28,7 +30,7 @@ def on_spark(bucket: Bucket, script: str, instances: int = 2, **specification: A
     application = {
         "ImageUri": SPARK,
         "ContainerEntrypoint": ["python3", f"{INPUT}/code/submit_spark.py"],
-        "ContainerArguments": ["--out", f"{OUTPUT}/result"],
+        "ContainerArguments": ["--out", f"{OUTPUT}/result", HOSTILE],
         **specification,
     }
     return request(bucket, AppSpecification=application, ProcessingResources={"ClusterConfig": cluster})
@@ -46,14 +48,14 @@ def test_script_runs_on_spark_with_the_modules_beside_it_and_without_pyarrow(buc
         "    return shared.WORD + str(row.id)\n"
         "words = sorted(spark.range(3).rdd.map(word).collect())\n"
         "found = importlib.util.find_spec('pyarrow')\n"
-        "text = f'{spark.sparkContext.master} {spark.version} {sys.version_info[:2]} {found} {words}'\n"
+        "text = f'{spark.sparkContext.master} {spark.version} {sys.version_info[:2]} {found} {words} {sys.argv[3]}'\n"
         "pathlib.Path(sys.argv[2], 'seen.txt').write_text(text)\n"
     )
 
     outcome = processing.run(on_spark(bucket, script), **job.arguments)
 
     assert outcome.status == "Completed", (outcome, job.lines[-20:])
-    assert bucket.get("result/seen.txt") == "local[4] 3.5.6 (3, 12) None ['shared0', 'shared1', 'shared2']"
+    assert bucket.get("result/seen.txt") == f"local[4] 3.5.6 (3, 12) None ['shared0', 'shared1', 'shared2'] {HOSTILE}"
 
 
 @needs_java

@@ -1,14 +1,16 @@
 """smspark-submit of SageMaker's Spark image: takes what that takes, and runs the script on Spark in this one process.
 
-github.com/aws/sagemaker-spark-container, src/smspark/cli.py, job.py, errors.py: options of Spark (--conf, --master) are not among
-its own; a directory stands for the files in it; its message replaces that of a script that fails. Here the cluster
-is `local[N]`, and as on YARN a path without a scheme is one of HDFS, which nothing here serves: only file:// is read.
+github.com/aws/sagemaker-spark-container, src/smspark/cli.py, job.py, errors.py: options of Spark (--conf, --master) are not
+among its own; a directory stands for the files in it; a shell reads the script's arguments, which it does not quote; its
+message replaces that of a script that fails. Here the cluster is `local[N]`, and as on YARN a path without a scheme is one of
+HDFS, which nothing here serves: only file:// is read.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -92,7 +94,8 @@ def main() -> int:
     for name in ("--class", *LISTS):
         if name in options:
             command += [name, options[name]]
-    code = subprocess.run([*command, *application], check=False).returncode
+    line = " ".join([*map(shlex.quote, command), *application])
+    code = subprocess.run(line, shell=True, check=False).returncode  # as the image does
     if code:
         shown = " ".join(["spark-submit", "--master", "yarn", "--deploy-mode", "client", *application])
         cause = f"Command '{shown}' returned non-zero exit status {code}."
