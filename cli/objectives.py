@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from automl_pipeline import settings
+from automl_pipeline import objectives
 
 from processing.labels import RARE
 
 
 def notes(objective: str, problem_type: str, counts: Mapping[str, int], of: str = "of the rows") -> list[str]:
     """What the objective means, and whether another one suits the classes better. `counts`: rows by class, if known."""
-    note = settings.objective_note(objective, problem_type)
+    note = objectives.note(objective, problem_type)
     found = [note] if note else []
     rows = sum(counts.values())
     if objective == "Accuracy" and len(counts) == 2 and min(counts.values()) < RARE * rows:

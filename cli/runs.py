@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 from automl_pipeline import settings
+from automl_pipeline.objectives import OBJECTIVES
 from automl_pipeline.run_layout import Execution
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -174,8 +175,8 @@ def _neutral(values: dict[str, Any]) -> dict[str, Any]:
     unlimited = any(key in values and values[key] is None for key in ("customer_id_start", "customer_id_end"))
     defaults |= {"customer_id_start": None if unlimited else 1, "customer_id_end": None if unlimited else 999_999}
     objective, problem_type = values.get("objective_metric_name"), values.get("problem_type")
-    if "problem_type" not in values and isinstance(objective, str) and objective in settings.OBJECTIVES:
-        defaults["problem_type"] = settings.OBJECTIVES[objective][0]
+    if "problem_type" not in values and isinstance(objective, str) and objective in OBJECTIVES:
+        defaults["problem_type"] = OBJECTIVES[objective][0]
     if "objective_metric_name" not in values and problem_type == "Regression":
         defaults["objective_metric_name"] = "RMSE"
     return defaults

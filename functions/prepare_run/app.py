@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 import boto3
-from automl_pipeline import container_code, costs, measures, prices, settings, stored
+from automl_pipeline import container_code, costs, measures, objectives, prices, settings, stored
 from automl_pipeline.jobs import Previous
 from automl_pipeline.run_layout import Execution, describe, fingerprint
 from aws_lambda_powertools import Logger
@@ -64,7 +64,7 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
         "Run prepared",
         max_cost_usd=chosen.max_cost_usd,
         automl_max_runtime_sec=bounded.automl_max_runtime_sec,
-        objective_note=settings.objective_note(str(asked.get("objective_metric_name")), chosen.problem_type),
+        objective_note=objectives.note(str(asked.get("objective_metric_name")), chosen.problem_type),
     )
     return run
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from automl_pipeline.settings import MOST_COLUMN_NAMES
+from automl_pipeline.contradictions import MOST_COLUMN_NAMES
 
 from processing import labels, reading
 from processing.names import NameCollisionError, feature_names, fold

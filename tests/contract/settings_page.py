@@ -6,7 +6,8 @@ import json
 import re
 from typing import Any
 
-from automl_pipeline.settings import DEPLOY_TIME, OBJECTIVES, STRICTNESS, Settings
+from automl_pipeline.objectives import OBJECTIVES
+from automl_pipeline.settings import DEPLOY_TIME, STRICTNESS, Settings
 
 from cli.config_import import parameter_of
 from local.build import packaging

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from automl_pipeline.settings import BURSTABLE, Settings
+from automl_pipeline.contradictions import BURSTABLE
+from automl_pipeline.settings import Settings
 
 # Instances with disks of their own, which are encrypted in hardware: SageMaker refuses a key for their volumes.
 _OWN_DISKS = re.compile(r"ml\.([a-z]+[0-9]+[a-z]*d[a-z]*|g[56]e?|p5[a-z]*|trn1n?|i[34][a-z]*)\.")

@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import pytest
 from automl_pipeline import settings
-from automl_pipeline.settings import OBJECTIVES
+from automl_pipeline.objectives import OBJECTIVES
 
 from local.aws import api_model
 from local.aws.sagemaker.compute import automl, standby

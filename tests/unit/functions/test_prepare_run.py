@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from automl_pipeline import container_code, prices, settings
+from automl_pipeline import container_code, objectives, prices, settings
 from hypothesis import example, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -59,7 +59,7 @@ FITTING = st.fixed_dictionaries(
         "feature_group_name": st.from_regex(r"[a-zA-Z0-9]([_-]{0,2}[a-zA-Z0-9]){0,20}", fullmatch=True),
         "target_attribute_name": st.from_regex(r"[a-zA-Z0-9]([_-]{0,2}[a-zA-Z0-9]){0,20}", fullmatch=True),
         "problem_type": st.sampled_from(["BinaryClassification", "MulticlassClassification", "Regression"]),
-        "objective_metric_name": st.sampled_from(list(settings.OBJECTIVES)),
+        "objective_metric_name": st.sampled_from(list(objectives.OBJECTIVES)),
         "accuracy_threshold": st.floats(-1000, 1),
         "max_runtime_sec": st.integers(1, 9999),
         "automl_max_runtime_sec": st.none() | st.integers(1, 9999),
