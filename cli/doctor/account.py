@@ -60,7 +60,7 @@ def image(target: Target) -> Iterator[Finding]:
     """Whether AWS publishes the image there in which data is prepared."""
     regions = template()["Mappings"]["ImageAccounts"]
     if target.region in regions:
-        registry = regions[target.region]["Account"]
+        registry = regions[target.region]["ScikitLearn"]
         yield Finding("Region: image", "ok", f"the scikit-learn image is published in {target.region} by {registry}")
     else:
         message = f"SageMaker's scikit-learn image is not published in {target.region}"

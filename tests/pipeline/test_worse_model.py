@@ -30,4 +30,4 @@ def test_model_of_one_feature_loses_against_what_serves_and_is_not_registered(
     assert len(cloud.packages()) == packages
     page = cloud.object(f"{output['run_prefix']}/evaluation/report.html").decode()
     assert f"oses {-compared['difference']['accuracy']['value']:.4f} in accuracy" in page
-    assert f"Serves now: Version {compared['version']}, asked about the same rows." in page
+    assert f"Serves now: Version {compared['version']}, on the same rows." in page

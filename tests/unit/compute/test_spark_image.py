@@ -36,6 +36,7 @@ def on_spark(bucket: Bucket, script: str, instances: int = 2, **specification: A
     return request(bucket, AppSpecification=application, ProcessingResources={"ClusterConfig": cluster})
 
 
+@pytest.mark.exhaustive
 @needs_java
 def test_script_runs_on_spark_with_the_modules_beside_it_and_without_pyarrow(bucket: Bucket, job: Job) -> None:
     script = (
@@ -58,6 +59,7 @@ def test_script_runs_on_spark_with_the_modules_beside_it_and_without_pyarrow(buc
     assert bucket.get("result/seen.txt") == f"local[4] 3.5.6 (3, 12) None ['shared0', 'shared1', 'shared2'] {HOSTILE}"
 
 
+@pytest.mark.exhaustive
 @needs_java
 def test_sentence_of_the_script_is_the_exit_message_and_a_path_needs_its_scheme(bucket: Bucket, job: Job) -> None:
     script = (
@@ -80,6 +82,7 @@ def test_sentence_of_the_script_is_the_exit_message_and_a_path_needs_its_scheme(
     assert (outcome.status, outcome.exit_message) == ("Failed", "Not on HDFS: Py4JJavaError"), job.lines[-30:]
 
 
+@pytest.mark.exhaustive
 @needs_java
 @pytest.mark.parametrize(
     ("arguments", "message"),
