@@ -106,8 +106,8 @@ def _values(key: str, schema: dict[str, Any], parameter: dict[str, Any]) -> str:
 
 
 def _kind(schema: dict[str, Any], described: str | None) -> str:
-    if "enum" in schema:
-        return _codes(schema["enum"])
+    if "enum" in schema or "const" in schema:
+        return _codes(schema.get("enum") or [schema["const"]])
     kind = schema["type"]
     if kind in ("integer", "number"):
         return f"{'integer' if kind == 'integer' else 'number'} from {schema['minimum']:,} to {schema['maximum']:,}"
