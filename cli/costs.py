@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import boto3
-from automl_pipeline import costs, prices
+from automl_pipeline import costs, prices, stored
 from automl_pipeline.costs import Bill, Times, Use
 from automl_pipeline.prices import Price, Prices
 from botocore.exceptions import BotoCoreError, ClientError
@@ -44,13 +44,8 @@ def table_of(stack: Stack, region: str | None = None) -> Prices:
     own = _region(stack)
     if region is not None and region != own:
         return prices.shipped(region)
-    try:
-        content = client("s3").get_object(Bucket=stack.outputs["BucketName"], Key=_key(stack))["Body"].read()
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "NoSuchKey":
-            raise
-        return prices.shipped(own)
-    return prices.parsed(content, own)
+    content = stored.read(client("s3"), stack.outputs["BucketName"], _key(stack))
+    return prices.shipped(own) if content is None else prices.parsed(content, own)
 
 
 def refresh(stack: Stack) -> Prices:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from botocore.exceptions import ClientError
+from automl_pipeline import stored
 
 from cli.watching import Finished
 
@@ -40,16 +40,10 @@ def resources_of(finished: Finished, s3: Any) -> dict[str, Any]:
 
 def _read(finished: Finished, s3: Any, name: str) -> dict[str, Any]:
     prefix = finished.variables.get("run", {}).get("prefix_uri", "")
-    bucket, _, key = prefix.removeprefix("s3://").partition("/")
     if not prefix:
         return {}
-    try:
-        content = s3.get_object(Bucket=bucket, Key=f"{key}/preprocessing/{name}")["Body"].read()
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "NoSuchKey":
-            return {}
-        raise
-    return json.loads(content)
+    content = stored.read(s3, *stored.place(f"{prefix}/preprocessing/{name}"))
+    return {} if content is None else json.loads(content)
 
 
 def lines(prepared: Mapping[str, Any]) -> list[str]:

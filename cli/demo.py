@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from automl_pipeline import stored
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
@@ -144,7 +145,7 @@ def _ask(
     output, variables = result.finished.output or {}, result.finished.variables  # pyright: ignore[reportOptionalMemberAccess]
     name = output["endpoint"]["name"]
     result.endpoint_status = cloud.client("sagemaker").describe_endpoint(EndpointName=name)["EndpointStatus"]
-    bucket, _, key = output["run_prefix"].removeprefix("s3://").partition("/")
+    bucket, key = stored.place(output["run_prefix"])
     if is_telco:
         customers = telco.load()
         row = customers[customers["customer_id"] == "CUST_004001"].drop(columns=telco.TARGET)
@@ -181,7 +182,7 @@ def _tell(result: Result, cloud: local_cloud.LocalCloud, console: Console) -> No
     prefix = finished.variables.get("run", {}).get("prefix_uri", "")
     if prefix and finished.output is None:
         console.print(f"Artifacts: {prefix}", markup=False)
-    bucket, _, key = prefix.removeprefix("s3://").partition("/")
+    bucket, key = stored.place(prefix)
     for folder in (STATE / "s3").glob(f"*/{bucket}/{key}") if prefix else ():
         console.print(f"On this machine: {_short(folder)}/", markup=False)
     for email in _emails(cloud.server):

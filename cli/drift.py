@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from automl_pipeline import stored
+
 from cli.stack import Stack, client
 
 NAMED = 5
@@ -13,10 +15,8 @@ KEY = "drift.json"
 
 def read(stack: Stack) -> dict[str, Any] | None:
     """The newest measurement, as functions/measure_drift writes it; None before there is one."""
-    s3, bucket, key = client("s3"), stack.outputs["BucketName"], f"{stack.outputs['Prefix']}/{KEY}"
-    if not s3.list_objects_v2(Bucket=bucket, Prefix=key).get("Contents"):
-        return None
-    return json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
+    content = stored.read(client("s3"), stack.outputs["BucketName"], f"{stack.outputs['Prefix']}/{KEY}")
+    return None if content is None else json.loads(content)
 
 
 def in_words(found: dict[str, Any] | None) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from automl_pipeline.settings import GROUP_NAME
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -25,8 +26,6 @@ from local.data import csv_table
 from processing.names import NameCollisionError
 
 EVENT_TIME = "event_time"
-# https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateFeatureGroup.html
-_GROUP_NAME = re.compile(r"[a-zA-Z0-9]([_-]*[a-zA-Z0-9]){0,63}")
 AT_ONCE = 16
 ACTIONS = (
     "sagemaker:DescribeFeatureGroup",
@@ -83,10 +82,9 @@ class Loaded:
 
 def read(request: Request) -> tuple[csv_table.CsvTable, offline_store.Records]:
     """The table, checked, and its records. Raises RefusedError with everything that is wrong."""
-    allowed = _GROUP_NAME.fullmatch(request.group)
-    problems = (
-        [] if allowed else [f"--feature-group {request.group!r}: 1 to 64 letters, digits, hyphens and underscores."]
-    )
+    problems = []
+    if not re.fullmatch(GROUP_NAME, request.group):
+        problems.append(f"--feature-group {request.group!r}: 1 to 64 letters, digits, hyphens and underscores.")
     try:
         found = _read(request)
     except (
@@ -97,7 +95,7 @@ def read(request: Request) -> tuple[csv_table.CsvTable, offline_store.Records]:
     ) as error:
         raise RefusedError("\n".join([*problems, str(error)])) from None
     if problems:
-        raise RefusedError(problems[0])
+        raise RefusedError("\n".join(problems))
     return found
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from automl_pipeline import answers
+from automl_pipeline import answers, stored
 from automl_pipeline.answers import Answer, UnreadableAnswerError
 from automl_pipeline.labels import Labels
 from botocore.config import Config
@@ -154,7 +154,7 @@ def features(served: Served, stack: Stack, run_id: str | None = None) -> Feature
                 f"Endpoint {served.endpoint} serves {served.name}, of run {served_run} and not {run_id}. "
                 f"{typed('deploy --version N')} puts another version there."
             )
-    bucket, _, key = place.removeprefix("s3://").partition("/")
+    bucket, key = stored.place(place)
     specification = _read_json(bucket, f"{key}/preprocessing.json") if key else None
     if specification is None:
         raise RefusedError(
@@ -180,11 +180,8 @@ def features(served: Served, stack: Stack, run_id: str | None = None) -> Feature
 
 
 def _read_json(bucket: str, key: str) -> dict[str, Any] | None:
-    s3 = client("s3", config=PATIENT)
-    try:
-        return json.loads(s3.get_object(Bucket=bucket, Key=key)["Body"].read())
-    except s3.exceptions.NoSuchKey:
-        return None
+    content = stored.read(client("s3", config=PATIENT), bucket, key)
+    return None if content is None else json.loads(content)
 
 
 # -- which columns it takes

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from automl_pipeline import stored
 from automl_pipeline.run_layout import Execution
 from botocore.exceptions import ClientError
 
@@ -63,14 +64,8 @@ def running(stack: Stack) -> list[str]:
 
 def model_of(run: Run) -> str | None:
     """The name of the model that the run made to be evaluated, None if it ended before."""
-    s3 = client("s3")
-    try:
-        content = s3.get_object(Bucket=run.bucket, Key=f"{run.key}model/model_info.json")["Body"].read()
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "NoSuchKey":
-            return None
-        raise
-    return json.loads(content)["model_name"]
+    content = stored.read(client("s3"), run.bucket, f"{run.key}model/model_info.json")
+    return None if content is None else json.loads(content)["model_name"]
 
 
 def size(bucket: str, prefix: str) -> tuple[int, int]:

@@ -196,12 +196,12 @@ class Feature:
         return numpy.where(numpy.isnan(raw), self.specification["median"], raw) if self.is_number else self.table[raw]
 
 
-def fit(name: str, column: Column, roles: Roles) -> Feature | None:
+def fit(column: Column, roles: Roles) -> Feature | None:
     """Learns a column from its training rows; None if those have no value at all."""
-    return _fit_numbers(name, column, roles) if column.words is None else _fit_texts(name, column, roles)
+    return _fit_numbers(column, roles) if column.words is None else _fit_texts(column, roles)
 
 
-def _fit_numbers(name: str, column: Column, roles: Roles) -> Feature | None:
+def _fit_numbers(column: Column, roles: Roles) -> Feature | None:
     missing, known, low, high, whole = 0, 0, math.inf, -math.inf, True
     trained, trained_missing, trained_low, trained_high = 0, 0, math.inf, -math.inf
     for place in range(len(roles.pieces)):
@@ -227,7 +227,7 @@ def _fit_numbers(name: str, column: Column, roles: Roles) -> Feature | None:
 
     middle = median(lambda: pieces(TRAIN), trained)
     return Feature(
-        {"name": name, "kind": NUMERIC, "median": middle},
+        {"name": column.name, "kind": NUMERIC, "median": middle},
         column,
         known,
         missing,
@@ -240,7 +240,7 @@ def _fit_numbers(name: str, column: Column, roles: Roles) -> Feature | None:
     )
 
 
-def _fit_texts(name: str, column: Column, roles: Roles) -> Feature | None:
+def _fit_texts(column: Column, roles: Roles) -> Feature | None:
     words = column.words or []
     width = len(words) + 1
     counts = numpy.zeros(ROLES * width, numpy.int64)
@@ -260,7 +260,7 @@ def _fit_texts(name: str, column: Column, roles: Roles) -> Feature | None:
     encoded = numpy.append(table[-1], table[:-1])  # in the order of the counts
     all_rows = by_role.sum(axis=0)
     return Feature(
-        {"name": name, "kind": CATEGORICAL, "categories": known},
+        {"name": column.name, "kind": CATEGORICAL, "categories": known},
         column,
         int(all_rows[1:].sum()),
         int(all_rows[0]),

@@ -118,15 +118,13 @@ def run(
     excluded = [name for name in source.columns if name in choices.exclude_columns and name != apart]
     no_features = (target, apart, choices.weight_column)
     names = [name for name, column in source.columns.items() if column is not None and name not in no_features]
-    read = list(
-        roles.by_column(lambda column: fit(column.name, column, roles), [source.columns[name] for name in names])
-    )
+    read = list(roles.by_column(lambda column: fit(column, roles), [source.columns[name] for name in names]))
     # What serves now may use a column that this run leaves out, so the raw test rows have it all the same.
     unused = [feature for name, feature in zip(names, read) if feature is not None and name in excluded]
     fitted = [feature for name, feature in zip(names, read) if name not in excluded]
     names = [name for name in names if name not in excluded]
     if choices.split == splitting.GROUP and apart is not None and source.groups is not None:
-        grouped = roles.by_column(lambda column: fit(column.name, column, roles), [source.groups])
+        grouped = roles.by_column(lambda column: fit(column, roles), [source.groups])
         unused += [feature for feature in grouped if feature is not None]
     features = [feature for feature in fitted if feature is not None]
     empty = [name for name, feature in zip(names, fitted) if feature is None]

@@ -9,7 +9,6 @@ import os
 from collections.abc import Iterator
 from functools import cache
 from typing import Any
-from urllib.parse import urlparse
 
 import associations
 import boto3
@@ -168,15 +167,13 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
 def _there(uri: str) -> str | None:
     """The URI if the object exists: a run that resumes an old one may find no distributions."""
-    place = urlparse(uri)
-    return uri if stored.exists(_s3(), place.netloc, place.path.lstrip("/")) else None
+    return uri if stored.exists(_s3(), *stored.place(uri)) else None
 
 
 def _archive(uri: str) -> dict[str, str]:
     """Which object it was that was evaluated: a deployment refuses another one in its place."""
-    place = urlparse(uri)
-    head = _s3().head_object(Bucket=place.netloc, Key=place.path.lstrip("/"))
-    return {"bucket": place.netloc, "key": place.path.lstrip("/"), "etag": head["ETag"]}
+    bucket, key = stored.place(uri)
+    return {"bucket": bucket, "key": key, "etag": _s3().head_object(Bucket=bucket, Key=key)["ETag"]}
 
 
 def _of_autopilot(automl: dict[str, Any] | None) -> dict[str, Any]:
@@ -272,8 +269,7 @@ def _refuse_endless(evaluated: dict[str, Any], target: str) -> None:
 
 
 def _body(uri: str) -> Any:
-    place = urlparse(uri)
-    return _s3().get_object(Bucket=place.netloc, Key=place.path.lstrip("/"))["Body"]
+    return stored.body(_s3(), uri)
 
 
 def _read(uri: str) -> bytes:
@@ -287,10 +283,7 @@ class _Lines:
     """
 
     def __init__(self, uri: str, suffix: str) -> None:
-        place = urlparse(uri)
-        pages = _s3().get_paginator("list_objects_v2").paginate(Bucket=place.netloc, Prefix=place.path.lstrip("/"))
-        keys = sorted(item["Key"] for page in pages for item in page.get("Contents", []))
-        self._uris = [f"s3://{place.netloc}/{key}" for key in keys if key.endswith(suffix)]
+        self._uris = sorted(found for found, _ in stored.objects(_s3(), uri) if found.endswith(suffix))
         if not self._uris:
             raise UnusablePredictionsError(f"Batch transform left no answers under {uri}.")
 
@@ -304,5 +297,5 @@ class _Lines:
 
 
 def _write(uri: str, body: bytes, content_type: str) -> None:
-    place = urlparse(uri)
-    _s3().put_object(Bucket=place.netloc, Key=place.path.lstrip("/"), Body=body, ContentType=content_type)
+    bucket, key = stored.place(uri)
+    _s3().put_object(Bucket=bucket, Key=key, Body=body, ContentType=content_type)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import math
 from typing import Any
-from urllib.parse import urlparse
 
 import numpy
+from automl_pipeline import stored
 from botocore.exceptions import BotoCoreError, ClientError
 
 _FILE = "analysis.json"
@@ -26,17 +26,14 @@ def read(s3: Any, prefix: str | None) -> dict[str, Any]:
     nothing: dict[str, Any] = {"report_uri": None, "columns": [], "error": None}
     if not prefix:
         return {**nothing, "error": "Autopilot wrote no explainability report."}
-    place = urlparse(prefix)
     try:
-        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=place.netloc, Prefix=place.path.lstrip("/"))
-        keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
-        key = next((key for key in sorted(keys) if key.rpartition("/")[2] == _FILE), None)
-        if key is None:
+        uris = sorted(found for found, _ in stored.objects(s3, prefix))
+        uri = next((found for found in uris if found.rpartition("/")[2] == _FILE), None)
+        if uri is None:
             return {**nothing, "error": f"Autopilot's explainability report has no {_FILE} under {prefix}."}
-        body = s3.get_object(Bucket=place.netloc, Key=key)["Body"].read(_LARGEST_BYTES)
+        body = stored.body(s3, uri).read(_LARGEST_BYTES)
     except (ClientError, BotoCoreError) as error:
         return {**nothing, "error": f"Autopilot's explainability report could not be read: {error}"}
-    uri = f"s3://{place.netloc}/{key}"
     try:
         columns = _columns(json.loads(body))
     except (ValueError, KeyError, TypeError, AttributeError):

@@ -7,14 +7,12 @@ import os
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
-from urllib.parse import urlparse
 
 import boto3
 import captured
 import serving
-from automl_pipeline import measures
+from automl_pipeline import measures, stored
 from aws_lambda_powertools import Logger
-from botocore.exceptions import ClientError
 from comparison import Comparison
 
 logger = Logger()
@@ -58,17 +56,14 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
 
 
 def _compared(found: serving.Serving, until: datetime) -> dict[str, Any]:
-    try:
-        distributions = _json(found.distributions)
-        specification = _json(found.distributions.rpartition("/")[0] + "/preprocessing.json")
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "NoSuchKey":
-            raise
+    specified = found.distributions.rpartition("/")[0] + "/preprocessing.json"
+    specification, distributions = (stored.read(_s3(), *stored.place(uri)) for uri in (specified, found.distributions))
+    if specification is None or distributions is None:
         return {"problem": f"The folder of run {found.run_id}, which trained version {found.version}, was removed."}
     # What an earlier version was asked may have other columns.
     since = max(until - PERIOD, found.since.astimezone(UTC))
     files, every = captured.files(_s3(), found.captured, since, until)
-    comparison = Comparison(specification, distributions)
+    comparison = Comparison(json.loads(specification), json.loads(distributions))
     for body, content_type in captured.requests(_s3(), files):
         comparison.add(body, content_type)
     return {
@@ -79,11 +74,6 @@ def _compared(found: serving.Serving, until: datetime) -> dict[str, Any]:
         "files_read": len(files),
         **comparison.document(),
     }
-
-
-def _json(uri: str) -> dict[str, Any]:
-    place = urlparse(uri)
-    return json.loads(_s3().get_object(Bucket=place.netloc, Key=place.path.lstrip("/"))["Body"].read())
 
 
 def _text(moment: datetime) -> str:

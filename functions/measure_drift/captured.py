@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import takewhile
 from typing import Any
-from urllib.parse import urlparse
+
+from automl_pipeline import stored
 
 MOST_BYTES = 64 * 1024 * 1024
 """Of more, files are left out evenly over the time: a sample of many thousand requests says as much."""
@@ -26,23 +27,16 @@ def files(
 
     Both times in UTC. The names sort by time.
     """
-    place = urlparse(folder)
-    prefix = place.path.lstrip("/")
-    pages = s3.get_paginator("list_objects_v2").paginate(
-        Bucket=place.netloc, Prefix=prefix, StartAfter=f"{prefix}{since:{_TIME_IN_KEY}}"
-    )
-    every = (item for page in pages for item in page.get("Contents", []))
-    found = list(takewhile(lambda item: item["Key"] < f"{prefix}{until:{_TIME_IN_KEY}}", every))
-    step = -(-sum(item["Size"] for item in found) // most_bytes) or 1
-    return [f"s3://{place.netloc}/{item['Key']}" for item in found[::step]], len(found)
+    begun = stored.objects(s3, folder, start_after=f"{stored.place(folder)[1]}{since:{_TIME_IN_KEY}}")
+    found = list(takewhile(lambda file: file[0] < f"{folder}{until:{_TIME_IN_KEY}}", begun))
+    step = -(-sum(size for _, size in found) // most_bytes) or 1
+    return [uri for uri, _ in found[::step]], len(found)
 
 
 def requests(s3: Any, uris: Iterable[str]) -> Iterator[tuple[bytes, str]]:
     """Body and content type of each captured request."""
     for uri in uris:
-        place = urlparse(uri)
-        body = s3.get_object(Bucket=place.netloc, Key=place.path.lstrip("/"))["Body"]
-        for line in body.iter_lines(chunk_size=1 << 20):
+        for line in stored.body(s3, uri).iter_lines(chunk_size=1 << 20):
             given = json.loads(line)["captureData"].get("endpointInput")  # answers alone may be captured, too
             if given:
                 encoded = given["encoding"] == "BASE64"

@@ -12,7 +12,6 @@ from automl_pipeline import container_code, costs, measures, objectives, prices,
 from automl_pipeline.jobs import Previous
 from automl_pipeline.run_layout import Execution, describe, fingerprint
 from aws_lambda_powertools import Logger
-from botocore.exceptions import ClientError
 
 logger = Logger()
 
@@ -43,7 +42,7 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
         measures.emit(measures.REFUSED, 1, os.environ["STACK_NAME"])
         raise InvalidInputError(error.problems) from None
     sha256, contents = container_code.read()
-    latest = json.loads(_read(chosen.bucket, f"{chosen.prefix}/latest.json") or b"{}")
+    latest = json.loads(stored.read(_s3(), chosen.bucket, f"{chosen.prefix}/latest.json") or b"{}")
     run = describe(
         bounded,
         Execution(**event["execution"]),
@@ -71,7 +70,7 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
 
 def _prices(chosen: settings.Settings) -> prices.Prices:
     """The prices that `automl cost --refresh` has left in the bucket, else those that ship."""
-    content = _read(chosen.bucket, f"{chosen.prefix}/{prices.KEY}")
+    content = stored.read(_s3(), chosen.bucket, f"{chosen.prefix}/{prices.KEY}")
     return prices.shipped(chosen.region) if content is None else prices.parsed(content, chosen.region)
 
 
@@ -102,7 +101,9 @@ def _check_resumed(chosen: settings.Settings) -> None:
     """Raises settings.InvalidInputError if the run to resume left nothing to go on from, or for another target."""
     if chosen.resume_from is None:
         return
-    content = _read(chosen.bucket, f"{chosen.prefix}/runs/{chosen.resume_from}/preprocessing/preprocessing.json")
+    content = stored.read(
+        _s3(), chosen.bucket, f"{chosen.prefix}/runs/{chosen.resume_from}/preprocessing/preprocessing.json"
+    )
     if content is None:
         raise settings.InvalidInputError(
             [f"resume_from: run {chosen.resume_from} left no preprocessing to go on from. Leave it out to start anew."]
@@ -116,16 +117,6 @@ def _check_resumed(chosen: settings.Settings) -> None:
                 f"resume_from: run {chosen.resume_from} was for {' and '.join(different)}. Use its settings, or leave it out."
             ]
         )
-
-
-def _read(bucket: str, key: str) -> bytes | None:
-    """An object's content; None if there is no such object."""
-    try:
-        return _s3().get_object(Bucket=bucket, Key=key)["Body"].read()
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "NoSuchKey":
-            raise
-        return None
 
 
 def _put_container_code(bucket: str, prefix: str, contents: dict[str, bytes]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from automl_pipeline import quality, wording
 from automl_pipeline.objectives import OBJECTIVES, UNWEIGHTED
-from automl_pipeline.quality import BINARY
+from automl_pipeline.quality import BINARY, REGRESSION
 
 BURSTABLE = re.compile(r"ml\.(t2|t3|t3a|t4g)\.")
 # Characters of JSON, in a third of the arguments that a processing job takes; see jobs.
@@ -167,7 +167,7 @@ def _contradictory_weights(values: Mapping[str, Any], usable: Callable[..., bool
     problems = []
     if len(given) == 2:
         problems.append(f"{names[0]} and {names[1]} both weigh the rows: give one of them.")
-    if "class_weights" in given and usable("problem_type") and values["problem_type"] == "Regression":
+    if "class_weights" in given and usable("problem_type") and values["problem_type"] == REGRESSION:
         problems.append("class_weights goes with a classification, and problem_type is Regression: leave it out.")
     if given and usable("objective_metric_name") and values["objective_metric_name"] == UNWEIGHTED:
         fitting = [name for name, kinds in OBJECTIVES.items() if name != UNWEIGHTED and values["problem_type"] in kinds]

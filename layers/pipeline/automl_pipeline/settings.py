@@ -23,7 +23,7 @@ PROJECT_NAME = _NAME % 33  # names of jobs have 63 characters, of which run and 
 _INSTANCE = r"^ml\.[a-z0-9-]+\.[a-z0-9]+$"
 _SEGMENT = r"[a-zA-Z0-9_-]+"
 _IDS = r"^%s-[0-9a-f]{8,17}(,%s-[0-9a-f]{8,17}){0,%d}$"
-_GROUP = r"[a-zA-Z0-9]([_-]*[a-zA-Z0-9]){0,63}"
+GROUP_NAME = r"[a-zA-Z0-9]([_-]*[a-zA-Z0-9]){0,63}"  # and that of a feature
 _TAG = r"[A-Za-z0-9 _.:/+@-]{1,128}=[A-Za-z0-9 _.:/+@-]{0,256}"
 
 Whole = Annotated[int, Field(strict=True)]
@@ -32,7 +32,7 @@ InstanceType = Annotated[str, StringConstraints(strict=True, pattern=_INSTANCE, 
 Bucket = Annotated[
     str, StringConstraints(strict=True, pattern=r"^[a-z0-9](\.?[a-z0-9-])+$", min_length=3, max_length=63)
 ]
-FeatureName = Annotated[str, StringConstraints(strict=True, pattern=r"^[a-zA-Z0-9]([_-]*[a-zA-Z0-9]){0,63}$")]
+FeatureName = Annotated[str, StringConstraints(strict=True, pattern=rf"^{GROUP_NAME}$")]
 ColumnName = Annotated[
     str, StringConstraints(strict=True, pattern=r"^[^\x00-\x1f\x7f]*$", min_length=1, max_length=200)
 ]
@@ -215,7 +215,8 @@ class Settings(BaseModel):
         | None
     ) = None
     allowed_feature_groups: (
-        Annotated[str, StringConstraints(strict=True, pattern=rf"^{_GROUP}(,{_GROUP})*$", max_length=700)] | None
+        Annotated[str, StringConstraints(strict=True, pattern=rf"^{GROUP_NAME}(,{GROUP_NAME})*$", max_length=700)]
+        | None
     ) = None
 
 

@@ -1,14 +1,24 @@
-"""What is stored in S3, asked without reading it."""
+"""Objects in S3, by the addresses that a run is described with.
+
+Each function raises botocore's ClientError if S3 refuses for another reason than that there is no such object.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 
+def place(uri: str) -> tuple[str, str]:
+    """Bucket and key of `s3://bucket/key`."""
+    bucket, _, key = uri.removeprefix("s3://").partition("/")
+    return bucket, key
+
+
 def exists(s3: Any, bucket: str, key: str) -> bool:
-    """Whether there is such an object. Raises ClientError if S3 refuses to say."""
+    """Whether there is such an object."""
     try:
         s3.head_object(Bucket=bucket, Key=key)
     except ClientError as error:
@@ -16,3 +26,28 @@ def exists(s3: Any, bucket: str, key: str) -> bool:
             raise
         return False
     return True
+
+
+def read(s3: Any, bucket: str, key: str) -> bytes | None:
+    """An object's content; None if there is no such object."""
+    try:
+        return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchKey":
+            raise
+        return None
+
+
+def body(s3: Any, uri: str) -> Any:
+    """An object's content as a stream; that there is none is an error, too."""
+    bucket, key = place(uri)
+    return s3.get_object(Bucket=bucket, Key=key)["Body"]
+
+
+def objects(s3: Any, uri: str, start_after: str = "") -> Iterator[tuple[str, int]]:
+    """URI and bytes of each object whose URI begins with `uri`, in the order of their keys, after the key `start_after`."""
+    bucket, prefix = place(uri)
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, StartAfter=start_after)
+    for page in pages:
+        for item in page.get("Contents", []):
+            yield f"s3://{bucket}/{item['Key']}", item["Size"]

@@ -155,7 +155,7 @@ def test_training_and_serving_agree_for_any_table(rows: list[list[str | None]]) 
         (Path(folder) / "rows.csv").write_text(body.getvalue(), encoding="utf-8", newline="")
         source = query_result.read_source(folder, ["row"], Spill(folder))
         roles = splitting.Roles(source.pieces, numpy.ones(len(rows), dtype=bool), parts)
-        fitted = [fitting.fit(name, column, roles) for name, column in source.columns.items() if column is not None]
+        fitted = [fitting.fit(column, roles) for column in source.columns.values() if column is not None]
         encoded: list[Any] = [None if one is None else one.encode(one.raw(0)) for one in fitted]
     kept = [(place, feature) for place, feature in enumerate(fitted) if feature is not None]
     encoder = encoding.Encoder({"format": 1, "features": [feature.specification for _, feature in kept], "columns": []})
