@@ -27,7 +27,7 @@ def files(
 
     Both times in UTC. The names sort by time.
     """
-    begun = stored.objects(s3, folder, start_after=f"{stored.place(folder)[1]}{since:{_TIME_IN_KEY}}")
+    begun = stored.objects(s3, folder, StartAfter=f"{stored.place(folder)[1]}{since:{_TIME_IN_KEY}}")
     found = list(takewhile(lambda file: file[0] < f"{folder}{until:{_TIME_IN_KEY}}", begun))
     step = -(-sum(size for _, size in found) // most_bytes) or 1
     return [uri for uri, _ in found[::step]], len(found)

@@ -44,10 +44,12 @@ def body(s3: Any, uri: str) -> Any:
     return s3.get_object(Bucket=bucket, Key=key)["Body"]
 
 
-def objects(s3: Any, uri: str, start_after: str = "") -> Iterator[tuple[str, int]]:
-    """URI and bytes of each object whose URI begins with `uri`, in the order of their keys, after the key `start_after`."""
+def objects(s3: Any, uri: str, **after: str) -> Iterator[tuple[str, int]]:
+    """URI and bytes of each object whose URI begins with `uri`, in the order of their keys.
+
+    `after`: StartAfter, the key behind which to begin.
+    """
     bucket, prefix = place(uri)
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, StartAfter=start_after)
-    for page in pages:
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, **after):
         for item in page.get("Contents", []):
             yield f"s3://{bucket}/{item['Key']}", item["Size"]
