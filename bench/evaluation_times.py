@@ -44,7 +44,7 @@ class Files:
         return [
             {
                 "Contents": [
-                    {"Key": path.name}
+                    {"Key": path.name, "Size": path.stat().st_size}
                     for path in self.folder.iterdir()
                     if path.name.startswith("champion") == Prefix.startswith("champion")
                 ]
