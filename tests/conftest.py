@@ -12,7 +12,7 @@ from tests.faults.table import pytest_sessionstart, pytest_terminal_summary
 __all__ = ["pytest_sessionstart", "pytest_terminal_summary"]
 
 # Folders whose tests share a local cloud. Elsewhere a file's tests share what the file sets up.
-SHARED = ("pipeline/endpoints", "unit/athena", "unit/local")
+SHARED = ("pipeline/endpoints", "unit/local/aws/athena")
 # These ask the model of the default run, again and again, and need the local cloud of the others for nothing else.
 ASKING = ("test_api_page", "test_full_run", "test_parity", "test_predict_command")
 # What takes longest, longest first. xdist hands out groups in this order (--no-loadscope-reorder; by itself it goes by the
@@ -23,7 +23,7 @@ LONGEST = (
     "faults-0",
     "faults-1",
     "pipeline/asking",
-    "unit/compute/test_automl",
+    "unit/local/aws/sagemaker/compute/test_automl",
     "contract/test_serving_stacks",
     "pipeline/test_protected_stack",
     "pipeline/endpoints",
@@ -31,8 +31,8 @@ LONGEST = (
     "pipeline/test_killed_cloud",
     "unit/local",
     "unit/processing/test_toolkit",
-    "unit/compute/test_serving",
-    "unit/athena",
+    "unit/local/aws/sagemaker/compute/test_serving",
+    "unit/local/aws/athena",
 )
 
 
@@ -61,6 +61,8 @@ def _group(item: pytest.Item, halves: bool) -> str:
         return "pipeline/asking" if item.path.stem in ASKING else folder
     if folder in SHARED:
         return folder
+    if folder.startswith("unit/local/") and "server" in getattr(item, "fixturenames", ()):
+        return "unit/local"
     return f"{folder}/{item.path.stem}"
 
 

@@ -15,7 +15,7 @@ from local.aws.featurestore import offline_store
 from local.aws.stepfunctions.expressions import evaluate
 from tests.contract import machines
 
-PROJECT = Path(__file__).resolve().parents[3]
+PROJECT = Path(__file__).resolve().parents[5]
 BUCKET = "data-of-tests"
 DATABASE = offline_store.DATABASE
 TABLE = "mlops_poc_churn_classification_feature_1734619820"

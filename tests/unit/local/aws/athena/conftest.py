@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from offline_store import BUCKET, LOCATION, PROJECT, RECORDS, TABLE, Ask, Server
 
 from local.aws.featurestore import offline_store
+from tests.unit.local.aws.athena.offline_store import BUCKET, LOCATION, PROJECT, RECORDS, TABLE, Ask, Server
 
 
 @pytest.fixture(scope="session")

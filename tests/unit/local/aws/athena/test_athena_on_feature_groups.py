@@ -9,12 +9,12 @@ import uuid
 
 import pandas as pd
 import pytest
-from offline_store import BUCKET, DATABASE, RECORD_COUNTS, Ask, Server, extraction
 
 from local.aws.featurestore import offline_store
 from local.data import telco
 from local.data.csv_table import with_types
 from processing.names import feature_names
+from tests.unit.local.aws.athena.offline_store import BUCKET, DATABASE, RECORD_COUNTS, Ask, Server, extraction
 
 EVENT = "2026-11-23T21:00:00Z"
 

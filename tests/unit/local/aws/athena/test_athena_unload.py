@@ -10,8 +10,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from offline_store import BUCKET, DATABASE, TABLE, Ask, Server
-from test_athena_errors import failure, statements
+
+from tests.unit.local.aws.athena.offline_store import BUCKET, DATABASE, TABLE, Ask, Server
+from tests.unit.local.aws.athena.test_athena_errors import failure, statements
 
 FROM = f'FROM "{DATABASE}"."{TABLE}"'
 PARQUET = "WITH (format = 'PARQUET', compression = 'SNAPPY')"

@@ -185,7 +185,7 @@ def test_rule_whose_role_may_not_start_the_machine(client: Any, stack: deploy.St
 
 def test_second_deployment_changes_and_builds_nothing(server: process.Server, stack: deploy.Stack) -> None:
     said: list[str] = []
-    template = Path(__file__).parent / "sample" / "template.yaml"
+    template = Path(__file__).parents[2] / "sample" / "template.yaml"
     again = deploy.deploy(server.endpoint_url, "sample", template=template, progress=said.append)
     assert (again.changed, again.outputs) == (False, stack.outputs)
     assert not [line for line in said if line.startswith("Building")]

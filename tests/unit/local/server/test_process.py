@@ -19,7 +19,7 @@ from local.server import address, paths, process
 from local.server.state import StateDirectory, StateError
 from tests.processes import running_in, until
 
-SAMPLE = Path(__file__).parent / "sample" / "template.yaml"
+SAMPLE = Path(__file__).parents[1] / "sample" / "template.yaml"
 
 
 def _s3(server: process.Server) -> Any:

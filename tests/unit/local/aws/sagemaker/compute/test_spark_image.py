@@ -15,7 +15,7 @@ from .conftest import SCIKIT_LEARN, Bucket, Job
 from .test_processing import INPUT, OUTPUT, request
 
 SPARK = "153931337802.dkr.ecr.us-west-2.amazonaws.com/sagemaker-spark-processing:3.5-cpu-py312-v1.3"
-SUBMIT = (Path(__file__).parents[3] / "processing" / "submit_spark.py").read_text()
+SUBMIT = (Path(__file__).parents[6] / "processing" / "submit_spark.py").read_text()
 # What a shell would take apart, or run.
 HOSTILE = """{"it's": "$(exit 3) `exit 4` \\"; exit 5 # &"}"""
 needs_java = pytest.mark.skipif(shutil.which("java") is None, reason="no Java on this machine, which Spark needs")

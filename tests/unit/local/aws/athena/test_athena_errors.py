@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from botocore.exceptions import ClientError
-from offline_store import BUCKET, DATABASE, TABLE, Ask, Server
+
+from tests.unit.local.aws.athena.offline_store import BUCKET, DATABASE, TABLE, Ask, Server
 
 FROM = f'FROM "{DATABASE}"."{TABLE}"'
 ACCOUNT = "000000000000"

@@ -18,7 +18,7 @@ from .conftest import SCIKIT_LEARN, Bucket, Job, telco, to_csv
 
 INPUT = "/opt/ml/processing/input"
 OUTPUT = "/opt/ml/processing/output"
-CONTAINER_CODE = Path(__file__).parents[3] / "processing"
+CONTAINER_CODE = Path(__file__).parents[6] / "processing"
 
 
 def request(bucket: Bucket, script: str = "", **changes: Any) -> dict[str, Any]:

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from botocore.exceptions import ClientError
-from offline_store import BUCKET, DATABASE, LOCATION, TABLE, Ask, Server, extraction
+
+from tests.unit.local.aws.athena.offline_store import BUCKET, DATABASE, LOCATION, TABLE, Ask, Server, extraction
 
 FEATURES = ["customer_id", "event_time", "tenure_months", "monthly_charges", "contract_type", "churn"]
 
