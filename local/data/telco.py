@@ -10,6 +10,7 @@ package and not copied into this project.
 
 from __future__ import annotations
 
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -63,8 +64,13 @@ def load() -> pd.DataFrame:
     """The table: `customer_id` CUST_000001 to CUST_007043, 19 features, `churn` (Yes or No) last.
 
     `tenure_months` and `senior_citizen` are whole numbers, `monthly_charges` is a fraction, all else is text.
-    `total_charges` is text as well: 11 customers in their first month have a blank there.
+    `total_charges` is text as well: 11 customers in their first month have a blank there. The caller may change it.
     """
+    return _table().copy()
+
+
+@cache
+def _table() -> pd.DataFrame:
     frame = with_types(read_texts(file()))
     frame = frame[list(_NAMES)].rename(columns=_NAMES)
     frame.insert(0, RECORD_IDENTIFIER, [f"CUST_{number:06d}" for number in range(1, len(frame) + 1)])
