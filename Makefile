@@ -26,7 +26,7 @@ CONCURRENCY := tests/pipeline/test_concurrency.py
 help: ## this list
 	@grep -hE '^[a-z./-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-setup: $(VENV)/.installed $(IMAGE)/.installed ## install what the project needs into .venv
+setup: $(VENV)/.compiled $(IMAGE)/.installed ## install what the project needs into .venv
 
 $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info[:2] < (3, 14) else "Python 3.11, 3.12 or 3.13 is needed, this is %d.%d. Name another one: make PYTHON=python3.12 ..." % sys.version_info[:2])'
@@ -38,8 +38,9 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
-# Once, where three processes and three local clouds would compile the same modules at the same time. Files that no Python 3
-# can read, which some packages carry, are no reason to stop.
+# As pip does and uv does not. Python compiles what it imports and keeps that only where PYTHONDONTWRITEBYTECODE is not set:
+# elsewhere each start of the local cloud, of a function and of a job would compile the same modules again, for 3 seconds
+# and more. Files that no Python 3 can read, which some packages carry, are no reason to stop.
 $(VENV)/.compiled: $(VENV)/.installed
 	@$(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null || true
 	@touch $@
@@ -62,7 +63,7 @@ $(IMAGE)/.installed: processing/image-requirements.txt processing/toolkit-requir
 demo: setup ## the whole pipeline on this machine: make demo ARGS="--csv my.csv --target sold --id-column id"
 	@$(BIN)/automl demo $(ARGS)
 
-test: setup $(VENV)/.compiled $(JSONATA)/node_modules/.package-lock.json $(MODEL_SERVER)/.installed ## unit, contract and pipeline tests, and of the fault matrix what meets every Retry and Catch
+test: setup $(JSONATA)/node_modules/.package-lock.json $(MODEL_SERVER)/.installed ## unit, contract and pipeline tests, and of the fault matrix what meets every Retry and Catch
 	@$(PYTEST) --durations 10 -m "not exhaustive" --ignore $(CONCURRENCY) $(ARGS) tests
 
 faults: setup ## the whole fault matrix (every fault of every Task state) and twenty runs at once: a table of what comes of each
