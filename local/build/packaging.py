@@ -21,8 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
 from botocore.exceptions import ClientError
-from samtranslator.yaml_helper import yaml_parse
+from samtranslator.yaml_helper import intrinsics_multi_constructor
 
 from local.server import paths
 
@@ -35,6 +36,13 @@ _NOT_SOURCE = {"__pycache__", ".pytest_cache", ".ruff_cache", ".DS_Store"}
 _KEPT_SECONDS = 24 * 3600
 _FIXED_DATE = (1980, 1, 1, 0, 0, 0)  # the earliest that a zip can say: the archive's bytes depend on its content only
 _OUTSIDE_PATH = re.compile(r"(?:\.\./)+[\w./-]*")
+
+
+class _Reader(yaml.CSafeLoader):
+    """SAM's own reader in libyaml, which is ten times as fast."""
+
+
+_Reader.add_multi_constructor("!", intrinsics_multi_constructor)
 
 
 class BuildError(Exception):
@@ -52,7 +60,7 @@ class Artifact:
 
 def read_template(path: Path) -> Template:
     """The template as SAM reads it: CloudFormation's short forms (`!Ref`) as their long ones."""
-    return yaml_parse(path.read_text(encoding="utf-8"))
+    return yaml.load(path.read_text(encoding="utf-8"), _Reader)
 
 
 def build(template_path: Path, *, root: Path = paths.BUILD, progress: Progress = lambda _: None) -> dict[str, Artifact]:

@@ -35,7 +35,7 @@ class Expression:
 @cache
 def source(machine: str) -> dict[str, Any]:
     """A machine as its file holds it, with `${Name}` where CloudFormation puts a value."""
-    return yaml.safe_load((_FOLDER / f"{machine}.asl.yaml").read_text(encoding="utf-8"))
+    return yaml.load((_FOLDER / f"{machine}.asl.yaml").read_text(encoding="utf-8"), yaml.CSafeLoader)
 
 
 @cache

@@ -12,10 +12,10 @@ import yaml
 
 from cli.steps import REPORTING, STEPS, WAITING, states_of
 from local.aws.stepfunctions import checks, integrations, sdk_shapes
-from tests.contract.machines import catch, targets
+from tests.contract.machines import catch, source, targets
 
 ROOT = Path(__file__).parents[2]
-MACHINES = {path.name.split(".")[0]: yaml.safe_load(path.read_text()) for path in (ROOT / "statemachine").iterdir()}
+MACHINES = {name: source(name) for name in (path.name.split(".")[0] for path in (ROOT / "statemachine").iterdir())}
 STATES = [(machine, name) for machine, definition in MACHINES.items() for name in states_of(definition)]
 TASKS = [(machine, name) for machine, name in STATES if states_of(MACHINES[machine])[name]["Type"] == "Task"]
 

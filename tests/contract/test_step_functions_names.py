@@ -15,7 +15,9 @@ from local.aws.stepfunctions import integrations, sdk_shapes
 from tests.contract import machines, recordings
 from tests.contract.expression_reads import called
 
-TABLE: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "step_functions.yaml").read_text(encoding="utf-8"))
+TABLE: dict[str, Any] = yaml.load(
+    (Path(__file__).parent / "step_functions.yaml").read_text(encoding="utf-8"), yaml.CSafeLoader
+)
 OPTIMISED: dict[str, Any] = TABLE["optimised"]
 PREFIXES: dict[str, str] = TABLE["aws_sdk"]["prefixes"]
 

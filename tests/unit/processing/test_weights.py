@@ -11,7 +11,6 @@ import pandas
 import preprocess
 import pytest
 import query_result
-from sklearn.utils.class_weight import compute_class_weight
 
 from local.data import telco
 
@@ -62,6 +61,8 @@ def test_rows_without_a_target_shift_no_weight(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("target", ["churn", "contract_type"])
 def test_balanced_weights_are_scikit_learns(tmp_path: Path, target: str) -> None:
+    from sklearn.utils.class_weight import compute_class_weight
+
     frame = telco.load().head(1000)
     labels = frame[target]
     problem = "BinaryClassification" if target == "churn" else "MulticlassClassification"
