@@ -54,7 +54,7 @@ def step_of_states() -> Mapping[str, str]:
     """The step of each state of the machines: what its Comment says before the colon. A name in both has one step."""
     steps: dict[str, str] = {}
     for path in MACHINES:
-        machine = yaml.safe_load(path.read_text(encoding="utf-8"))
+        machine = yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)
         steps |= {name: state["Comment"].split(":", 1)[0] for name, state in states_of(machine).items()}
     return steps
 

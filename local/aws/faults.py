@@ -121,7 +121,8 @@ class StateFault(BaseModel):
 def _task_states() -> list[str]:
     """Names of the machines' Task states, also of those in branches."""
     machines = [
-        yaml.safe_load(path.read_text(encoding="utf-8")) for path in (paths.PROJECT / "statemachine").glob("*.asl.yaml")
+        yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)
+        for path in (paths.PROJECT / "statemachine").glob("*.asl.yaml")
     ]
     return sorted({name for one in machines for name, state in states_of(one).items() if state["Type"] == "Task"})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -48,6 +49,7 @@ def install(handler: dict[str, Any]) -> None:
     handler.update(create=created, update=updated)
 
 
+@lru_cache(maxsize=64)
 def as_json(definition: str) -> str:
     """A machine's definition as JSON; CloudFormation takes YAML as well. Raises ValueError."""
     try:
@@ -56,7 +58,7 @@ def as_json(definition: str) -> str:
     except ValueError:
         pass
     try:
-        document = yaml.safe_load(definition)
+        document = yaml.load(definition, Loader=yaml.CSafeLoader)
     except yaml.YAMLError as error:
         raise ValueError(f"Invalid State Machine Definition: neither JSON nor YAML: {error}") from error
     if not isinstance(document, dict):
