@@ -44,3 +44,7 @@ class QueryFailedError(Exception):
 
 class QueryCancelledError(Exception):
     """Ends a query as CANCELLED, with the message as its StateChangeReason."""
+
+
+class NotOursError(Exception):
+    """A request for MiniStack: about the catalog, or a query that it keeps."""

@@ -1,4 +1,4 @@
-"""A table as a feature group: its definition, its offline table in Glue, its records as the offline store keeps them.
+"""A table as a feature group: its definition, and its records as the offline store keeps them.
 
 The layout is the Feature Store's own (Glue format), so that queries see no difference:
 `s3://<bucket>/<prefix>/<account>/sagemaker/<region>/offline-store/<group>-<creation time>/data/year=…/month=…/day=…/
@@ -14,7 +14,7 @@ import io
 import secrets
 import string
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -22,16 +22,12 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from botocore.exceptions import ClientError
 
 from local.data.event_times import event_times
 from processing.names import PARTITION_COLUMNS, STORE_COLUMNS, feature_names
 
-CATALOG = "AwsDataCatalog"
-DATABASE = "sagemaker_featurestore"
-
-_HIVE_TYPES = {"Integral": "bigint", "Fractional": "double", "String": "string"}
 _ARROW_TYPES = {"Integral": pa.int64(), "Fractional": pa.float64(), "String": pa.string()}
+_STORE_ARROW_TYPES = (pa.timestamp("ms"), pa.timestamp("ms"), pa.bool_())
 _EVENT_TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"  # what the Feature Store demands of a String event time
 _CREATE_TIMEOUT_SECONDS = 60.0
 _POLL_SECONDS = 0.1
@@ -175,80 +171,6 @@ def put_records(
 def feature_definitions(records: pd.DataFrame) -> list[FeatureDefinition]:
     """The features of a table: whole numbers are Integral, other numbers Fractional, everything else String."""
     return [{"FeatureName": name, "FeatureType": _feature_type(records[name])} for name in records.columns]
-
-
-def offline_names(feature_group_name: str, created_at: float) -> tuple[str, str]:
-    """Table in Glue and folder in S3 of a group's offline store: `my_group_1734619820`, `my-group-1734619820`."""
-    return (
-        f"{feature_group_name.replace('-', '_').lower()}_{int(created_at)}",
-        f"{feature_group_name}-{int(created_at)}",
-    )
-
-
-def offline_location(s3_uri: str, account: str, region: str, folder: str) -> str:
-    """ResolvedOutputS3Uri of a group's offline store under the S3Uri of its configuration."""
-    return f"{s3_uri.rstrip('/')}/{account}/sagemaker/{region}/offline-store/{folder}/data"
-
-
-def create_offline_table(
-    glue: Any,
-    *,
-    table_name: str,
-    location: str,
-    definitions: Iterable[Mapping[str, Any]],
-    database: str = DATABASE,
-) -> None:
-    """Create the table of an offline store in Glue, and its database if there is none.
-
-    As the Feature Store's, it projects its partitions, so none is ever registered. Raises ClientError.
-    """
-    try:
-        glue.create_database(DatabaseInput={"Name": database})
-    except ClientError as error:
-        if error.response["Error"]["Code"] != "AlreadyExistsException":
-            raise
-    columns = [
-        {"Name": item["FeatureName"].lower(), "Type": _HIVE_TYPES[item["FeatureType"]]} for item in definitions
-    ]  # fmt: skip
-    columns += [
-        {"Name": name, "Type": kind} for name, kind in zip(STORE_COLUMNS, _STORE_HIVE_TYPES, strict=True)
-    ]  # fmt: skip
-    glue.create_table(
-        DatabaseName=database,
-        TableInput={
-            "Name": table_name,
-            "TableType": "EXTERNAL_TABLE",
-            "PartitionKeys": [{"Name": name, "Type": "string"} for name in PARTITION_COLUMNS],
-            "StorageDescriptor": {
-                "Columns": columns,
-                "Location": location,
-                "InputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
-                "OutputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
-                "SerdeInfo": {
-                    "SerializationLibrary": "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe",
-                    "Parameters": {"serialization.format": "1"},
-                },
-            },
-            "Parameters": {"EXTERNAL": "TRUE", "classification": "parquet", **_projection(location)},
-        },
-    )
-
-
-_STORE_HIVE_TYPES = ("timestamp", "timestamp", "boolean")
-_STORE_ARROW_TYPES = (pa.timestamp("ms"), pa.timestamp("ms"), pa.bool_())
-
-
-def _projection(location: str) -> dict[str, str]:
-    ranges = {"year": ("4", "2020,2120"), "month": ("2", "1,12"), "day": ("2", "1,31"), "hour": ("2", "0,23")}
-    parameters = {"projection.enabled": "true", "storage.location.template": location}
-    for name, (digits, span) in ranges.items():
-        parameters["storage.location.template"] += f"/{name}=${{{name}}}"
-        parameters |= {
-            f"projection.{name}.type": "integer",
-            f"projection.{name}.digits": digits,
-            f"projection.{name}.range": span,
-        }
-    return parameters
 
 
 def _schema(definitions: list[FeatureDefinition]) -> pa.Schema:

@@ -8,7 +8,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from local.aws.api_model import ApiError
-from local.aws.featurestore import offline_store
+from local.aws.featurestore import offline_table
 from local.aws.sagemaker.state import STATE, arn, check_role, named, now, page, tag
 from local.server import sessions
 from local.server.address import ACCOUNT_ID, REGION
@@ -54,16 +54,16 @@ def create(request: dict[str, Any]) -> dict[str, Any]:
         }
         STATE.feature_groups[name] = group
     if store:
-        table, folder = offline_store.offline_names(name, created.timestamp())
-        location = offline_store.offline_location(store["S3StorageConfig"]["S3Uri"], ACCOUNT_ID, REGION, folder)
+        table, folder = offline_table.offline_names(name, created.timestamp())
+        location = offline_table.offline_location(store["S3StorageConfig"]["S3Uri"], ACCOUNT_ID, REGION, folder)
         try:
-            offline_store.create_offline_table(
+            offline_table.create_offline_table(
                 sessions.client("glue"), table_name=table, location=location, definitions=request["FeatureDefinitions"]
             )
         except ClientError as error:
             group.update(FeatureGroupStatus="CreateFailed", FailureReason=str(error))
             return {"FeatureGroupArn": group["FeatureGroupArn"]}
-        catalog = {"Catalog": offline_store.CATALOG, "Database": offline_store.DATABASE, "TableName": table}
+        catalog = {"Catalog": offline_table.CATALOG, "Database": offline_table.DATABASE, "TableName": table}
         group["OfflineStoreConfig"] = {
             "DisableGlueTableCreation": False,
             "TableFormat": "Glue",

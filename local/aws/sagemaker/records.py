@@ -11,11 +11,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-import pandas as pd
-
 from local.aws import api_model
 from local.aws.api_model import ApiError
-from local.aws.featurestore import offline_store
 from local.aws.sagemaker import feature_groups
 from local.aws.sagemaker.state import STATE
 from local.server import sessions
@@ -81,6 +78,10 @@ def _value(text: str, kind: str) -> Any:
 def _write() -> None:
     """Everything that has gathered, into the offline stores."""
     global _timer
+    import pandas as pd  # here, as few local clouds are sent records
+
+    from local.aws.featurestore import offline_store
+
     with STATE.lock:
         gathered, _timer = dict(_waiting), None
         _waiting.clear()

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from local.aws.featurestore import offline_store
+from local.aws.featurestore import offline_store, offline_table
 from tests.unit.local.aws.athena.offline_store import BUCKET, LOCATION, PROJECT, RECORDS, TABLE, Ask, Server
 
 
@@ -41,7 +41,7 @@ def store(server: Server) -> Server:
     """The server with the small offline store in it."""
     s3, glue = server.client("s3"), server.client("glue")
     s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
-    offline_store.create_offline_table(
+    offline_table.create_offline_table(
         glue, table_name=TABLE, location=LOCATION, definitions=offline_store.feature_definitions(RECORDS)
     )
     kept, gone = RECORDS.query("customer_id != 'CUST_000003'"), RECORDS.query("customer_id == 'CUST_000003'")

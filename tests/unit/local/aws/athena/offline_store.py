@@ -11,13 +11,13 @@ import boto3
 import pandas as pd
 from botocore.config import Config
 
-from local.aws.featurestore import offline_store
+from local.aws.featurestore import offline_table
 from local.aws.stepfunctions.expressions import evaluate
 from tests.contract import machines
 
 PROJECT = Path(__file__).resolve().parents[5]
 BUCKET = "data-of-tests"
-DATABASE = offline_store.DATABASE
+DATABASE = offline_table.DATABASE
 TABLE = "mlops_poc_churn_classification_feature_1734619820"
 LOCATION = f"s3://{BUCKET}/store/data"
 RECORD_COUNTS = ["automl_records", "automl_identifiers"]

@@ -10,7 +10,7 @@ import uuid
 import pandas as pd
 import pytest
 
-from local.aws.featurestore import offline_store
+from local.aws.featurestore import offline_store, offline_table
 from local.data import telco
 from local.data.csv_table import with_types
 from processing.names import feature_names
@@ -22,10 +22,10 @@ EVENT = "2026-11-23T21:00:00Z"
 def load(server: Server, frame: pd.DataFrame) -> tuple[str, list[str]]:
     """Put a table into an offline store of its own. Returns the Glue table's name and the features."""
     records = frame.rename(columns=feature_names(frame.columns)).assign(event_time=EVENT)
-    table, folder = offline_store.offline_names(f"group-{uuid.uuid4().hex[:8]}", time.time())
-    location = offline_store.offline_location(f"s3://{BUCKET}/fs", "000000000000", "us-west-2", folder)
+    table, folder = offline_table.offline_names(f"group-{uuid.uuid4().hex[:8]}", time.time())
+    location = offline_table.offline_location(f"s3://{BUCKET}/fs", "000000000000", "us-west-2", folder)
     definitions = offline_store.feature_definitions(records)
-    offline_store.create_offline_table(
+    offline_table.create_offline_table(
         server.client("glue"), table_name=table, location=location, definitions=definitions
     )
     offline_store.put_records(server.client("s3"), location, records, event_time="event_time")
