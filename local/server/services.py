@@ -52,7 +52,7 @@ def install(state: StateDirectory, endpoint_url: str, faults: Path | None, wait_
 
     sessions.configure(endpoint_url)
     routing.install()
-    objects.install()
+    objects.install(state.folder("tmp"))
     awslambda.install()
     roles.install()
     outbox.install(state.folder("outbox"))

@@ -6,6 +6,11 @@
 from __future__ import annotations
 
 import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -19,9 +24,24 @@ from local.aws.athena.errors import QueryCancelledError, QueryFailedError
 from local.aws.athena.reading import Run, read_table, schema_of
 from local.aws.athena.statement import Statement
 
+_MEMORY = "1GB"  # of the engine, which uses the disk for more
+_ROWS_AT_ONCE = 1 << 17
 
-def execute(statement: Statement, database: str | None, run: Run) -> pa.Table:
-    """The query's rows. Column names are lower case, as Athena's are. Raises QueryFailedError or QueryCancelledError."""
+
+@dataclass(frozen=True)
+class Rows:
+    """A query's rows: their names and types, and the rows themselves in parts, once."""
+
+    schema: pa.Schema
+    parts: Iterator[pa.Table]
+
+
+@contextmanager
+def execute(statement: Statement, database: str | None, run: Run) -> Iterator[Rows]:
+    """The query's rows, which are computed while they are read. Raises QueryFailedError or QueryCancelledError, then too.
+
+    Column names are lower case, as Athena's are. Tables, and what the engine sorts and counts, lie on the disk.
+    """
     query = statement.query
     assert query is not None
     tree = query.copy()
@@ -30,24 +50,27 @@ def execute(statement: Statement, database: str | None, run: Run) -> pa.Table:
     _literals_as_athena(tree)
     analysis = analyse(statement, tree, tables)
     sql = tree.sql(dialect="duckdb")
-    with duckdb.connect(":memory:", config={"threads": 2}) as connection:
+    with (
+        tempfile.TemporaryDirectory(prefix="athena-") as name,
+        duckdb.connect(":memory:", config={"threads": 2, "memory_limit": _MEMORY, "temp_directory": name}) as connection,
+    ):
         run.interrupt = connection.interrupt
         connection.execute("SET python_enable_replacements = false")
         connection.execute("SET enable_external_access = false")
         connection.execute("SET integer_division = true")  # 10 / 4 is 2 in Trino
         # Planned against empty tables first: a query that cannot run reads nothing, as on Athena.
-        for name, table in tables.items():
-            connection.register(name, schema_of(table, None).empty_table())
+        for table_name, table in tables.items():
+            connection.register(table_name, schema_of(table, None).empty_table())
         _plan(connection, sql, statement)
-        files = {name: catalog.list_files(run.caller, table) for name, table in tables.items()}
-        _load(connection, tables, files, analysis.columns, run)
+        files = {table_name: catalog.list_files(run.caller, table) for table_name, table in tables.items()}
+        _load(connection, tables, files, analysis.columns, run, Path(name))
         try:
             result = connection.sql(sql)
         except duckdb.BinderException:
             # The analysis left out a column that the query does use.
-            _load(connection, tables, files, dict.fromkeys(tables), run)
+            _load(connection, tables, files, dict.fromkeys(tables), run, Path(name))
             result = connection.sql(sql)
-        return _rows(result, statement, run)
+        yield _rows(result, statement, run)
 
 
 def _load(
@@ -56,25 +79,39 @@ def _load(
     files: dict[str, list[DataFile]],
     columns: dict[str, set[str] | None],
     run: Run,
+    folder: Path,
 ) -> None:
     run.scanned = 0
     for name, table in tables.items():
-        connection.register(name, read_table(table, files[name], columns[name], run))
+        connection.register(name, read_table(table, files[name], columns[name], run, folder))
     run.check()
 
 
-def _rows(result: duckdb.DuckDBPyRelation, statement: Statement, run: Run) -> pa.Table:
+def _rows(result: duckdb.DuckDBPyRelation, statement: Statement, run: Run) -> Rows:
     wide = [f"CAST(#{i + 1} AS BIGINT)" if kind == "HUGEINT" else f"#{i + 1}" for i, kind in enumerate(result.types)]
     names = [name.lower() for name in result.columns]
+    # Trino adds up integers as bigint, DuckDB as hugeint.
+    wanted = result.project(", ".join(wide)) if "HUGEINT" in result.types else result
+    with _failing(statement, run):
+        reader = wanted.to_arrow_reader(_ROWS_AT_ONCE)
+
+    def batches() -> Iterator[pa.Table]:
+        with _failing(statement, run):
+            for batch in reader:
+                run.check()
+                yield pa.Table.from_batches([batch]).rename_columns(names)
+
+    return Rows(pa.schema([field.with_name(name) for field, name in zip(reader.schema, names, strict=True)]), batches())
+
+
+@contextmanager
+def _failing(statement: Statement, run: Run) -> Iterator[None]:
+    """Errors of the engine as those of Athena. While rows are read they come as Arrow's, with the engine's message."""
     try:
-        # Trino adds up integers as bigint, DuckDB as hugeint.
-        rows = (result.project(", ".join(wide)) if "HUGEINT" in result.types else result).to_arrow_table()
-    except duckdb.InterruptException:
-        raise QueryCancelledError("Query cancelled by user") from None
-    except duckdb.Error as error:
+        yield
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
+        run.check()
         raise _failure(error, statement) from None
-    run.check()
-    return rows.rename_columns(names)
 
 
 def _resolve(statement: Statement, tree: exp.Expr, database: str | None, caller: Caller) -> dict[str, Table]:
@@ -132,7 +169,7 @@ def _plan(connection: duckdb.DuckDBPyConnection, sql: str, statement: Statement)
         raise _failure(error, statement) from None
 
 
-def _failure(error: duckdb.Error, statement: Statement) -> QueryFailedError:
+def _failure(error: Exception, statement: Statement) -> QueryFailedError:
     """DuckDB's error in Athena's words where they are known."""
     message = str(error)
     column = re.search(r'column (?:named )?"([^"]+)"(?: not found|\s*$)', message) or re.search(
@@ -153,7 +190,7 @@ def _failure(error: duckdb.Error, statement: Statement) -> QueryFailedError:
         line = f"line {before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}"
         return QueryFailedError(f"{line}: Function '{function[1].lower()}' not registered", "FUNCTION_NOT_FOUND")
     first_line = message.split("\n", 1)[0]
-    if isinstance(error, duckdb.ConversionException):
+    if first_line.startswith("Conversion Error: "):
         return QueryFailedError(first_line.removeprefix("Conversion Error: "), "INVALID_CAST_ARGUMENT")
     return QueryFailedError(re.sub(r"^\w+ Error: ", "", first_line), "GENERIC_USER_ERROR")
 

@@ -6,14 +6,17 @@ The records lie in MiniStack's own store, so its ListQueryExecutions and BatchGe
 from __future__ import annotations
 
 import copy
+import io
 import itertools
 import logging
 import random
 import string
+import tempfile
 import threading
 import time
 import uuid
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -23,6 +26,7 @@ from ministack.services import athena as ministack_athena
 from local.aws.athena import engine, results, unload
 from local.aws.athena.caller import Caller
 from local.aws.athena.catalog import split_uri
+from local.aws.athena.engine import Rows
 from local.aws.athena.errors import (
     INTERNAL_ERROR,
     INTERNAL_ERROR_TYPE,
@@ -171,9 +175,8 @@ def _outcome(query: Query) -> tuple[str, dict[str, Any]]:
         bind(query.statement, query.request.get("ExecutionParameters") or [])
         if query.statement.kind == "UNLOAD":
             unload.check(query.statement, query.run.caller)
-            _unload(query, engine.execute(query.statement, database, query.run))
-        else:
-            _save_rows(query, engine.execute(query.statement, database, query.run))
+        with engine.execute(query.statement, database, query.run) as rows, tempfile.TemporaryDirectory() as folder:
+            (_unload if query.statement.kind == "UNLOAD" else _save_rows)(query, rows, Path(folder))
     except QueryCancelledError as cancelled:
         return "CANCELLED", {"StateChangeReason": str(cancelled)}
     except QueryFailedError as failed:
@@ -185,35 +188,37 @@ def _outcome(query: Query) -> tuple[str, dict[str, Any]]:
     return "SUCCEEDED", {}
 
 
-def _save_rows(query: Query, rows: pa.Table) -> None:
-    query.columns = results.columns_of(rows)
+def _save_rows(query: Query, rows: Rows, folder: Path) -> None:
+    query.columns = results.columns_of(rows.schema)
+    results.write_csv(rows.schema, rows.parts, folder / "rows.csv")
     location = query.record["ResultConfiguration"]["OutputLocation"]
-    _put(query, location, results.to_csv(results.as_texts(rows)))
+    _put(query, location, folder / "rows.csv")
     _put(query, f"{location}.metadata", results.to_metadata(_engine_id(), query.columns))
 
 
-def _unload(query: Query, rows: pa.Table) -> None:
-    unload.check_names(rows)
-    engine_id, written = _engine_id(), []
-    for uri, content in unload.files(query.statement, rows, engine_id):
-        _put(query, uri, content)
-        written.append(uri)
+def _unload(query: Query, rows: Rows, folder: Path) -> None:
+    unload.check_names(rows.schema.names)
+    engine_id = _engine_id()
+    written = unload.files(query.statement, rows, engine_id, folder)
+    for uri, path in written:
+        _put(query, uri, path)
     location = query.record["ResultConfiguration"]["OutputLocation"]
     # docs.aws.amazon.com/athena/latest/ug/querying-finding-output-files.html
     manifest = f"{location}-manifest.csv"
-    _put(query, manifest, "".join(f"{uri}\n" for uri in written).encode())
+    _put(query, manifest, "".join(f"{uri}\n" for uri, _ in written).encode())
     _put(query, f"{location}.metadata", results.to_metadata(engine_id, [ResultColumn("rows", "bigint", 19, 0)]))
     with query.lock:
         query.record["Statistics"]["DataManifestLocation"] = manifest
 
 
-def _put(query: Query, uri: str, content: bytes) -> None:
+def _put(query: Query, uri: str, content: Path | bytes) -> None:
     query.run.check()
     bucket, key = split_uri(uri)
     try:
-        query.run.caller.client("s3").put_object(
-            Bucket=bucket, Key=key, Body=content, ContentType=_OCTETS, **query.settings.put_options()
-        )
+        with content.open("rb") if isinstance(content, Path) else io.BytesIO(content) as body:
+            query.run.caller.client("s3").put_object(
+                Bucket=bucket, Key=key, Body=body, ContentType=_OCTETS, **query.settings.put_options()
+            )
     except ClientError as error:
         if error.response["Error"]["Code"] not in ("AccessDenied", "403"):
             raise QueryFailedError(f"Unable to write {uri}: {error.response['Error'].get('Message')}") from None

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
-import io
+import shutil
 import threading
+import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,7 +23,8 @@ from local.aws.athena.caller import Caller
 from local.aws.athena.catalog import DataFile, Table
 from local.aws.athena.errors import QueryCancelledError, QueryFailedError
 
-_READERS = 8
+_READERS = 4
+_AT_ONCE = 1 << 20  # bytes
 
 
 @dataclass
@@ -40,22 +43,28 @@ class Run:
             raise QueryCancelledError("Query cancelled by user")
 
 
-def read_table(table: Table, files: list[DataFile], columns: set[str] | None, run: Run) -> pa.Table:
-    """The table's rows with the columns that are needed (None: all). Raises QueryFailedError or QueryCancelledError."""
+def read_table(table: Table, files: list[DataFile], columns: set[str] | None, run: Run, folder: Path) -> pa.Table:
+    """The table's rows with the columns that are needed (None: all), mapped from files that are written into `folder`.
+
+    Raises QueryFailedError or QueryCancelledError.
+    """
     schema = schema_of(table, columns)
     with ThreadPoolExecutor(_READERS) as pool:
-        parts = list(pool.map(lambda item: _read_file(table, item, schema, run), files))
+        parts = list(pool.map(lambda item: _read_file(table, item, schema, run, folder), files))
     return pa.concat_tables([schema.empty_table(), *parts])
 
 
-def _read_file(table: Table, item: DataFile, schema: pa.Schema, run: Run) -> pa.Table:
+def _read_file(table: Table, item: DataFile, schema: pa.Schema, run: Run, folder: Path) -> pa.Table:
     run.check()
+    place = folder / uuid.uuid4().hex
     try:
-        body = run.caller.client("s3").get_object(Bucket=item.bucket, Key=item.key)["Body"].read()
+        body = run.caller.client("s3").get_object(Bucket=item.bucket, Key=item.key)["Body"]
+        with place.open("wb") as copy:
+            shutil.copyfileobj(body, copy, _AT_ONCE)
     except ClientError as error:
         raise catalog.no_access(error, item.uri) from None
     try:
-        file = pq.ParquetFile(io.BytesIO(body))
+        file = pq.ParquetFile(place)
     except pa.ArrowInvalid:
         raise QueryFailedError(f"Malformed Parquet file. {item.uri} [{item.size}]", "HIVE_BAD_DATA") from None
     named = {name.lower(): name for name in file.schema_arrow.names}
@@ -63,16 +72,26 @@ def _read_file(table: Table, item: DataFile, schema: pa.Schema, run: Run) -> pa.
     run.scanned += _chunk_bytes(file, set(wanted))
     if run.cutoff is not None and run.scanned > run.cutoff:
         raise QueryCancelledError("Bytes scanned limit was exceeded")
-    content = file.read(columns=wanted)
+    rows = place.with_suffix(".arrow")
+    with file, pa.ipc.new_file(str(rows), schema) as out:
+        for group in range(file.num_row_groups):
+            run.check()
+            out.write_table(_as_catalog_says(file.read_row_group(group, columns=wanted), schema, item, named))
+    place.unlink()
+    return pa.ipc.open_file(pa.memory_map(str(rows))).read_all()
+
+
+def _as_catalog_says(content: pa.Table, schema: pa.Schema, item: DataFile, named: dict[str, str]) -> pa.Table:
+    """The rows with all columns of the schema: from the file, from its partition, or null."""
     arrays = []
     for column in schema:
         if column.name in item.partition:
             value = pa.scalar(item.partition[column.name]).cast(column.type)
-            arrays.append(pa.repeat(value, file.metadata.num_rows))
+            arrays.append(pa.repeat(value, content.num_rows))
         elif column.name in named:
             arrays.append(_as_declared(content[named[column.name]], column, item))
         else:
-            arrays.append(pa.nulls(file.metadata.num_rows, column.type))
+            arrays.append(pa.nulls(content.num_rows, column.type))
     return pa.table(arrays, schema=schema)
 
 

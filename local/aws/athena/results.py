@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -48,21 +50,17 @@ class ResultColumn:
         }
 
 
-def columns_of(rows: pa.Table) -> list[ResultColumn]:
+def columns_of(schema: pa.Schema) -> list[ResultColumn]:
     """Athena's names for the types of a result's columns."""
-    return [_column(field.name, field.type) for field in rows.schema]
+    return [_column(field.name, field.type) for field in schema]
 
 
-def as_texts(rows: pa.Table) -> pa.Table:
-    """The same rows with every value as the text Athena shows; nulls stay null."""
-    return pa.table([_texts(column) for column in rows.columns], names=rows.column_names)
-
-
-def to_csv(texts: pa.Table) -> bytes:
-    """The result file: header and rows, `"a","b"` and `\\n`."""
-    sink = io.BytesIO()
-    pa_csv.write_csv(texts, sink, pa_csv.WriteOptions(include_header=True, quoting_style="all_valid"))
-    return sink.getvalue()
+def write_csv(schema: pa.Schema, parts: Iterable[pa.Table], path: Path) -> None:
+    """The result file: header and rows, `"a","b"` and `\\n`; every value as the text that Athena shows, nulls as nothing."""
+    texts = pa.schema([(field.name, pa.string()) for field in schema])
+    with pa_csv.CSVWriter(str(path), texts, write_options=pa_csv.WriteOptions(quoting_style="all_valid")) as out:
+        for rows in parts:
+            out.write_table(pa.table([_texts(column) for column in rows.columns], schema=texts))
 
 
 def from_csv(content: bytes, columns: list[ResultColumn]) -> pa.Table:

@@ -5,16 +5,17 @@ docs.aws.amazon.com/athena/latest/ug/unload.html: no order among the files, no f
 
 from __future__ import annotations
 
-import io
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from local.aws.athena import catalog
 from local.aws.athena.caller import Caller
+from local.aws.athena.engine import Rows
 from local.aws.athena.errors import QueryFailedError
 from local.aws.athena.statement import Statement
 
@@ -54,23 +55,35 @@ def check(statement: Statement, caller: Caller) -> None:
         )
 
 
-def check_names(rows: pa.Table) -> None:
+def check_names(names: list[str]) -> None:
     """Raises QueryFailedError for columns that cannot be written: without a name, or with the name of another."""
-    for position, name in enumerate(rows.column_names):
+    for position, name in enumerate(names):
         if name == f"_col{position}":
             raise QueryFailedError(
                 f"line 1:8: Column name not specified at position {position + 1}", "MISSING_COLUMN_NAME"
             )
-    twice = [name for name, count in Counter(rows.column_names).items() if count > 1]
+    twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise QueryFailedError(f"line 1:8: Column name '{twice[0]}' specified more than once", "DUPLICATE_COLUMN_NAME")
 
 
-def files(statement: Statement, rows: pa.Table, engine_id: str) -> Iterator[tuple[str, bytes]]:
-    """Where each file goes, and its content. As on AWS their names have no extension (github.com/aws/aws-sdk/issues/745)."""
+def files(statement: Statement, rows: Rows, engine_id: str, folder: Path) -> list[tuple[str, Path]]:
+    """Where each file goes, and where it lies in `folder`.
+
+    As on AWS their names have no extension (github.com/aws/aws-sdk/issues/745).
+    """
     compression = _COMPRESSIONS[statement.properties.get("compression", "GZIP").upper()]
-    for first in range(min(_FILES, rows.num_rows)):
-        part = rows.take(list(range(first, rows.num_rows, _FILES)))
-        sink = io.BytesIO()
-        pq.write_table(part, sink, compression=compression)
-        yield f"{statement.target.rstrip('/')}/{engine_id}_{uuid.uuid4()}", sink.getvalue()
+    written: dict[int, pq.ParquetWriter] = {}
+    seen = 0
+    with ExitStack() as open_files:
+        for part in rows.parts:
+            for number in range(_FILES):
+                own = part.take(pa.array(range((number - seen) % _FILES, part.num_rows, _FILES), pa.int64()))
+                if own.num_rows and number not in written:
+                    writer = pq.ParquetWriter(folder / str(number), rows.schema, compression=compression)
+                    written[number] = open_files.enter_context(writer)
+                if own.num_rows:
+                    written[number].write_table(own)
+            seen += part.num_rows
+    target = statement.target.rstrip("/")
+    return [(f"{target}/{engine_id}_{uuid.uuid4()}", folder / str(number)) for number in sorted(written)]
