@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy
 import pandas
@@ -11,6 +14,7 @@ import pandas
 from local.data import telco
 
 AT_ONCE = 1 << 22  # cells
+AN_HOUR = 100_000  # rows
 
 
 def customers(path: Path, rows: int) -> None:
@@ -21,6 +25,16 @@ def customers(path: Path, rows: int) -> None:
     for begin in range(0, rows, at_once):
         part = table.sample(min(at_once, rows - begin), replace=True, random_state=begin)
         part.to_csv(path, index=False, header=begin == 0, mode="a", quoting=csv.QUOTE_ALL)
+
+
+def customers_in_hours(rows: int) -> Iterator[Any]:
+    """Telco's customers under ids of their own, drawn again and again: a table for each hour of event time, of `AN_HOUR` rows."""
+    table = telco.load()
+    for hour, begin in enumerate(range(0, rows, AN_HOUR)):
+        part = table.sample(min(AN_HOUR, rows - begin), replace=True, random_state=begin)
+        moment = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=hour)
+        ids = [f"CUST_{begin + number:08d}" for number in range(1, len(part) + 1)]
+        yield part.assign(customer_id=ids, event_time=f"{moment:%Y-%m-%dT%H:%M:%SZ}").reset_index(drop=True)
 
 
 def wide(path: Path, rows: int, columns: int) -> None:

@@ -67,16 +67,17 @@ def deploy_stack(server: Server, progress: Callable[[str], None], **given: str) 
 
 def load_telco(cloud: LocalCloud) -> offline_store.LoadedFeatureGroup:
     """IBM's Telco customers, as the feature group that the pipeline reads by default."""
-    return _load(cloud, telco.load(), FEATURE_GROUP, telco.RECORD_IDENTIFIER)
+    return load_frame(cloud, telco.load(), FEATURE_GROUP, telco.RECORD_IDENTIFIER)
 
 
 def load_csv(cloud: LocalCloud, table: csv_table.CsvTable, path: Path) -> offline_store.LoadedFeatureGroup:
     """A person's own table, as a feature group named after its file."""
     name = re.sub(r"[^a-z0-9]+", "-", path.stem.lower()).strip("-")[:50].rstrip("-") or "table"
-    return _load(cloud, table.frame, name, table.id_column)
+    return load_frame(cloud, table.frame, name, table.id_column)
 
 
-def _load(cloud: LocalCloud, frame: Any, name: str, identifier: str) -> offline_store.LoadedFeatureGroup:
+def load_frame(cloud: LocalCloud, frame: Any, name: str, identifier: str) -> offline_store.LoadedFeatureGroup:
+    """A table in memory, as a feature group; `identifier` is the column with ids."""
     s3, iam = cloud.client("s3"), cloud.client("iam")
     s3.create_bucket(Bucket=FEATURE_STORE_BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
     trust = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}, "Action": "sts:AssumeRole"}

@@ -35,6 +35,11 @@ class Server:
     _process: subprocess.Popen[str]
 
     @property
+    def pid(self) -> int:
+        """Of the server; everything that it started is below it."""
+        return self._process.pid
+
+    @property
     def outbox(self) -> Path:
         """Where emails are written, one `.eml` file each."""
         return self.state / "outbox"

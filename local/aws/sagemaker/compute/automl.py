@@ -88,7 +88,7 @@ def _job(request: dict[str, Any], s3: Any, workdir: Path) -> dict[str, Any]:
                 f"ClientError: ContentType {channel['ContentType']} is not supported: use {HEADER_CSV}."
             )
         files = storage.download(s3, source["S3Uri"], workdir / "input" / str(number))
-        channels[channel.get("ChannelType", "training")] += [str(file) for file in files]
+        channels[channel.get("ChannelType", "training")] += [str(file) for file in files.values()]
     output = workdir / "output"
     output.mkdir(parents=True, exist_ok=True)
     return {

@@ -55,19 +55,11 @@ def _relative(key: str, prefix: str) -> str:
     return key[prefix.rfind("/") + 1 :]
 
 
-def read(s3: Any, bucket: str, key: str) -> bytes:
-    """An object's content. Raises JobFailedError if S3 refuses."""
-    try:
-        return s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-    except ClientError as error:
-        raise JobFailedError(f"ClientError: Failed to download data. s3://{bucket}/{key}: {error}") from error
-
-
-def download(s3: Any, uri: str, folder: Path) -> list[Path]:
-    """Copies the objects of an `S3Prefix` input into `folder`, keeping the paths below the prefix."""
+def download(s3: Any, uri: str, folder: Path) -> dict[str, Path]:
+    """Copies the objects of an `S3Prefix` input into `folder`, keeping the paths below the prefix. Each key's file."""
     bucket, _ = parse(uri)
     folder.mkdir(parents=True, exist_ok=True)
-    files: list[Path] = []
+    files: dict[str, Path] = {}
     for key, relative in keys_under(s3, uri):
         target = (folder / relative).resolve()
         if not target.is_relative_to(folder.resolve()):
@@ -81,7 +73,7 @@ def download(s3: Any, uri: str, folder: Path) -> list[Path]:
                 file.writelines(body.iter_chunks(1 << 20))
         except ClientError as error:
             raise JobFailedError(f"ClientError: Failed to download data. s3://{bucket}/{key}: {error}") from error
-        files.append(target)
+        files[key] = target
     return files
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import gzip
-import io
 import sys
 import threading
+from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +45,9 @@ def run(
         plan = _Plan(request)
         overrides = request.get("Environment") or {}
         definitions = [{**one, "Environment": {**(one.get("Environment") or {}), **overrides}} for one in containers]
-        bucket, _ = storage.parse(plan.source)
-        objects = [
-            (key, relative, storage.read(s3, bucket, key)) for key, relative in storage.keys_under(s3, plan.source)
-        ]
-        answers = workdir / "answers"
+        given, answers = (workdir / "objects").resolve(), workdir / "answers"
+        files = storage.download(s3, plan.source, given)
+        objects = [(key, file.relative_to(given).as_posix(), file) for key, file in files.items()]
 
         def answer(log: Log) -> int | str:
             _answer(plan, definitions, objects, answers, s3=s3, workdir=workdir, log=log, stop=stop)
@@ -70,8 +68,8 @@ def run(
         return failed(str(error) if isinstance(error, JobFailedError) else f"AlgorithmError: {error}")
 
 
-Objects = list[tuple[str, str, bytes]]
-"""What is transformed: each object's key, its path below the prefix, and its content."""
+Objects = list[tuple[str, str, Path]]
+"""What is transformed: each object's key, its path below the prefix, and a copy of it."""
 
 
 def _answer(
@@ -92,11 +90,11 @@ def _answer(
         threading.Thread(target=_close_on_stop, args=(chain, stop, finished), daemon=True).start()
         chain.start()
         log(f"[sagemaker logs]: {plan}")
-        for key, relative, content in objects:
-            body = _transform(plan, chain, key, content, log=log, stop=stop)
+        for key, relative, file in objects:
             target = answers / f"{relative}.out"
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(body)
+            with target.open("wb") as out:
+                out.writelines(_transform(plan, chain, key, file, log=log, stop=stop))
     finally:
         finished.set()
         chain.close()
@@ -105,7 +103,7 @@ def _answer(
 def _key(plan: _Plan, definitions: list[dict[str, Any]], objects: Objects, s3: Any) -> str:
     """The key of what the job computes: containers by their image, environment and archive, and what they are asked."""
     containers, archives = contents_of(definitions, s3)
-    files = [*archives, *((relative, body) for _, relative, body in objects)]
+    files = [*archives, *((relative, file) for _, relative, file in objects)]
     return reuse.key("transform", Path(sys.executable), {"plan": plan.determines(), "containers": containers}, files)
 
 
@@ -150,37 +148,34 @@ class _Plan:
             f"BatchStrategy={self.strategy}"
         )
 
-    def requests(self, key: str, content: bytes) -> Iterator[bytes]:
+    def requests(self, key: str, file: Path) -> Iterator[bytes]:
         """The bodies to send for one object: whole lines, as many as the strategy and the payload limit allow."""
         limit = f"MaxPayloadInMB={self.payload // _MEGABYTE}"
-        if self.split == "None":
-            if self.payload and len(content) > self.payload:
-                raise JobFailedError(f"ClientError: {key} is larger than {limit} and SplitType is None.")
-            yield content
-            return
-        batch: list[bytes] = []
-        size = 0
-        for line in io.BytesIO(content):
-            if self.payload and len(line) > self.payload:
-                raise JobFailedError(f"ClientError: A record of {key} is larger than {limit}.")
-            if batch and (self.strategy == "SingleRecord" or (self.payload and size + len(line) > self.payload)):
+        with gzip.open(file) if self.compressed else file.open("rb") as content:
+            if self.split == "None":
+                whole = content.read()
+                if self.payload and len(whole) > self.payload:
+                    raise JobFailedError(f"ClientError: {key} is larger than {limit} and SplitType is None.")
+                yield whole
+                return
+            batch: list[bytes] = []
+            size = 0
+            for line in content:
+                if self.payload and len(line) > self.payload:
+                    raise JobFailedError(f"ClientError: A record of {key} is larger than {limit}.")
+                if batch and (self.strategy == "SingleRecord" or (self.payload and size + len(line) > self.payload)):
+                    yield b"".join(batch)
+                    batch, size = [], 0
+                batch.append(line)
+                size += len(line)
+            if batch:
                 yield b"".join(batch)
-                batch, size = [], 0
-            batch.append(line)
-            size += len(line)
-        if batch:
-            yield b"".join(batch)
 
 
 def _transform(
-    plan: _Plan, chain: ContainerChain, key: str, content: bytes, *, log: Log, stop: threading.Event
-) -> bytes:
-    """The assembled answers for one object."""
-    if plan.compressed:
-        try:
-            content = gzip.decompress(content)
-        except (OSError, EOFError) as error:
-            raise JobFailedError(f"ClientError: {key} is not gzip: {error}") from error
+    plan: _Plan, chain: ContainerChain, key: str, file: Path, *, log: Log, stop: threading.Event
+) -> Iterator[bytes]:
+    """The answers for one object, in the order of its lines. No more requests are read ahead than are sent at once."""
 
     def send(body: bytes) -> bytes:
         if stop.is_set():
@@ -193,7 +188,19 @@ def _transform(
         return answer.body
 
     with ThreadPoolExecutor(plan.concurrency) as pool:
-        return b"".join(pool.map(send, plan.requests(key, content)))
+        sent: deque[Future[bytes]] = deque()
+        try:
+            for body in plan.requests(key, file):
+                if len(sent) > plan.concurrency:
+                    yield sent.popleft().result()
+                sent.append(pool.submit(send, body))
+            while sent:
+                yield sent.popleft().result()
+        except (gzip.BadGzipFile, EOFError) as error:
+            raise JobFailedError(f"ClientError: {key} is not gzip: {error}") from error
+        finally:
+            for one in sent:
+                one.cancel()
 
 
 def _refused(answer: Answer, key: str, log: Log) -> JobFailedError:
