@@ -22,6 +22,7 @@ from bench import (
     cold_start,
     endpoint_load,
     evaluation,
+    large_run,
     local_cloud_load,
     orchestration,
     preprocessing,
@@ -40,23 +41,24 @@ PARTS: dict[str, Callable[[Console], Iterable[Row]]] = {
     "local_cloud": local_cloud_load.measure,
 }
 GROWTH, PROFILE = "growth", "profile"
-# What has a table of its own: a minute of load, which has no baseline, and training for a quarter of an hour, only if asked for.
-ENDPOINT_LOAD, QUALITY = "endpoint_load", "quality"
+# What has a table of its own: a minute of load, which has no baseline, and what takes a quarter of an hour, only if asked for.
+ENDPOINT_LOAD, QUALITY, LARGE_RUN = "endpoint_load", "quality", "large_run"
 KEPT = Path(".local/bench/measured.json")
 PACKAGES = ("duckdb", "pandas", "pyarrow", "numpy", "scikit-learn")
 
 
 def main() -> None:
     """Command line."""
-    names = [*PARTS, GROWTH, PROFILE, ENDPOINT_LOAD, QUALITY]
+    names = [*PARTS, GROWTH, PROFILE, ENDPOINT_LOAD, QUALITY, LARGE_RUN]
     parser = argparse.ArgumentParser(prog="make bench ARGS=", description="Measure against named baselines.")
     parser.add_argument(
-        "parts", nargs="*", metavar="part", help=f"{', '.join(names)}; all but quality if none is named"
+        "parts", nargs="*", metavar="part", help=f"{', '.join(names)}; all but the last two if none is named"
     )
     parser.add_argument(
         "--json", type=Path, default=KEPT, help="add what was measured to this file, or replace it there"
     )
     parser.add_argument("--seeds", type=int, nargs="+", default=quality.SEEDS, help="of quality: one split for each")
+    parser.add_argument("--rows", type=int, default=large_run.LARGE, help="of large_run: of the larger of its two runs")
     parser.add_argument("--most-cells", type=int, default=100_000_000, help="rows times columns of the largest table")
     asked = parser.parse_args()
     if unknown := set(asked.parts) - {*names}:
@@ -87,6 +89,10 @@ def main() -> None:
     if QUALITY in wanted:
         quality.report(
             console, lambda tables: _keep(asked.json, {QUALITY: {"tables": tables, **_machine()}}), tuple(asked.seeds)
+        )
+    if LARGE_RUN in wanted:
+        large_run.report(
+            console, lambda runs: _keep(asked.json, {LARGE_RUN: {"runs": runs, **_machine()}}), asked.rows
         )
 
 

@@ -10,7 +10,7 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench import profiling, quality
+from bench import large_run, profiling, quality
 from bench.__main__ import PARTS, cells, figures
 from bench.measuring import Row
 from local.server import paths
@@ -39,6 +39,7 @@ def page(text: str, measured: dict[str, Any]) -> str:
         "stages": _stages(measured),
         "profile": _profile(measured),
         "quality": _quality(measured),
+        "large_run": _large_run(measured),
     }
     return MARKED.sub(lambda found: found[1] + "".join(f"{line}\n" for line in parts[found[2]]) + found[3], text)
 
@@ -78,6 +79,20 @@ def _quality(measured: dict[str, Any]) -> list[str]:
             f"{row['behind']:.4f} ± {row['standard_error']:.4f} |"
             for table, metric, row in rows
         ),
+    ]
+
+
+def _large_run(measured: dict[str, Any]) -> list[str]:
+    if "large_run" not in measured:
+        return []
+    part = measured["large_run"]
+    runs = part["runs"]
+    return [
+        f"{part['measured'][:10]}, on {part['machine']['processors']} processors (load {part['load'][2]:.0f} to {part['load'][0]:.0f} at the end):",
+        "",
+        f"| | {' | '.join(f'{run["rows"]:,} rows' for run in runs)} |",
+        "| --- |" + " --- |" * len(runs),
+        *(f"| {' | '.join(line)} |" for line in large_run.lines(runs)),
     ]
 
 

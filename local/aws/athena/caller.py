@@ -59,5 +59,6 @@ def _client(service: str, caller: Caller) -> Any:
                 s3={"addressing_style": "path"},
                 retries={"mode": "standard", "max_attempts": 3},
                 max_pool_connections=16,
+                read_timeout=1000,  # this server answers once it has hashed an object of gigabytes
             ),
         )

@@ -34,6 +34,9 @@ MOST_ROWS_BAGGED = 5_000
 LEAST_SECONDS_BAGGED = 30.0
 """Autopilot cross-validates whatever the size; here only few rows are, for which it matters most and takes seconds."""
 EXPLANATION_SECONDS = 20.0
+MOST_ROWS, LEAST_ROWS_OF_A_CLASS, ROWS_AT_ONCE = 1_000_000, 100, 250_000
+"""Of more rows a sample is trained on, in which rare classes are kept, as Autopilot does beyond 5 GB: AutoGluon takes 1 GB of
+memory for each million rows of 20 columns."""
 
 # Gradient boosting and a linear model. On churn tables forests add nothing to the ensemble's score, make a candidate's
 # archive ten times larger and the prediction of one row four times slower; AutoGluon's networks would need PyTorch.
@@ -84,17 +87,20 @@ MULTICLASS_LIMIT = 20
 """Without a given problem type, a numeric target with more values than this is a regression."""
 
 
+# Autopilot's image has a pandas before 2.0 (autogluon 0.4.3), to which `None` is a word like any other.
+READING: dict[str, Any] = {"na_values": STR_NA_VALUES - {"None"}, "keep_default_na": False}
+
+
 class RefusedError(Exception):
     """The data cannot be trained on; the message is the job's failure reason."""
 
 
-def read(files: list[str], target: str, weights: str | None) -> pd.DataFrame:
-    """The job's CSV files as one table; the target as texts, spelled as a reader that infers types leaves them.
+def read(files: list[str], target: str, weights: str | None, problem: str | None) -> pd.DataFrame:
+    """The job's CSV files as one table, or a sample; the target as texts, spelled as a reader that infers types leaves them.
 
     Autopilot reads its data so: `01` is the number 1 and is answered as `1`, `true` as `True`, and words for missing are.
     Rows without a valid weight are left out (SampleWeightAttributeName in the API reference of TabularJobConfig).
     """
-    tables: list[Any] = []
     for file in files:
         header = pd.read_csv(file, nrows=0).columns
         for what, name in (("target", target), ("sample weight", weights)):
@@ -103,15 +109,43 @@ def read(files: list[str], target: str, weights: str | None) -> pd.DataFrame:
                     f"ClientError: The {what} attribute {name!r} is not a column of {Path(file).name}. Columns: "
                     f"{', '.join(map(str, header[:40]))}. The first line must be a header."
                 )
-        # Autopilot's image has a pandas before 2.0 (autogluon 0.4.3), to which `None` is a word like any other.
-        tables.append(pd.read_csv(file, na_values=STR_NA_VALUES - {"None"}, keep_default_na=False))
-    table = pd.concat(tables, ignore_index=True).dropna(subset=[target])
+    chosen = sample(files, target, problem)
+    parts: list[Any] = []
+    begin = 0
+    for file in files:
+        for part in pieces(file) if chosen is not None else [pd.read_csv(file, **READING)]:
+            parts.append(part if chosen is None else part[chosen[begin : begin + len(part)]])
+            begin += len(part)
+    table = pd.concat(parts, ignore_index=True).dropna(subset=[target])
     if weights is not None:
         table[weights] = numbers(table[weights])
         table = table[np.isfinite(table[weights]) & (table[weights] >= 0)]
     table = table.assign(**{target: table[target].astype(str)})
     truths = table.select_dtypes("bool").columns
     return table.astype(dict.fromkeys(truths, str))  # as their texts, which is how requests spell them
+
+
+def sample(files: list[str], target: str, problem: str | None) -> Any:
+    """Which rows are trained on, as truth values, if not all; the same of the same files."""
+    if sum(Path(file).stat().st_size for file in files) < 2 * MOST_ROWS:  # a row has a character and an end of line
+        return None
+    parts = [part[target] for file in files for part in pieces(file, usecols=[target], dtype={target: "str"})]
+    labels = pd.concat(parts, ignore_index=True)
+    if len(labels) <= MOST_ROWS:
+        return None
+    order = np.random.default_rng(SEED).permutation(len(labels))
+    chosen = np.zeros(len(labels), bool)
+    chosen[order[:MOST_ROWS]] = True
+    if (problem or problem_of(labels.dropna())) != "Regression":
+        within_class = labels.iloc[order].groupby(labels.iloc[order], sort=False).cumcount()
+        chosen[within_class.index[within_class < LEAST_ROWS_OF_A_CLASS]] = True
+    print(f"Training on a sample of {chosen.sum():,} of {len(labels):,} rows, in which rare classes are kept.", flush=True)
+    return chosen
+
+
+def pieces(file: str, **given: Any) -> Any:
+    """A CSV file's rows, some at a time."""
+    return pd.read_csv(file, chunksize=ROWS_AT_ONCE, **READING, **given)
 
 
 def numbers(texts: Any) -> Any:
@@ -184,7 +218,7 @@ def train(job: dict[str, Any], started: float) -> dict[str, Any]:
     """Trains, scores and writes the candidates; returns the result file's content."""
     status("AnalyzingData")
     target, weights, output = job["target"], job["weights"], Path(job["output"])
-    table = read(job["training"], target, weights)
+    table = read(job["training"], target, weights, job["problem_type"])
     problem = job["problem_type"] or (problem_of(table[target]) if len(table) else "BinaryClassification")
     table = check(table, target, weights, problem)
     limit = job["max_runtime"]
@@ -198,7 +232,7 @@ def train(job: dict[str, Any], started: float) -> dict[str, Any]:
     if bagged:
         training, validation = table, None
     elif job["validation"]:
-        training, validation = table, check_types(read(job["validation"], target, weights), target, problem)
+        training, validation = table, check_types(read(job["validation"], target, weights, problem), target, problem)
     else:
         fraction = job["validation_fraction"] or VALIDATION_FRACTION
         training, validation = split(table, target, fraction, problem)
