@@ -28,13 +28,28 @@ def customers(path: Path, rows: int) -> None:
 
 
 def customers_in_hours(rows: int) -> Iterator[Any]:
-    """Telco's customers under ids of their own, drawn again and again: a table for each hour of event time, of `AN_HOUR` rows."""
+    """Customers like Telco's under ids of their own: a table for each hour of event time, of `AN_HOUR` rows.
+
+    Each is one of Telco's with other months and charges, and leaves as often as those of its contract, internet service and
+    first year do: the same customers again and again would be known by heart from the training rows.
+    """
     table = telco.load()
+    alike = [table["contract_type"], table["internet_service"], table["tenure_months"] <= 12]
+    shares = (table[telco.TARGET] == "Yes").groupby(alike).transform("mean")
     for hour, begin in enumerate(range(0, rows, AN_HOUR)):
+        generator = numpy.random.default_rng(begin)
         part = table.sample(min(AN_HOUR, rows - begin), replace=True, random_state=begin)
+        months = (part["tenure_months"] + generator.integers(-2, 3, len(part))).clip(0)
+        charges = (part["monthly_charges"] + generator.normal(0, 3, len(part))).clip(18).round(2)
         moment = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=hour)
-        ids = [f"CUST_{begin + number:08d}" for number in range(1, len(part) + 1)]
-        yield part.assign(customer_id=ids, event_time=f"{moment:%Y-%m-%dT%H:%M:%SZ}").reset_index(drop=True)
+        yield part.assign(
+            customer_id=[f"CUST_{begin + number:08d}" for number in range(1, len(part) + 1)],
+            tenure_months=months,
+            monthly_charges=charges,
+            total_charges=(months * charges).round(2).astype(str).where(months > 0, " "),
+            churn=numpy.where(generator.random(len(part)) < shares[part.index], "Yes", "No"),
+            event_time=f"{moment:%Y-%m-%dT%H:%M:%SZ}",
+        ).reset_index(drop=True)
 
 
 def wide(path: Path, rows: int, columns: int) -> None:
