@@ -5,11 +5,14 @@ from __future__ import annotations
 import gzip
 import threading
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from local.aws.sagemaker.compute import transform
+from local.aws.sagemaker.compute.serving import Answer
 
 from .conftest import Bucket, Job, container
 
@@ -77,6 +80,34 @@ def test_without_assembly_answers_are_joined_as_they_are(bucket: Bucket, job: Jo
     del given["TransformOutput"]["AssembleWith"]
     assert run(bucket, job, given).status == "Completed"
     assert bucket.get("out/a.csv.out") == "1 lines, 2 bytes1 lines, 2 bytes"
+
+
+def test_requests_are_read_as_they_are_sent(bucket: Bucket, tmp_path: Path) -> None:
+    """A file of any size: at most one request waits for each that is under way."""
+    file = tmp_path / "a.csv"
+    file.write_text("1\n" * 50)
+    plan = transform._Plan(request(bucket, LINES, BatchStrategy="SingleRecord", MaxConcurrentTransforms=2))
+    read, asked = plan.requests, []
+
+    class Chain:
+        def invoke(self, body: bytes, *_: Any) -> Answer:
+            return Answer(200, body, "text/csv")
+
+    def counted(key: str, path: Path) -> Iterator[bytes]:
+        for body in read(key, path):
+            asked.append(body)
+            yield body
+
+    plan.requests = counted  # pyright: ignore[reportAttributeAccessIssue]
+    chain: Any = Chain()
+    ahead = [
+        len(asked) - number
+        for number, _ in enumerate(
+            transform._transform(plan, chain, "a.csv", file, log=lambda _: None, stop=threading.Event()), 1
+        )
+    ]
+    assert len(ahead) == 50
+    assert max(ahead) <= 4
 
 
 def test_gzip_input_is_unpacked(bucket: Bucket, job: Job) -> None:
