@@ -91,9 +91,7 @@ def main() -> None:
             console, lambda tables: _keep(asked.json, {QUALITY: {"tables": tables, **_machine()}}), tuple(asked.seeds)
         )
     if LARGE_RUN in wanted:
-        large_run.report(
-            console, lambda runs: _keep(asked.json, {LARGE_RUN: {"runs": runs, **_machine()}}), asked.rows
-        )
+        large_run.report(console, lambda runs: _keep(asked.json, {LARGE_RUN: {"runs": runs, **_machine()}}), asked.rows)
 
 
 def _keep(file: Path, measured: dict[str, Any]) -> None:

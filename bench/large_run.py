@@ -180,7 +180,9 @@ def report(console: Console, keep: Callable[[list[dict[str, Any]]], None], rows:
 
 def lines(measured: list[dict[str, Any]]) -> list[list[str]]:
     """The table's lines: what, and a cell for each run."""
-    steps = [[f"{step['seconds']:,.0f} s, {step['megabytes'] or 0:,.0f} MB" for step in one["steps"]] for one in measured]
+    steps = [
+        [f"{step['seconds']:,.0f} s, {step['megabytes'] or 0:,.0f} MB" for step in one["steps"]] for one in measured
+    ]
     names = [step["step"] for step in measured[0]["steps"]]
     return [
         ["settings", *(", ".join(f"{name}: {value}" for name, value in one["settings"].items()) for one in measured)],

@@ -87,10 +87,11 @@ def _large_run(measured: dict[str, Any]) -> list[str]:
         return []
     part = measured["large_run"]
     runs = part["runs"]
+    heads = [f"{run['rows']:,} rows" for run in runs]
     return [
         f"{part['measured'][:10]}, on {part['machine']['processors']} processors (load {part['load'][2]:.0f} to {part['load'][0]:.0f} at the end):",
         "",
-        f"| | {' | '.join(f'{run["rows"]:,} rows' for run in runs)} |",
+        f"| | {' | '.join(heads)} |",
         "| --- |" + " --- |" * len(runs),
         *(f"| {' | '.join(line)} |" for line in large_run.lines(runs)),
     ]

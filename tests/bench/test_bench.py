@@ -39,7 +39,7 @@ def test_preprocessing() -> None:
 def test_evaluation() -> None:
     from bench import evaluation
 
-    is_measured(evaluation.measure(CONSOLE, rows=1000, repeats=1), evaluation.BASELINE)
+    is_measured(evaluation.measure(CONSOLE, rows=1000, repeats=1, most=2000), evaluation.BASELINE, "")
 
 
 @pytest.mark.exhaustive
@@ -103,6 +103,20 @@ def test_endpoint_load() -> None:
 
 
 @pytest.mark.exhaustive
+def test_large_run() -> None:
+    from bench import large_run
+    from cli.steps import STEPS
+
+    kept: list[Any] = []
+    large_run.report(CONSOLE, kept.append, rows=6_000)
+    [[small, large]] = kept
+    assert (small["rows_trained"], small["rows_tested"]) == (3_200, 800)
+    assert (large["rows_trained"], large["rows_tested"]) == (4_800, 1_200)
+    assert {*small["settings"]} == {*large["settings"]}
+    assert [step["step"] for step in small["steps"]] == [step["step"] for step in large["steps"]] == [*STEPS]
+
+
+@pytest.mark.exhaustive
 def test_quality() -> None:
     from bench import quality
 
@@ -133,12 +147,12 @@ def test_page_is_what_was_measured() -> None:
     assert text == page.page(text, measured), "Write it again: python -m bench.page"
 
 
-@pytest.mark.parametrize("left_out", ["growth", "profile", "quality", "serving"])
+@pytest.mark.parametrize("left_out", ["growth", "profile", "quality", "large_run", "serving"])
 def test_page_of_a_part_of_the_measurements(left_out: str) -> None:
     from bench import page
 
     measured: dict[str, Any] = json.loads((page.DOCS / "benchmarks.json").read_text(encoding="utf-8"))
     measured.pop(left_out, None)
     text = page.page((page.DOCS / "benchmarks.md").read_text(encoding="utf-8"), measured)
-    assert text.count("<!-- end -->") == 4
+    assert text.count("<!-- end -->") == 5
     assert ("encode one row" in text) == (left_out != "serving")

@@ -20,7 +20,7 @@ from local.aws.athena import catalog
 from local.aws.athena.analysis import analyse
 from local.aws.athena.caller import Caller
 from local.aws.athena.catalog import DataFile, Table
-from local.aws.athena.errors import QueryCancelledError, QueryFailedError
+from local.aws.athena.errors import QueryFailedError
 from local.aws.athena.reading import Run, read_table, schema_of
 from local.aws.athena.statement import Statement
 
@@ -52,7 +52,9 @@ def execute(statement: Statement, database: str | None, run: Run) -> Iterator[Ro
     sql = tree.sql(dialect="duckdb")
     with (
         tempfile.TemporaryDirectory(prefix="athena-") as name,
-        duckdb.connect(":memory:", config={"threads": 2, "memory_limit": _MEMORY, "temp_directory": name}) as connection,
+        duckdb.connect(
+            ":memory:", config={"threads": 2, "memory_limit": _MEMORY, "temp_directory": name}
+        ) as connection,
     ):
         run.interrupt = connection.interrupt
         connection.execute("SET python_enable_replacements = false")

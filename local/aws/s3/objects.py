@@ -12,7 +12,6 @@ import os
 import tempfile
 import weakref
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +56,7 @@ def install(folder: Path) -> None:
         if path.endswith(_METADATA_SUFFIX):
             return
         if isinstance(data, _Mapped):
-            _link(data, path)
+            _link(data, Path(path))
         else:
             write(path, data, text=text)
 
@@ -73,7 +72,9 @@ def install(folder: Path) -> None:
         return status, headers, _streamed(body) if isinstance(body, _Mapped) else body
 
     def read_body(bucket: str, key: str, record: dict[str, Any]) -> Any:
-        path = s3._object_disk_path(bucket, key) if record.get("body") is None and record.get("size", 0) >= LARGE else None
+        path = (
+            s3._object_disk_path(bucket, key) if record.get("body") is None and record.get("size", 0) >= LARGE else None
+        )
         return _Mapped.of(Path(path)) if path else read(bucket, key, record)
 
     ministack_patches.replace(s3, "_atomic_write", write_objects_only)
@@ -116,15 +117,14 @@ async def _spool(receive: Receive, length: int) -> _Mapped:
     return content
 
 
-def _link(content: _Mapped, path: str) -> None:
+def _link(content: _Mapped, path: Path) -> None:
     """Put a file with the content at the path, at once, without copying a byte."""
-    if Path(path).exists() and content.path.samefile(path):
+    if path.exists() and content.path.samefile(path):
         return
-    beside = f"{path}.tmp"
-    with suppress(FileNotFoundError):
-        os.unlink(beside)
-    os.link(content.path, beside)
-    os.replace(beside, path)
+    beside = path.with_name(f"{path.name}.tmp")
+    beside.unlink(missing_ok=True)
+    beside.hardlink_to(content.path)
+    beside.replace(path)
 
 
 def _streamed(content: _Mapped) -> StreamingResponse:

@@ -140,7 +140,9 @@ def sample(files: list[str], target: str, problem: str | None) -> Any:
     if (problem or problem_of(labels.dropna())) != "Regression":
         within_class = labels.iloc[order].groupby(labels.iloc[order], sort=False).cumcount()
         chosen[within_class.index[within_class < LEAST_ROWS_OF_A_CLASS]] = True
-    print(f"Training on a sample of {chosen.sum():,} of {len(labels):,} rows, in which rare classes are kept.", flush=True)
+    print(
+        f"Training on a sample of {chosen.sum():,} of {len(labels):,} rows, in which rare classes are kept.", flush=True
+    )
     return chosen
 
 
@@ -223,7 +225,11 @@ def train(job: dict[str, Any], started: float) -> dict[str, Any]:
     problem = job["problem_type"] or (problem_of(table[target]) if len(table) else "BinaryClassification")
     table = check(table, target, weights, problem)
     limit = job["max_runtime"]
-    reserve = RESERVE_SECONDS if limit is None or len(table) <= MOST_ROWS_BAGGED else max(RESERVE_SECONDS, RESERVE_SHARE * limit)
+    reserve = (
+        RESERVE_SECONDS
+        if limit is None or len(table) <= MOST_ROWS_BAGGED
+        else max(RESERVE_SECONDS, RESERVE_SHARE * limit)
+    )
     seconds = None if limit is None else max(1.0, limit - (time.monotonic() - started) - reserve)
     bagged = (
         not job["validation"]

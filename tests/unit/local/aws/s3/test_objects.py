@@ -54,7 +54,9 @@ def test_memory_holds_no_large_object_and_no_version_of_it(
     for _ in range(3):
         with large.open("rb") as body:
             s3.put_object(Bucket=bucket, Key="rows", Body=body)
-        assert digest(s3.get_object(Bucket=bucket, Key="rows")["Body"]) == hashlib.sha256(large.read_bytes()).hexdigest()
+        assert (
+            digest(s3.get_object(Bucket=bucket, Key="rows")["Body"]) == hashlib.sha256(large.read_bytes()).hexdigest()
+        )
     assert own_megabytes(server) - before < SIZE / LARGE / 2
 
 
@@ -62,7 +64,9 @@ def test_parts_copies_and_versions_of_a_large_object(client: Any, bucket: str, l
     s3, content = client("s3"), large.read_bytes()
     first = s3.put_object(Bucket=bucket, Key="rows", Body=content)
     assert first["ETag"] == f'"{hashlib.md5(content).hexdigest()}"'
-    assert s3.get_object(Bucket=bucket, Key="rows", Range=f"bytes=5-{LARGE + 9}")["Body"].read() == content[5 : LARGE + 10]
+    assert (
+        s3.get_object(Bucket=bucket, Key="rows", Range=f"bytes=5-{LARGE + 9}")["Body"].read() == content[5 : LARGE + 10]
+    )
 
     s3.copy_object(Bucket=bucket, Key="copy", CopySource=f"{bucket}/rows")
     s3.put_object(Bucket=bucket, Key="rows", Body=b"small")
@@ -84,6 +88,8 @@ def test_refused_and_broken_uploads_leave_no_object(
     with pytest.raises(ClientError, match="NoSuchBucket"):
         client("s3").put_object(Bucket="nobodys-bucket", Key="rows", Body=large.read_bytes())
     with pytest.raises(ClientError, match="BadDigest"):
-        client("s3").put_object(Bucket=bucket, Key="rows", Body=large.read_bytes(), ContentMD5="1B2M2Y8AsgTpgAmY7PhCfg==")
+        client("s3").put_object(
+            Bucket=bucket, Key="rows", Body=large.read_bytes(), ContentMD5="1B2M2Y8AsgTpgAmY7PhCfg=="
+        )
     assert client("s3").list_objects_v2(Bucket=bucket)["KeyCount"] == 0
     assert not [path for path in (server.state / "tmp").iterdir() if path.is_file() and path.stat().st_nlink == 1]
