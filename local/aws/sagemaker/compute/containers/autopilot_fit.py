@@ -356,7 +356,7 @@ def explain(predictor: TabularPredictor, features: pd.DataFrame, started: float,
         return shares[:, 1:] if predictor.problem_type == "binary" else shares
 
     left = EXPLANATION_SECONDS if limit is None else min(EXPLANATION_SECONDS, (limit - time.monotonic() + started) / 2)
-    predictor.persist()
+    predictor.persist(max_memory=None)  # pyright: ignore[reportArgumentType] - None: its size need not be known
     sizes, expected = shapley.mean_sizes(answer, features, seed=SEED, seconds=left)
     of_labels = {
         f"label{label}": {

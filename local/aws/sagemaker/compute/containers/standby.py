@@ -18,6 +18,7 @@ import signal
 import socket
 import sys
 import traceback
+from functools import cache
 from typing import Any, NoReturn
 
 MESSAGE_LIMIT = 1 << 18
@@ -58,7 +59,11 @@ def main() -> None:
     import lightgbm  # noqa: F401
     import pyarrow.csv  # noqa: F401
     import xgboost  # noqa: F401
+    from autogluon.common.utils import utils
 
+    # AutoGluon reads the versions of all packages for every model that it saves or loads, in a quarter of a second.
+    utils.get_package_versions = cache(utils.get_package_versions)
+    utils.get_package_versions()
     gc.collect()
     gc.freeze()
     wakeup, notify = socket.socketpair()

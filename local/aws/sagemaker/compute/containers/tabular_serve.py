@@ -48,7 +48,7 @@ def model_fn(model_dir: str) -> Model:
     features = json.loads((Path(model_dir) / "features.json").read_text(encoding="utf-8"))
     predictor = TabularPredictor.load(str(Path(model_dir) / "predictor"), verbosity=0)
     name = os.environ.get("MODEL_NAME") or predictor.model_best
-    predictor.persist(models=[name])  # pyright: ignore[reportArgumentType]
+    predictor.persist(models=[name], max_memory=None)  # pyright: ignore[reportArgumentType]
     return Model(predictor, name, tuple(feature["name"] for feature in features), output)
 
 
