@@ -49,15 +49,25 @@ def both(folder: Path, asked: list[str]) -> tuple[tuple[int, dict[str, bytes]], 
         pyarrow.parquet.write_table(table, raw / f"20261126_{place}_part")
     asked = [*asked, "--drop-columns", "customer_id", "--event-time-column", "event_time"]
     python = images.interpreter(IMAGE)
-    submit = [str(python.with_name("spark-submit")), "--master", "local[2]", "--conf", "spark.sql.shuffle.partitions=4"]
-    submit += ["--py-files", ",".join(map(str, CODE.glob("*.py"))), str(CODE / "preprocess_spark.py")]
+    (several / "config").mkdir()
+    (several / "config/resourceconfig.json").write_text('{"hosts": ["algo-1", "algo-2"]}')
+    shutil.copytree(
+        CODE, several / "processing/input/code", ignore=lambda _, names: {n for n in names if not n.endswith(".py")}
+    )
+    (folder / "tmp").mkdir()
+    image = {"OPT_ML": str(several), "PATH": f"{python.parent}:{os.environ['PATH']}", "TMPDIR": str(folder / "tmp")}
     interpreter = {"PYSPARK_PYTHON": str(python), "PYSPARK_DRIVER_PYTHON": str(python)}
-    commands = ([sys.executable, str(CODE / "preprocess.py")], os.environ), (submit, {**os.environ, **interpreter})
+    commands = (
+        ([sys.executable, str(CODE / "preprocess.py")], os.environ),
+        ([str(python), str(CODE / "submit_spark.py")], os.environ | image | interpreter),
+    )
     left = []
     for root, (command, environment) in zip((one, several), commands, strict=True):
         code = subprocess.run([*command, "--root", str(root), *asked], check=False, env=environment).returncode
         files = [
-            path for path in root.rglob("*") if path.is_file() and not path.is_relative_to(root / "processing/input")
+            path
+            for path in root.rglob("*")
+            if path.is_file() and not path.is_relative_to(root / "processing/input") and path.parent != root / "config"
         ]
         left.append((code, {str(path.relative_to(root)): path.read_bytes() for path in files}))
     return left[0], left[1]

@@ -98,7 +98,7 @@ def _prepare(request: dict[str, Any], s3: Any, opt_ml: Path) -> None:
 
 
 def _instances(request: dict[str, Any]) -> int:
-    """How many there are: of Spark's cluster, which runs in one process here. Raises JobFailedError for other images."""
+    """How many there are: of Spark's cluster, whose instances are processes here. Raises JobFailedError for other images."""
     count = request.get("ProcessingResources", {}).get("ClusterConfig", {}).get("InstanceCount", 1)
     image = request["AppSpecification"]["ImageUri"]
     if count > 1 and not images.is_spark(image):

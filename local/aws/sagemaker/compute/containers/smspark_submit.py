@@ -1,9 +1,10 @@
-"""smspark-submit of SageMaker's Spark image: takes what that takes, and runs the script on Spark in this one process.
+"""smspark-submit of SageMaker's Spark image: takes what that takes, and runs the script on a Spark cluster of this machine.
 
 github.com/aws/sagemaker-spark-container, src/smspark/cli.py, job.py, errors.py: options of Spark (--conf, --master) are not
-among its own; a directory stands for the files in it; a shell reads the script's arguments, which it does not quote; its
-message replaces that of a script that fails. Here the cluster is `local[N]`, and as on YARN a path without a scheme is one of
-HDFS, which nothing here serves: only file:// is read.
+among its own; a directory stands for the files in it; the script gets its arguments as they are, as each is quoted for the
+shell that runs spark-submit; its message replaces that of a script that fails. Here each instance is an executor in a process
+of its own, which as on YARN gets the modules by --py-files alone, and a path without a scheme is one of HDFS, which nothing
+here serves: only file:// is read.
 """
 
 from __future__ import annotations
@@ -15,12 +16,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-OPTIONS = (
-    *("--class", "--jars", "--py-files", "--files"),
-    *("--spark-event-logs-s3-uri", "--local-spark-event-logs-dir"),
-)
 LISTS = ("--jars", "--py-files", "--files")
+SPARKS_OWN = ("--class", *LISTS)
+OPTIONS = (*SPARKS_OWN, "--spark-event-logs-s3-uri", "--local-spark-event-logs-dir")
 CORES_OF_INSTANCE = 2
+MOST_EXECUTORS = 4  # of 1 GiB each: what a laptop holds, however many instances are asked for
 MESSAGE_CHARACTERS = 1024
 
 
@@ -52,6 +52,26 @@ def parse(arguments: list[str]) -> tuple[dict[str, str], list[str]]:
     return {name: _files(text) if name in LISTS else text for name, text in options.items()}, rest
 
 
+def passed(options: dict[str, str], application: list[str]) -> list[str]:
+    """What spark-submit gets besides the cluster."""
+    return [part for name, value in options.items() if name in SPARKS_OWN for part in (name, value)] + application
+
+
+def line(options: dict[str, str], application: list[str]) -> str:
+    """What the image gives to a shell."""
+    return shlex.join(["spark-submit", "--master", "yarn", "--deploy-mode", "client", *passed(options, application)])
+
+
+def spark_home(folder: Path) -> Path:
+    """This environment's Spark as `folder`/spark: executors of `local-cluster` leave what they write below SPARK_HOME."""
+    (installed,) = Path(sys.executable).parent.parent.glob("lib/python*/site-packages/pyspark")
+    home = folder / "spark"
+    home.mkdir()
+    for entry in installed.iterdir():
+        (home / entry.name).symlink_to(entry)
+    return home
+
+
 def _files(text: str) -> str:
     found: list[str] = []
     for part in text.split(","):
@@ -74,16 +94,14 @@ def main() -> int:
     except UnusableArgumentsError as error:
         return _fail(opt_ml, error.kind, str(error), 1)
     hosts = json.loads((opt_ml / "config" / "resourceconfig.json").read_text(encoding="utf-8"))["hosts"]
-    command = [
-        str(Path(sys.executable).with_name("spark-submit")),
-        "--master",
-        f"local[{CORES_OF_INSTANCE * len(hosts)}]",
-    ]
+    executors = min(len(hosts), MOST_EXECUTORS)
+    master = f"local-cluster[{executors},{CORES_OF_INSTANCE},1024]"
+    command = [str(Path(sys.executable).with_name("spark-submit")), "--master", master]
     settings = {
         "spark.hadoop.fs.defaultFS": "hdfs://127.0.0.1:8020/",
         "spark.hadoop.ipc.client.connect.max.retries": "0",
         "spark.sql.warehouse.dir": f"file://{os.environ['TMPDIR']}/warehouse",
-        "spark.default.parallelism": str(2 * CORES_OF_INSTANCE * len(hosts)),
+        "spark.default.parallelism": str(2 * CORES_OF_INSTANCE * executors),
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.ui.enabled": "false",
@@ -91,14 +109,10 @@ def main() -> int:
     }
     for name, value in settings.items():
         command += ["--conf", f"{name}={value}"]
-    for name in ("--class", *LISTS):
-        if name in options:
-            command += [name, options[name]]
-    line = " ".join([*map(shlex.quote, command), *application])
-    code = subprocess.run(line, shell=True, check=False).returncode  # as the image does
+    environment = {**os.environ, "SPARK_HOME": str(spark_home(Path(os.environ["TMPDIR"])))}
+    code = subprocess.run([*command, *passed(options, application)], env=environment, check=False).returncode
     if code:
-        shown = " ".join(["spark-submit", "--master", "yarn", "--deploy-mode", "client", *application])
-        cause = f"Command '{shown}' returned non-zero exit status {code}."
+        cause = f"Command '{line(options, application)}' returned non-zero exit status {code}."
         return _fail(opt_ml, "CalledProcessError", f"spark failed with a non-zero exit code: {cause}", code)
     return 0
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from local.aws.sagemaker.compute import images, processing, spark_image
+from local.aws.sagemaker.compute.containers import smspark_submit
 from local.aws.sagemaker.compute.outcome import JobFailedError
 
 from .conftest import SCIKIT_LEARN, Bucket, Job
@@ -56,7 +57,10 @@ def test_script_runs_on_spark_with_the_modules_beside_it_and_without_pyarrow(buc
     outcome = processing.run(on_spark(bucket, script), **job.arguments)
 
     assert outcome.status == "Completed", (outcome, job.lines[-20:])
-    assert bucket.get("result/seen.txt") == f"local[4] 3.5.6 (3, 12) None ['shared0', 'shared1', 'shared2'] {HOSTILE}"
+    assert (
+        bucket.get("result/seen.txt")
+        == f"local-cluster[2,2,1024] 3.5.6 (3, 12) None ['shared0', 'shared1', 'shared2'] {HOSTILE}"
+    )
 
 
 @pytest.mark.exhaustive
@@ -103,6 +107,28 @@ def test_submit_refuses_what_the_images_own_refuses(
     assert outcome.status == "Failed"
     assert outcome.exit_message and outcome.exit_message.startswith("Algorithm Error: (caused by ")
     assert message in outcome.exit_message
+
+
+# Made by smspark of github.com/aws/sagemaker-spark-container at 3.5-cpu-py312-v1.3, with `run` of its job replaced.
+GIVEN = [
+    "--py-files",
+    "/code/a.py,/code/it s.py",
+    "/code/a.py",
+    "--target",
+    "it's $(exit 3) `x`",
+    "--labels",
+    '["a","b c"]',
+]
+MADE = (
+    "spark-submit --master yarn --deploy-mode client --py-files '/code/a.py,/code/it s.py' /code/a.py --target "
+    """'it'"'"'s $(exit 3) `x`' --labels '["a","b c"]'"""
+)
+
+
+def test_arguments_reach_the_script_as_the_images_own_passes_them() -> None:
+    options, application = {GIVEN[0]: GIVEN[1]}, GIVEN[2:]
+    assert smspark_submit.line(options, application) == MADE
+    assert smspark_submit.passed(options, application) == GIVEN
 
 
 def test_machine_without_java_is_named_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
