@@ -26,6 +26,9 @@ BINS = 64
 ID_SHARE = 0.95
 # Of the test rows: fewer that are also among the training rows are not reported.
 LEAST_DUPLICATES = 0.01
+# Of as many test rows as that are also among the training rows: more that are there with another target show that rows are
+# alike by chance. Copies have one target.
+CONTRADICTED = 0.2
 # Fewer rows of a class in the test make its recall uncertain by more than 0.18 (1.96 * sqrt(0.25 / n)).
 LEAST_OF_A_CLASS_IN_TEST = 30
 NAMED = 10
@@ -170,8 +173,8 @@ def _bins(feature: Feature, places: numpy.ndarray) -> numpy.ndarray:
     return bins
 
 
-def _marks(rows: Rows, place: int) -> numpy.ndarray:
-    """A 64-bit mark for each row of a piece that has a target, alike for rows that are alike in all they hold."""
+def _marks(rows: Rows, place: int, *, with_target: bool) -> numpy.ndarray:
+    """A 64-bit mark for each row of a piece that has a target, alike for rows that are alike in all that is asked for."""
     used, first = rows.roles.used(place), rows.roles.first_used(place)
     count = len(rows.roles.of(place)[used])
     marks = numpy.zeros(count, dtype=numpy.uint64)
@@ -184,19 +187,21 @@ def _marks(rows: Rows, place: int) -> numpy.ndarray:
 
     for feature in rows.features:
         mix(feature.encode(feature.raw(place)[used]))
-    mix(rows.targets[first : first + count])
+    if with_target:
+        mix(rows.targets[first : first + count])
     return marks
 
 
-def _twins(rows: Rows) -> int:
-    """How many test rows have the mark of a row that is not tested."""
-    marks = numpy.concatenate([*rows.roles.by_piece(lambda place: _marks(rows, place))])
+def _alike(rows: Rows, *, with_target: bool) -> numpy.ndarray:
+    """For each test row, how many of the other rows are alike in all features, and in the target if asked for."""
+    by_piece = rows.roles.by_piece(lambda place: _marks(rows, place, with_target=with_target))
+    marks = numpy.concatenate([*by_piece])
     tested, places = numpy.unique(marks[rows.parts.test], return_inverse=True)
     # Most rows that are not tested share not even these bits of their mark with one that is.
     bits = numpy.uint64((1 << 22) - 1)
     possible = numpy.zeros(1 << 22, dtype=bool)
     possible[tested & bits] = True
-    found = numpy.zeros(len(tested), dtype=bool)
+    found = numpy.zeros(len(tested), dtype=numpy.int32)
     known = numpy.concatenate([rows.parts.train, rows.parts.validation])
 
     def twins_of(begin: int) -> numpy.ndarray:
@@ -206,8 +211,8 @@ def _twins(rows: Rows) -> int:
         return at[tested[at] == batch]
 
     for at in in_turn(twins_of, range(0, len(known), BATCH)):
-        found[at] = True
-    return int(found[places].sum())
+        found += numpy.bincount(at, minlength=len(found)).astype(numpy.int32)
+    return found[places]
 
 
 def _agreements(rows: Rows) -> Iterator[float]:
@@ -230,14 +235,21 @@ def _agreement(values: numpy.ndarray) -> float:
 
 
 def duplicates(rows: Rows) -> list[Finding]:
-    """Whether test rows are also among the training rows, more than tables with few different values have by chance."""
-    twins = _twins(rows)
+    """Whether test rows are also among the training rows, more than tables with few different values have by chance.
+
+    Of many rows some are alike without being copies: then those that agree in all features differ in the target now and then,
+    and nothing is gained by knowing them by heart.
+    """
+    same = _alike(rows, with_target=True)
+    twins = int((same > 0).sum())
     share = twins / len(rows.parts.test)
     if share < LEAST_DUPLICATES:
         return []
     # What independent columns would give: how likely it is that two rows agree in all of them.
     alike = math.prod(_agreements(rows))
     if share < 10 * min(1.0, alike * (rows.parts.count - len(rows.parts.test))):
+        return []
+    if int((_alike(rows, with_target=False) > same).sum()) > CONTRADICTED * twins:
         return []
     return [
         Finding(

@@ -121,6 +121,19 @@ def test_rows_alike_by_chance_are_no_duplicates(tmp_path: Path) -> None:
     assert prepared(tmp_path, frame)["data_note"]["warnings"] == []
 
 
+def test_rows_alike_in_large_tables_are_no_duplicates(tmp_path: Path) -> None:
+    """Customers of one flat tariff: the columns hang together, so that rows are alike, and differ in the target."""
+    months = random().integers(0, 200, ROWS)
+    left = random().random(ROWS) < 0.4
+    frame = pandas.DataFrame({"customer_id": range(ROWS), "months": months, "paid": months * 20})
+    note = prepared(tmp_path / "alike", frame.assign(churn=numpy.where(left, "Yes", "No")))["data_note"]
+    assert [warning for warning in note["warnings"] if "also among the training rows" in warning] == []
+
+    known = numpy.where(months % 3 == 0, "Yes", "No")  # the same rows, and each has one target
+    note = prepared(tmp_path / "copies", frame.assign(churn=known))["data_note"]
+    assert [warning for warning in note["warnings"] if "also among the training rows" in warning]
+
+
 def test_many_findings_fit_into_the_jobs_message(tmp_path: Path) -> None:
     ids = {f"a_long_name_of_a_column_{place}": [f"{place} {row}" for row in range(ROWS)] for place in range(40)}
     write(tmp_path, base().assign(**ids))
