@@ -61,12 +61,18 @@ champion = {"version": 1, "model_name": "m", "endpoint_name": "e", "predictions_
 print(
     app.handler.__wrapped__(
         {
-            "run_id": "r1", "bucket": "b", "test_uri": "s3://b/", "predictions_uri": "s3://b/",
-            "preprocessing_uri": "s3://b/", "evaluation_input_uri": "s3://b/", "evaluation_uri": "s3://b/evaluation.json",
-            "report_uri": "s3://b/report.html", "deployment_uri": "s3://b/deployment.json", "deployment": {},
-            "model_archives": [], "target_attribute_name": "churn", "problem_type": problem_type,
-            "objective_metric_name": "R2" if problem_type == "Regression" else "Accuracy", "accuracy_threshold": 0.5,
-            "settings": {"report_slices": [name for name in asked if name != "champion"]},
+            "run_id": "r1",
+            "uris": {
+                **dict.fromkeys(("test", "predictions", "preprocessing", "evaluation_input"), "s3://b/"),
+                "evaluation": "s3://b/evaluation.json", "report": "s3://b/report.html",
+                "deployment": "s3://b/deployment.json",
+            },
+            "deployment": {}, "model_archives": [], "target_attribute_name": "churn",
+            "settings": {
+                "problem_type": problem_type, "accuracy_threshold": 0.5,
+                "objective_metric_name": "R2" if problem_type == "Regression" else "Accuracy",
+                "report_slices": [name for name in asked if name != "champion"],
+            },
             "champion": champion if "champion" in asked else None,
         },
         SimpleNamespace(function_name="bench-evaluate-model"),

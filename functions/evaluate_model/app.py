@@ -47,29 +47,28 @@ def _sagemaker() -> Any:
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Writes evaluation.json, report.html and deployment.json, and answers with the metrics and what the quality gate looks at.
+    """Writes evaluation.json, report.html and deployment.json; returns the metrics and the verdict of the quality gate.
 
-    `event`: run_id, bucket, test_uri, predictions_uri, preprocessing_uri, evaluation_input_uri (folders), evaluation_uri,
-    report_uri, deployment_uri (files), deployment (what deployment.json says besides archives and known row),
-    model_archives (files, those of the model's containers),
-    target_attribute_name, problem_type, objective_metric_name, accuracy_threshold, `settings`: all settings of the run,
-    `champion`: {"version", "model_name", "endpoint_name", and "predictions_uri" (folder) or "error"}, or None,
-    `automl`: job_name, candidate, explainability_uri and model_insights_uri (S3 prefixes, or None), and `began`: when each
-    step began, by its name (ISO 8601).
+    `event`: run_id; `settings` and `uris` of the run (automl_pipeline.run_layout.describe); `deployment`: deployment.json
+    without archives and known row; target_attribute_name, as the columns of the data spell it; `model_archives`: the URIs
+    of the containers' model.tar.gz; `champion`: {"version", "model_name", "endpoint_name", and "predictions_uri" (folder)
+    or "error"}, or None; `automl`: job_name, candidate, explainability_uri and model_insights_uri (S3 prefixes, or None);
+    `began`: when each step began, by its name (ISO 8601).
     Returns {"metrics": numbers by name, "gate_metric", "gate_value", "passed", "verdict": a sentence, "warnings":
     sentences, "champion": how it compares, or None, "positive_class", "registry": texts for the registry entry,
-    "registry_metrics": {"explainability", "data_quality": the URI of a report and of distributions, or None}, "rows", "evaluation_uri"}. Raises UnusablePredictionsError.
+    "registry_metrics": {"explainability", "data_quality": the URI of a report and of distributions, or None}, "rows",
+    "evaluation_uri"}. Raises UnusablePredictionsError.
     """
     logger.append_keys(run_id=event["run_id"])
     stack = context.function_name.removesuffix("-evaluate-model")
-    settings, target = event.get("settings", {}), event["target_attribute_name"]
-    is_regression = event["problem_type"] == metrics.REGRESSION
-    prepared = json.loads(_read(event["preprocessing_uri"] + "preprocessing.json"))
+    settings, uris, target = event["settings"], event["uris"], event["target_attribute_name"]
+    is_regression = settings["problem_type"] == metrics.REGRESSION
+    prepared = json.loads(_read(uris["preprocessing"] + "preprocessing.json"))
     labels: list[str] = prepared["labels"]
     sliced = _sliced(prepared, settings)
-    rows = _test_rows(event["test_uri"] + "test.csv", target, labels, sliced)
+    rows = _test_rows(uris["test"] + "test.csv", target, labels, sliced)
     truth = _truth(rows.pop(target))
-    answered = _Lines(event["predictions_uri"], ".out")
+    answered = _Lines(uris["predictions"], ".out")
     answers = None if is_regression else predictions.read_classes(answered, labels)
     predicted = predictions.read_regression(answered) if answers is None else answers.predicted
     if len(predicted) != len(truth):
@@ -77,16 +76,19 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
             f"The model gave {len(predicted)} answers for {len(truth)} rows. See the transform job's log."
         )
     index = known_row.choose(answers and answers.probability)
-    asked = known_row.describe(
-        _Lines(event["evaluation_input_uri"], ".jsonl"),
+    known = known_row.describe(
+        _Lines(uris["evaluation_input"], ".jsonl"),
         index,
         predictions.answer_at(answered, index),
         is_regression=is_regression,
     )
-    rival, error = _read_champion(event.get("champion"), len(truth), labels)
-    asked_for = {"slices": [slices.of(one, rows[one["name"]].to_numpy()) for one in sliced], "slice_metric": _by(event)}
+    champion_answers, error = _read_champion(event.get("champion"), len(truth), labels)
+    sliced_by = {
+        "slices": [slices.of(one, rows[one["name"]].to_numpy()) for one in sliced],
+        "slice_metric": _slice_metric(settings),
+    }
     evaluated = (
-        evaluation.of_numbers(truth, predicted, champion=rival, **asked_for)
+        evaluation.of_numbers(truth, predicted, champion=champion_answers, **sliced_by)
         if answers is None
         else evaluation.of_classes(
             truth,
@@ -95,27 +97,27 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
             _positive(prepared, labels),
             decision_threshold=settings.get("decision_threshold"),
             costs=_costs(settings),
-            champion=rival,
-            **asked_for,
+            champion=champion_answers,
+            **sliced_by,
         )
     )
-    _refuse_endless(evaluated, target)
-    threshold, objective = event["accuracy_threshold"], event["objective_metric_name"]
+    _check_finite(evaluated, target)
+    threshold, objective = settings["accuracy_threshold"], settings["objective_metric_name"]
     note = prepared.get("data_note", {"warnings": [], "columns": []})
-    against = event.get("champion") and champion.judge(
-        evaluated, {**event["champion"], "error": error}, objective, settings, getattr(rival, "classes", ())
+    comparison = event.get("champion") and champion.judge(
+        evaluated, {**event["champion"], "error": error}, objective, settings, getattr(champion_answers, "classes", ())
     )
-    judged = gate.judge(evaluated, objective, threshold, settings, champion=against, note=note)
+    judged = gate.judge(evaluated, objective, threshold, settings, champion=comparison, note=note)
     document = {
         **evaluated,
         "labels": labels,
         "positive_class_reason": prepared.get("positive_class_reason"),
         "rows": len(truth),
-        "problem_type": event["problem_type"],
+        "problem_type": settings["problem_type"],
         "objective_metric_name": objective,
         "accuracy_threshold": threshold,
         "run_id": event["run_id"],
-        "associations": _associations(event["test_uri"] + "test.csv", target, answers, predicted, len(labels)),
+        "associations": _associations(uris["test"] + "test.csv", target, answers, predicted, len(labels)),
         "versions": {module.__name__: module.__version__ for module in (numpy, pandas)},
         **judged,
         "data_note": note,
@@ -124,7 +126,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     document["summary"] = report.headline(document, (prepared.get("renames") or {}).get(target, target))
     if document["passed"] and event.get("automl"):
         document["model_card"] = model_card.create(_sagemaker(), event, document, prepared)
-    _write(event["evaluation_uri"], json.dumps(document, indent=1).encode(), "application/json")
+    _write(uris["evaluation"], json.dumps(document, indent=1).encode(), "application/json")
     page = report.render(
         document,
         target=target,
@@ -133,10 +135,10 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         stack=stack,
         region=os.environ.get("AWS_REGION"),
     )
-    _write(event["report_uri"], page.encode(), "text/html; charset=utf-8")
+    _write(uris["report"], page.encode(), "text/html; charset=utf-8")
     archives = [_archive(uri) for uri in event["model_archives"]]
-    deployment = {**event["deployment"], "archives": archives, **({"known_row": asked} if asked is not None else {})}
-    _write(event["deployment_uri"], json.dumps(deployment).encode(), "application/json")
+    deployment = {**event["deployment"], "archives": archives, **({"known_row": known} if known is not None else {})}
+    _write(uris["deployment"], json.dumps(deployment).encode(), "application/json")
     numbers: dict[str, Any] = {name: value for name, value in evaluated.items() if isinstance(value, float)}
     measures.publish_evaluation(stack, event["run_id"], document, event.get("began", {}))
     logger.info("Evaluated", rows=len(truth), passed=document["passed"], **numbers)
@@ -147,9 +149,10 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         "passed": document["passed"],
         "verdict": document["verdict"],
         "warnings": document["warnings"],
-        "champion": against
+        "champion": comparison
         and {
-            name: against.get(name) for name in ("version", "metric", "champion_value", "passed", "sentence", "error")
+            name: comparison.get(name)
+            for name in ("version", "metric", "champion_value", "passed", "sentence", "error")
         },
         "positive_class": document.get("positive_class"),
         "registry": {
@@ -158,26 +161,26 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         },
         "registry_metrics": {
             "explainability": (document.get("explanation") or {}).get("report_uri"),
-            "data_quality": _there(event["preprocessing_uri"] + "distributions.json"),
+            "data_quality": _uri_if_exists(uris["preprocessing"] + "distributions.json"),
         },
         "rows": len(truth),
-        "evaluation_uri": event["evaluation_uri"],
+        "evaluation_uri": uris["evaluation"],
     }
 
 
-def _there(uri: str) -> str | None:
-    """The URI if the object exists: a run that resumes an old one may find no distributions."""
+def _uri_if_exists(uri: str) -> str | None:
+    """None if there is no such object: a run that resumes an old one may find no distributions."""
     return uri if stored.exists(_s3(), *stored.place(uri)) else None
 
 
 def _archive(uri: str) -> dict[str, str]:
-    """Which object it was that was evaluated: a deployment refuses another one in its place."""
+    """The archive with its ETag: a deployment refuses another object in its place."""
     bucket, key = stored.place(uri)
     return {"bucket": bucket, "key": key, "etag": _s3().head_object(Bucket=bucket, Key=key)["ETag"]}
 
 
 def _of_autopilot(automl: dict[str, Any] | None) -> dict[str, Any]:
-    """What Autopilot says of its candidates and of the one it chose; empty if the machine names no job."""
+    """Autopilot's leaderboard, and its explanation of the best candidate; empty if the event names no job."""
     if not automl:
         return {}
     return {
@@ -188,7 +191,7 @@ def _of_autopilot(automl: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def _test_rows(uri: str, target: str, labels: list[str], features: list[dict[str, Any]]) -> pandas.DataFrame:
-    """The test rows' targets, and these of their encoded features."""
+    """The test rows: the target and the given encoded features."""
     names: Any = [target, *(feature["name"] for feature in features)]
     kind = pandas.CategoricalDtype(labels) if labels else float
     return pandas.read_csv(_body(uri), usecols=names, dtype={target: kind}, keep_default_na=False)
@@ -200,34 +203,34 @@ def _truth(column: pandas.Series) -> numpy.ndarray:
 
 
 def _read_champion(given: dict[str, Any] | None, rows: int, labels: list[str]) -> tuple[Any, str | None]:
-    """What serves now, as `evaluation` takes it, or None and why it could not be evaluated."""
+    """The champion's answers, as `evaluation` takes them, or None and why it could not be evaluated."""
     if not given or given.get("error"):
         return None, given["error"] if given else None
     try:
         answered = _Lines(given["predictions_uri"], ".out")
         if labels:
-            rival = evaluation.Champion(*predictions.read_champion(answered, labels))
-            count = len(rival.answers.predicted)
+            answers = evaluation.Champion(*predictions.read_champion(answered, labels))
+            count = len(answers.answers.predicted)
         else:
-            rival = predictions.read_regression(answered)
-            count = len(rival)
+            answers = predictions.read_regression(answered)
+            count = len(answers)
         if count != rows:
             raise UnusablePredictionsError(f"It gave {count:,} answers for {rows:,} rows.")
-        return rival, None
+        return answers, None
     except UnusablePredictionsError as error:
         return None, champion.unusable(given, str(error))
 
 
-def _by(event: dict[str, Any]) -> str:
-    """The metric that slices are shown by. Not every class need occur in a slice, as averages over classes ask for."""
-    if event["problem_type"] == "MulticlassClassification":
+def _slice_metric(settings: dict[str, Any]) -> str:
+    """The metric of each slice. With many classes it is accuracy: averages over classes need every class in each slice."""
+    if settings["problem_type"] == "MulticlassClassification":
         return "accuracy"
-    fallback = "r2" if event["problem_type"] == metrics.REGRESSION else "accuracy"
-    return gate.objective_metric(event["objective_metric_name"]) or fallback
+    fallback = "r2" if settings["problem_type"] == metrics.REGRESSION else "accuracy"
+    return gate.objective_metric(settings["objective_metric_name"]) or fallback
 
 
 def _sliced(prepared: dict[str, Any], settings: dict[str, Any]) -> list[dict[str, Any]]:
-    """The features that metrics are shown by."""
+    """The features that report_slices names."""
     asked = {name.lower() for name in settings.get("report_slices") or []}
     return [feature for feature in prepared.get("features") or [] if feature["name"] in asked]
 
@@ -235,7 +238,7 @@ def _sliced(prepared: dict[str, Any], settings: dict[str, Any]) -> list[dict[str
 def _associations(
     uri: str, target: str, answers: predictions.Answers | None, predicted: numpy.ndarray, classes: int
 ) -> list[dict[str, Any]]:
-    """Of the first test rows; the rest of the file is not read."""
+    """Which columns the answers vary with, in the first test rows; the rest of the file is not read."""
     features = pandas.read_csv(_body(uri), nrows=associations.ROWS).drop(columns=target)
     if answers is None:
         numbers = predicted[: len(features), None]
@@ -247,7 +250,7 @@ def _associations(
 
 
 def _positive(prepared: dict[str, Any], labels: list[str]) -> int:
-    """The positive class's index: the one that was asked for, else, as in label encoding, the second."""
+    """The index of the positive class: the one that the setting names, else the second, as in label encoding."""
     return labels.index(prepared["positive_class"]) if prepared.get("positive_class") in labels else len(labels) - 1
 
 
@@ -258,12 +261,12 @@ def _costs(settings: dict[str, Any]) -> evaluation.Costs | None:
     )
 
 
-def _refuse_endless(evaluated: dict[str, Any], target: str) -> None:
-    """JSON has no word for these."""
-    endless = [name for name, value in evaluated.items() if isinstance(value, float) and not math.isfinite(value)]
-    if endless:
+def _check_finite(evaluated: dict[str, Any], target: str) -> None:
+    """Raises UnusablePredictionsError for infinite and undefined metrics, which JSON cannot hold."""
+    infinite = [name for name, value in evaluated.items() if isinstance(value, float) and not math.isfinite(value)]
+    if infinite:
         raise UnusablePredictionsError(
-            f"The model's answers are so far off that {', '.join(endless)} cannot be computed. Look for outliers in "
+            f"The model's answers are so far off that {', '.join(infinite)} cannot be computed. Look for outliers in "
             f"target column {target!r} and in the features."
         )
 

@@ -75,7 +75,7 @@ def content(event: Document, document: Document, prepared: Document) -> dict[str
                 1024,
             ),
             "training_job_details": {
-                "training_datasets": [event["test_uri"].replace("/data/test/", "/data/train/")],
+                "training_datasets": [event["uris"]["train"]],
                 "user_provided_training_metrics": _validation(document.get("leaderboard")),
                 "user_provided_hyper_parameters": [
                     {"name": name, "value": _cut(words.listed(value), 255)}
@@ -88,7 +88,7 @@ def content(event: Document, document: Document, prepared: Document) -> dict[str
             {
                 "name": "Held-out test rows",
                 "evaluation_observation": _cut(document["verdict"], 2096),
-                "datasets": [event["evaluation_input_uri"], event["evaluation_uri"], event["report_uri"]],
+                "datasets": [event["uris"][name] for name in ("evaluation_input", "evaluation", "report")],
                 "metadata": {
                     "rows": str(document["rows"]),
                     **_present("positive_class", _cut(document.get("positive_class") or "", 1024)),

@@ -62,11 +62,11 @@ def regression(numbers: Mapping[str, float], intervals: Intervals) -> dict[str, 
 def customer_metadata(
     event: Mapping[str, Any], document: Mapping[str, Any], prepared: Mapping[str, Any]
 ) -> dict[str, str]:
-    """What else the registry entry says of its model: at most twelve pairs, in the characters that the registry takes."""
-    settings = event.get("settings", {})
+    """Further metadata of the registry entry: at most twelve pairs, in the characters that the registry takes."""
+    settings = event["settings"]
     texts = {
-        "problem_type": event["problem_type"],
-        "objective_metric_name": event["objective_metric_name"],
+        "problem_type": settings["problem_type"],
+        "objective_metric_name": settings["objective_metric_name"],
         "target_attribute_name": event["target_attribute_name"],
         "feature_group_name": settings.get("feature_group_name"),
         "positive_class": document.get("positive_class"),

@@ -28,7 +28,7 @@ def _s3() -> Any:
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
-    """Answers with the run: its names, places and settings (see automl_pipeline.run_layout.describe).
+    """Returns the run: its names, places and settings (see automl_pipeline.run_layout.describe).
 
     `event`: {"input": the execution's input, "execution": {"arn", "name", "start_time"}}.
     Raises InvalidInputError with every problem of the input.
@@ -55,7 +55,7 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
         previous=_previous(chosen, latest),
     )
     run["fingerprint"] = fingerprint(chosen, sha256)
-    run["unchanged"] = _unchanged(chosen, latest, run["fingerprint"])
+    run["same_settings"] = _same_settings(chosen, latest, run["fingerprint"])
     logger.append_keys(run_id=run["id"])
     _put_container_code(chosen.bucket, f"{chosen.prefix}/code/{sha256}", contents)
     asked = {**settings.deployed(), **event["input"]}
@@ -69,25 +69,25 @@ def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
 
 
 def _prices(chosen: settings.Settings) -> prices.Prices:
-    """The prices that `automl cost --refresh` has left in the bucket, else those that ship."""
+    """The prices that `automl cost --refresh` wrote to the bucket, else those that ship with the layer."""
     content = stored.read(_s3(), chosen.bucket, f"{chosen.prefix}/{prices.KEY}")
     return prices.shipped(chosen.region) if content is None else prices.parsed(content, chosen.region)
 
 
 def _previous(chosen: settings.Settings, latest: dict[str, Any]) -> Previous | None:
-    """The newest registered run, with which the processing job compares its rows; None before there is one."""
+    """The newest registered run, whose rows the processing job compares with this run's; None if there is none."""
     if not latest:
         return None
     place = latest.get("preprocessing") or ""
     own = f"s3://{chosen.bucket}/{chosen.prefix}/runs/"
     # A processing job fails if an input has no objects, so this one is added only if the file exists.
     key = place.removeprefix(f"s3://{chosen.bucket}/") + "distributions.json"
-    there = place.startswith(own) and stored.exists(_s3(), chosen.bucket, key)
-    return Previous(latest["run_id"], place if there else None)
+    comparable = place.startswith(own) and stored.exists(_s3(), chosen.bucket, key)
+    return Previous(latest["run_id"], place if comparable else None)
 
 
-def _unchanged(chosen: settings.Settings, latest: dict[str, Any], own: str) -> dict[str, Any] | None:
-    """The newest registered run, if this run's rows may turn out to be its rows and its settings are this run's."""
+def _same_settings(chosen: settings.Settings, latest: dict[str, Any], own: str) -> dict[str, Any] | None:
+    """With skip_if_unchanged, the newest registered run, if its settings and code are this run's; else None."""
     if not chosen.skip_if_unchanged or latest.get("fingerprint", {}).get("settings") != own:
         return None
     return {
@@ -98,7 +98,7 @@ def _unchanged(chosen: settings.Settings, latest: dict[str, Any], own: str) -> d
 
 
 def _check_resumed(chosen: settings.Settings) -> None:
-    """Raises settings.InvalidInputError if the run to resume left nothing to go on from, or for another target."""
+    """Raises settings.InvalidInputError if the run to resume left no preprocessing, or had another target or problem type."""
     if chosen.resume_from is None:
         return
     content = stored.read(
@@ -106,7 +106,9 @@ def _check_resumed(chosen: settings.Settings) -> None:
     )
     if content is None:
         raise settings.InvalidInputError(
-            [f"resume_from: run {chosen.resume_from} left no preprocessing to go on from. Leave it out to start anew."]
+            [
+                f"resume_from: run {chosen.resume_from} left no preprocessing to resume from. Leave resume_from out to start from the beginning."
+            ]
         )
     left = json.loads(content)
     asked = {"target": chosen.target_attribute_name.lower(), "problem_type": chosen.problem_type}
@@ -114,7 +116,7 @@ def _check_resumed(chosen: settings.Settings) -> None:
     if different:
         raise settings.InvalidInputError(
             [
-                f"resume_from: run {chosen.resume_from} was for {' and '.join(different)}. Use its settings, or leave it out."
+                f"resume_from: run {chosen.resume_from} was for {' and '.join(different)}. Use its settings, or leave resume_from out."
             ]
         )
 

@@ -1,6 +1,7 @@
 """The requests for a run's jobs, in the form of the APIs that take them.
 
-The machine adds what it alone knows: the name, which ends in the attempt, the model to ask, and the feature group's columns.
+The training machine adds what is not known before: the job's name, which ends in the attempt's number, the model's name,
+and the feature group's columns.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ class Previous:
 
 
 def query(settings: Settings, rows_uri: str, token: str) -> dict[str, Any]:
-    """StartQueryExecution without the query, whose `?` are the first and the last id, twice, where the run has those."""
+    """StartQueryExecution without QueryString, which training.asl.yaml composes. Where the run has a range of ids, that
+    has four `?`: the first and the last id, twice."""
     bounds = (settings.customer_id_start, settings.customer_id_end)
     key = settings.kms_key_arn
     encryption = {"EncryptionConfiguration": {"EncryptionOption": "SSE_KMS", "KmsKey": key}} if key else {}
@@ -41,15 +43,12 @@ def query(settings: Settings, rows_uri: str, token: str) -> dict[str, Any]:
     }
 
 
-def statement(settings: Settings, rows_uri: str) -> dict[str, str]:
-    """What stands before and after the query for the rows; a `*` stands for the record identifier.
-
-    One instance is given one CSV file, sorted, so that the same rows have the same digest. Spark is given Parquet, written in
-    parallel to a place that must be empty: docs.aws.amazon.com/athena/latest/ug/unload.html
-    """
+def unload_to(settings: Settings, rows_uri: str) -> str | None:
+    """What follows `UNLOAD (query) TO`: for Spark, Athena writes the rows as Parquet, in parallel, to a place that must be
+    empty (docs.aws.amazon.com/athena/latest/ug/unload.html). None for the one sorted CSV file that Python reads."""
     if settings.processing_engine == "Python":
-        return {"before": "", "after": ' ORDER BY "*"'}
-    return {"before": "UNLOAD (", "after": f") TO '{rows_uri}' WITH (format = 'PARQUET', compression = 'SNAPPY')"}
+        return None
+    return f"'{rows_uri}' WITH (format = 'PARQUET', compression = 'SNAPPY')"
 
 
 def requests(
@@ -60,7 +59,7 @@ def requests(
     tags: list[dict[str, str]],
     previous: Previous | None,
 ) -> dict[str, dict[str, Any]]:
-    """The requests by job: `processing`, `automl`, `transform` and `champion_transform`, which asks what serves.
+    """The requests by job: `processing`, `automl`, `transform` and, for the version that serves, `champion_transform`.
 
     `uris`: the run's places (run_layout.describe). `roles`: `job` and `automl`. `images`: of the processing job by
     its engine.
@@ -132,7 +131,7 @@ def _processing(
 
 
 def _processing_arguments(settings: Settings, previous: Previous | None) -> list[str]:
-    """What the processing job is asked besides the feature group's columns, in the words of its command line.
+    """The processing job's command line, without the options that name the feature group's columns.
 
     SageMaker takes 100 arguments of at most 256 characters each
     (AppSpecification in its API reference): settings.py bounds what goes in.
@@ -176,7 +175,7 @@ def _listed(option: str, names: list[str]) -> list[str]:
 def _automl(settings: Settings, uris: Mapping[str, str], role: str) -> dict[str, Any]:
     channels = ["training"]
     if settings.split != "stratified":
-        # By time or by group, Autopilot must not draw its validation rows at random: it is given some split alike.
+        # Drawn at random, Autopilot's validation rows would not be split by time or by group as the test rows are.
         channels.append("validation")
     weights = _weight_column(settings)
     limits = {

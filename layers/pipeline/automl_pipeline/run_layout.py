@@ -42,7 +42,7 @@ class Execution:
         return f"{self.started:%Y%m%d-%H%M%S}-{self.digest[:8]}"
 
 
-# Settings that say how a run goes about its work, or what it may cost, not what comes out.
+# Settings that do not change the model: how a run does its work, and what it may cost.
 _WITHOUT_EFFECT = frozenset(
     [
         *("capacity_patience_minutes", "resume_from", "max_cost_usd", "automl_instance_type", "skip_if_unchanged"),
@@ -52,7 +52,7 @@ _WITHOUT_EFFECT = frozenset(
 
 
 def fingerprint(settings: Settings, code_sha256: str) -> str:
-    """SHA-256 over the settings and the container code: with the same rows, runs of the same fingerprint train alike."""
+    """SHA-256 over the settings and the container code: with the same fingerprint and rows, two runs do the same training."""
     decisive = {name: value for name, value in settings.model_dump().items() if name not in _WITHOUT_EFFECT}
     return hashlib.sha256(f"{json.dumps(decisive, sort_keys=True)} {code_sha256}".encode()).hexdigest()
 
@@ -69,10 +69,10 @@ def describe(
     stack: str,
     previous: jobs.Previous | None = None,
 ) -> dict[str, Any]:
-    """Everything that the training machine needs to know of a run: `$run` in training.asl.yaml."""
+    """A run's settings, names, places and job requests: `$run` in training.asl.yaml."""
     run_id, digest = execution.run_id, execution.digest
     run_key = f"{settings.prefix}/runs/{run_id}"
-    # Rows, preprocessing and AutoML job of an earlier run, if this one resumes it.
+    # A run that resumes an earlier one uses that run's rows, preprocessing and AutoML job.
     data_id = settings.resume_from or run_id
     data_key = f"{settings.prefix}/runs/{data_id}"
     keys = {
@@ -85,7 +85,7 @@ def describe(
     }
     folders = {
         "raw": f"{data_key}/data/raw/",
-        "rows": f"{data_key}/data/raw/rows/",  # alone what UNLOAD writes: its manifest lies above
+        "rows": f"{data_key}/data/raw/rows/",  # UNLOAD's files alone: its manifest is in data/raw/
         "train": f"{data_key}/data/train/",
         "validation": f"{data_key}/data/validation/",
         "test": f"{data_key}/data/test/",
@@ -122,7 +122,7 @@ def describe(
             "query": jobs.query(settings, uris["raw"], token),
             **jobs.requests(settings, uris, roles, {"Python": image, "Spark": spark_image}, tags["tags"], previous),
         },
-        "statement": jobs.statement(settings, uris["rows"]),
+        "unload_to": jobs.unload_to(settings, uris["rows"]),
         "client_token": token,
         "containers": jobs.containers(settings, uris["preprocess_model"], image),
         "roles": roles,
@@ -134,7 +134,7 @@ def describe(
 
 
 def _tags(settings: Settings, stack: str, run_id: str) -> dict[str, Any]:
-    """Tags as SageMaker takes them: of what belongs to the stack, and of what belongs to this run."""
+    """Tags in SageMaker's form: `stack_tags` for what outlives the run, `tags` for what belongs to the run."""
     of_person = dict(pair.split("=", 1) for pair in (settings.resource_tags or "").split(",") if pair)
     of_stack = {**of_person, "automl:stack": stack}
     return {

@@ -26,20 +26,24 @@ from .conftest import BUCKET, Context, load
 RUN = f"s3://{BUCKET}/mlops/automl_training/runs/r1/"
 EVENT = {
     "run_id": "r1",
-    "bucket": BUCKET,
-    "test_uri": f"{RUN}data/test/",
-    "predictions_uri": f"{RUN}evaluation/predictions/",
-    "preprocessing_uri": f"{RUN}preprocessing/",
-    "evaluation_input_uri": f"{RUN}evaluation/input/",
-    "evaluation_uri": f"{RUN}evaluation/evaluation.json",
-    "report_uri": f"{RUN}evaluation/report.html",
-    "deployment_uri": f"{RUN}registration/deployment.json",
+    "uris": {
+        "train": f"{RUN}data/train/",
+        "test": f"{RUN}data/test/",
+        "predictions": f"{RUN}evaluation/predictions/",
+        "preprocessing": f"{RUN}preprocessing/",
+        "evaluation_input": f"{RUN}evaluation/input/",
+        "evaluation": f"{RUN}evaluation/evaluation.json",
+        "report": f"{RUN}evaluation/report.html",
+        "deployment": f"{RUN}registration/deployment.json",
+    },
     "deployment": {"autoscaling": "switched off"},
     "model_archives": [f"{RUN}preprocessing/model.tar.gz"],
     "target_attribute_name": "churn",
-    "problem_type": "BinaryClassification",
-    "objective_metric_name": "Accuracy",
-    "accuracy_threshold": 0.5,
+    "settings": {
+        "problem_type": "BinaryClassification",
+        "objective_metric_name": "Accuracy",
+        "accuracy_threshold": 0.5,
+    },
 }
 HOSTILE = ["<script>alert(1)</script>", "'\"><img src=x onerror=alert(1)>", "&lt;b&gt;", "=1+1", "$run ${run} %s {0}", "a\n\x1b[31m",
            "\u202egnp.exe", "x" * 5000, "</table><h1>", "é, \"q\""]  # fmt: skip
@@ -79,7 +83,8 @@ def evaluate(s3: Any) -> Iterator[Evaluate]:
             *([("evaluation/champion/part-00000.jsonl.out", as_csv([*serving]))] if serving else []),
         ):
             s3.put_object(Bucket=BUCKET, Key=f"mlops/automl_training/runs/r1/{place}", Body=body.encode())
-        answer = app.handler({**EVENT, **event}, Context())
+        laid_over = {name: {**EVENT[name], **event.pop(name, {})} for name in ("settings", "uris")}
+        answer = app.handler({**EVENT, **event, **laid_over}, Context())
         json.dumps(answer, allow_nan=False)  # what Lambda answers must be JSON
         return answer
 
@@ -226,14 +231,14 @@ def test_answers_of_several_files_are_those_of_the_rows_in_the_order_of_the_name
         s3.put_object(Bucket=BUCKET, Key=f"{run}/evaluation/input/part-{part:05}.jsonl", Body=asked.encode())
         answered = b"\n".join(lines[row] for row in rows)  # without a line break at the end
         s3.put_object(Bucket=BUCKET, Key=f"{run}/evaluation/predictions/part-{part:05}.jsonl.out", Body=answered)
-    places = {"predictions_uri": "evaluation/predictions/", "evaluation_input_uri": "evaluation/input/"}
+    places = {"predictions": "evaluation/predictions/", "evaluation_input": "evaluation/input/"}
     places = {name: f"s3://{BUCKET}/{run}/{place}" for name, place in places.items()}
-    assert evaluate(truth, [], ["No", "Yes"], **places)["metrics"]["accuracy"] == 1
+    assert evaluate(truth, [], ["No", "Yes"], uris=places)["metrics"]["accuracy"] == 1
     assert json.loads(written(s3, "deployment.json"))["known_row"]["row"] == {"age": 49}
 
 
 def test_known_row_of_a_regression_is_a_number(evaluate: Evaluate, s3: Any) -> None:
-    evaluate(["1.5", "2.5"], [["1.25"], ["2.5"]], [], problem_type="Regression")
+    evaluate(["1.5", "2.5"], [["1.25"], ["2.5"]], [], settings={"problem_type": "Regression"})
     assert json.loads(written(s3, "deployment.json"))["known_row"] == {
         "row": {"age": 0},
         "answer": '"1.25"',
@@ -350,7 +355,7 @@ UNUSABLE = {
     ),
     "endless regression": (
         [["1e300"]] * 4,
-        {"problem_type": "Regression"},
+        {"settings": {"problem_type": "Regression"}},
         "The model's answers are so far off that r2, rmse, mse cannot be computed. "
         "Look for outliers in target column 'churn' and in the features.",
     ),
@@ -390,9 +395,8 @@ def test_class_called_anything_is_text_in_the_report_and_stays_in_its_file(
 
 def test_regression_is_judged_in_the_targets_unit(evaluate: Evaluate, s3: Any) -> None:
     truth = [float(number) for number in range(20)]
-    answer = evaluate(
-        truth, [[value + 0.5] for value in truth], [], problem_type="Regression", objective_metric_name="RMSE"
-    )
+    settings = {"problem_type": "Regression", "objective_metric_name": "RMSE"}
+    answer = evaluate(truth, [[value + 0.5] for value in truth], [], settings=settings)
     assert answer["metrics"]["rmse"] == pytest.approx(0.5)
     assert answer["gate_metric"] == "r2"
     summary = json.loads(written(s3, "evaluation.json"))["summary"]

@@ -234,8 +234,7 @@ def test_registry_is_given_the_rates_of_the_positive_class(positive: int) -> Non
 
 def test_what_the_registry_takes_of_a_class_are_its_letters() -> None:
     event = {
-        "problem_type": "BinaryClassification",
-        "objective_metric_name": "AUC",
+        "settings": {"problem_type": "BinaryClassification", "objective_metric_name": "AUC"},
         "target_attribute_name": "churn",
         "deployment": {},
     }

@@ -21,10 +21,12 @@ HOSTILE = "</script> \u202e \"quoted\", 'x'\nand a second line " + "long " * 900
 EVENT: dict[str, Any] = {
     "run_id": "20261120-101500-1a2b3c4d",
     "target_attribute_name": "churn",
-    "test_uri": "s3://b/p/runs/r/data/test/",
-    "evaluation_input_uri": "s3://b/p/runs/r/evaluation/input/",
-    "evaluation_uri": "s3://b/p/runs/r/evaluation/evaluation.json",
-    "report_uri": "s3://b/p/runs/r/evaluation/report.html",
+    "uris": {
+        "train": "s3://b/p/runs/r/data/train/",
+        "evaluation_input": "s3://b/p/runs/r/evaluation/input/",
+        "evaluation": "s3://b/p/runs/r/evaluation/evaluation.json",
+        "report": "s3://b/p/runs/r/evaluation/report.html",
+    },
     "deployment": {"tags": [{"Key": "automl:stack", "Value": "automl"}]},
     "settings": {
         "project_name": "classification-model-automl",

@@ -217,7 +217,7 @@ def test_nothing_is_resumed_that_is_not_there_or_was_for_another_target(
 ) -> None:
     with pytest.raises(settings.InvalidInputError) as nothing:
         prepare({"resume_from": "20261122-080000-ffffffff"})
-    assert "left no preprocessing to go on from" in refused(nothing.value)[0]
+    assert "left no preprocessing to resume from" in refused(nothing.value)[0]
     with pytest.raises(settings.InvalidInputError) as other:
         prepare({"resume_from": earlier, "target_attribute_name": "income"})
     assert "was for target churn" in refused(other.value)[0]
@@ -227,7 +227,7 @@ def test_run_with_the_settings_of_the_newest_registered_one_knows_its_rows(
     prepare: Callable[[Any], dict[str, Any]], s3: Any
 ) -> None:
     first = prepare({"skip_if_unchanged": True})
-    assert first["unchanged"] is None
+    assert first["same_settings"] is None
     latest = {
         "run_id": "20261122-080000-ffffffff",
         "model_package_arn": "arn:aws:sagemaker:us-west-2:000000000000:model-package/group/3",
@@ -235,13 +235,13 @@ def test_run_with_the_settings_of_the_newest_registered_one_knows_its_rows(
     }
     s3.put_object(Bucket=BUCKET, Key=f"{PREFIX}/latest.json", Body=json.dumps(latest))
     again = prepare({"skip_if_unchanged": True, "capacity_patience_minutes": 0})
-    assert again["unchanged"] == {
+    assert again["same_settings"] == {
         "rows": '"abc"',
         "run_id": latest["run_id"],
         "model_package_arn": latest["model_package_arn"],
     }
-    assert prepare({"skip_if_unchanged": True, "max_runtime_sec": 60})["unchanged"] is None
-    assert prepare({})["unchanged"] is None
+    assert prepare({"skip_if_unchanged": True, "max_runtime_sec": 60})["same_settings"] is None
+    assert prepare({})["same_settings"] is None
 
 
 def test_rows_are_compared_with_those_of_the_newest_registered_run(

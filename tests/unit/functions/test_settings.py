@@ -417,11 +417,10 @@ def test_instances_of_an_isolated_stack_cannot_form_a_cluster() -> None:
 
 def test_engine_is_data_of_the_run() -> None:
     python, spark = described(), described(processing_instance_count=4)
-    assert python["statement"] == {"before": "", "after": ' ORDER BY "*"'}
+    assert python["unload_to"] is None
     rows = spark["uris"]["rows"]
     assert rows == spark["uris"]["raw"] + "rows/"
-    assert spark["statement"]["before"] == "UNLOAD ("
-    assert spark["statement"]["after"].startswith(f") TO '{rows}' WITH ")
+    assert spark["unload_to"].startswith(f"'{rows}' WITH ")
     jobs = [run["jobs"]["processing"] for run in (python, spark)]
     scripts = [job["AppSpecification"]["ContainerEntrypoint"][1].rsplit("/", 1)[1] for job in jobs]
     assert scripts == ["preprocess.py", "submit_spark.py"]

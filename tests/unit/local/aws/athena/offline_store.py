@@ -95,9 +95,8 @@ def extraction(table: str, features: list[str], *bounds: str, event_time: str = 
     expression = machines.source("training")["States"]["ExtractFeatures"]["Arguments"].strip()
     # As automl_pipeline.jobs.query has them: the range is asked for twice, for the rows and for the counts.
     parameters = {"ExecutionParameters": [f"'{bound}'" for bound in bounds] * 2} if bounds else {}
-    statement = {"before": "", "after": ' ORDER BY "*"'}
     run = {
-        "statement": statement,
+        "unload_to": None,
         "jobs": {"query": {"ResultConfiguration": {"OutputLocation": f"s3://{BUCKET}/results/"}, **parameters}},
     }
     source = {
