@@ -70,8 +70,8 @@ _REPORTED = {
 }
 # What single tasks need that no whole run leaves.
 GIVEN_TO_TASKS = {
-    "StopProcessingJob": {"jobs": ["one"]},
-    "StopTransformJob": {"jobs": ["one"]},
+    "StopProcessingJob": {"processing_jobs": ["one"]},
+    "StopTransformJob": {"transform_jobs": ["one"]},
     "RegisterScalableTarget": {"failure": None},
     "PutScalingPolicy": {"failure": {"error": "EndpointFailed", "cause": "no container answers."}},
     "StopChampion": {"champion_job": "one"},
@@ -101,11 +101,11 @@ def _protected(engine: Literal["Python", "Spark"] = "Python") -> dict[str, Any]:
     run = describe(
         settings, execution, code_sha256="0" * 64, image="image", spark_image="spark", stack="stack", **roles
     )
-    return {name: run[name] for name in ("jobs", "statement", "network")}
+    return {name: run[name] for name in ("jobs", "unload_to", "network")}
 
 
 _REFUSED = {"error": "SageMaker.SageMakerException", "cause": "Cannot update in-progress endpoint"}
-_WRONG = {"state": "CheckAnswer", "error": "SmokeTestFailed", "cause": "Version 2 came up, but answered otherwise."}
+_WRONG = {"state": "CheckAnswer", "error": "SmokeTestFailed", "cause": "Version 2 started, but answered otherwise."}
 BEGINNINGS = [
     *(
         Beginning("training", state, {"run": _protected()})
@@ -165,13 +165,13 @@ BEGINNINGS = [
             {
                 "endpoint": {"status": status, "config": config, "reason": reason},
                 "config": "mine",
-                "asked": asked,
-                "refused": refused,
+                "change_requested": requested,
+                "call_error": call_error,
                 "failure": failure,
                 "previous": {"config": "other", "scaling": []},
             },
         )
-        for status, config, reason, asked, refused, failure in (
+        for status, config, reason, requested, call_error, failure in (
             ("InService", "other", "unhealthy", True, None, None),
             ("InService", "other", "", True, _REFUSED, None),
             ("InService", "other", "", True, None, _WRONG),
@@ -187,9 +187,11 @@ BEGINNINGS = [
     ),
     *(
         Beginning(
-            "deployment", "RollBack", {"asked": asked, "previous": {"config": config, "scaling": []}, "failure": _WRONG}
+            "deployment",
+            "RollBack",
+            {"change_requested": requested, "previous": {"config": config, "scaling": []}, "failure": _WRONG},
         )
-        for asked, config in ((False, ""), (True, ""), (True, "other"))
+        for requested, config in ((False, ""), (True, ""), (True, "other"))
     ),
     Beginning("deployment", "DeploymentFailed", {"failure": {"error": "States.Timeout", "cause": ""}}),
     *(
@@ -291,7 +293,7 @@ class Recorder:
             self._cloud.interruption_of(execution)
             # A job that Step Functions has not stopped itself, as it may fail to.
             execution, job = self._run_with_job(kind)
-            left = {"jobs": [job], "stopped": []}
+            left = {"processing_jobs": [], "transform_jobs": [], f"{kind.lower()}_jobs": [job], "stopped": []}
             self._ended(
                 self._begin(
                     Beginning("failure", f"Stop{kind}Job", left, own_role=True), 998 if kind == "Processing" else 999

@@ -11,7 +11,7 @@ from tests.faults.kinds import REASON, Case, Task
 from tests.faults.stage import Ending, Stage, World
 from tests.faults.ways import Way
 
-_SERVES = re.compile(r"(Version \d+|-v\d\S+) (serves|was asked to serve)|may serve by now|still serves")
+_SERVES = re.compile(r"(Version \d+|-v\d\S+) serves|may serve by now|still serves")
 
 
 def verdict(case: Case, way: Way, ending: Ending) -> str:
@@ -99,13 +99,13 @@ def _mail(case: Case, ending: Ending, stage: Stage, how: str, subject: str, text
             yield f"the email's subject names another step than the execution's error: {subject}, {ending.error}"
     elif how != "recovered" and not subject.endswith(f"] {step}"):
         yield f"the email's subject does not name the step {step}: {subject}"
-    error = re.search(r"^Error: (.*?)$", text, re.MULTILINE)
-    if not error:
-        yield f"the email names no error: {text}"
+    found = re.search(r"^Error: \S+\nReason: (.*?)$", text, re.MULTILINE)
+    if not found:
+        yield f"the email names no error with its reason: {text}"
         return
-    said = error[1]
-    if "{" in said or "Traceback" in said or said.rstrip().endswith(":"):
-        yield f"nobody can read the email's error: {said}"
+    said = found[1]
+    if "{" in said or "Traceback" in said or not said.strip() or said.rstrip().endswith(":"):
+        yield f"nobody can read the email's reason: {said}"
     if (
         case.kind.entry.get("reason")
         and how == "failed"

@@ -48,7 +48,7 @@ def test_aborted_run_is_reported_once_and_its_automl_job_stopped(cloud: Cloud) -
     assert _automl_jobs(cloud)[job] in ("Stopping", "Stopped")
     ((subject, text),) = _emails_since(cloud, emails)
     assert subject == "[SageMaker Pipeline Failed] Aborted"
-    assert "It was stopped from outside" in text
+    assert "stopped by a person or a program" in text
     assert job in text
     assert execution in text
     assert (len(cloud.packages()), _latest(cloud)) == (versions, latest)
