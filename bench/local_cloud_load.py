@@ -13,8 +13,7 @@ import psutil
 from rich.console import Console
 
 from bench.measuring import Row
-from cli import local_cloud
-from local.server import paths, process
+from local.server import clients, paths, process
 
 TRANSITIONS = 1000
 AT_ONCE = 20
@@ -30,7 +29,7 @@ def measure(
         tempfile.TemporaryDirectory(dir=paths.PROJECT / ".local") as folder,
         process.running(state=Path(folder) / "state") as server,
     ):
-        states, iam = local_cloud.client(server, "stepfunctions"), local_cloud.client(server, "iam")
+        states, iam = clients.client(server.endpoint_url, "stepfunctions"), clients.client(server.endpoint_url, "iam")
         trust = {"Version": "2012-10-17", "Statement": [
             {"Effect": "Allow", "Principal": {"Service": "states.amazonaws.com"}, "Action": "sts:AssumeRole"}]}  # fmt: skip
         role = iam.create_role(RoleName="bench", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]

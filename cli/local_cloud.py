@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
-
-import boto3
 
 from local.aws.featurestore import offline_store
 from local.build import deploy
 from local.data import csv_table, telco
-from local.server.address import ACCESS_KEY, ACCOUNT_ID, REGION, SECRET_KEY
+from local.server import clients
+from local.server.address import ACCOUNT_ID, REGION
 from local.server.process import Server
 
 STACK = "automl-pipeline"
@@ -27,7 +24,6 @@ LOCAL_ROLE = f"arn:aws:iam::{ACCOUNT_ID}:role/{FEATURE_STORE_ROLE}"
 EMAIL = "you@example.com"
 # Wait states and waits before retries take this part of their time: a minute becomes a second.
 WAIT_SCALE = 1 / 60
-_creating = threading.Lock()
 
 
 @dataclass
@@ -39,18 +35,7 @@ class LocalCloud:
 
     def client(self, service: str) -> Any:
         """A boto3 client of this cloud."""
-        return client(self.server, service)
-
-
-def client(server: Server, service: str) -> Any:
-    """A boto3 client of a local cloud, as its root: the same one each time, as making one takes a tenth of a second."""
-    with _creating:
-        return _client(server.endpoint_url, service)
-
-
-@cache
-def _client(endpoint_url: str, service: Any) -> Any:
-    return boto3.Session(ACCESS_KEY, SECRET_KEY, region_name=REGION).client(service, endpoint_url=endpoint_url)
+        return clients.client(self.server.endpoint_url, service)
 
 
 def deploy_stack(server: Server, progress: Callable[[str], None], **given: str) -> LocalCloud:

@@ -8,10 +8,11 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-import botocore.session
 import regex
+from botocore.exceptions import UnknownServiceError
 
-_session = botocore.session.Session()
+from local.server.sessions import session
+
 _MOST_SHOWN = 200
 
 
@@ -26,7 +27,28 @@ class ApiError(Exception):
 @cache
 def service_model(service: str) -> Any:
     """botocore's model of a service."""
-    return _session.get_service_model(service)
+    return session.get_service_model(service)
+
+
+def install() -> None:
+    """Have MiniStack use these models. It reads one from the disk for each of three purposes, two of them in new sessions."""
+    from ministack.core import iam_actions, responses
+
+    from local.aws import ministack_patches
+
+    names = responses._BOTOCORE_NAME
+    ministack_patches.replace(responses, "_service_model", lambda service: _known(names.get(service, service)))
+    ministack_patches.replace(
+        iam_actions, "_load_botocore_model", lambda name: session.get_service_data(name) if _known(name) else {}
+    )
+
+
+@cache
+def _known(service: str) -> Any:
+    try:
+        return service_model(service)
+    except UnknownServiceError:
+        return None
 
 
 def check(service: str, operation: str, request: Any) -> None:

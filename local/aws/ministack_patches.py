@@ -21,6 +21,8 @@ PATCHES = {
     "ministack.core.iam_actions.request_tag_context": "their condition keys are absent",
     "ministack.core.iam_evaluator._resolve_condition_key": "policies that ask for TLS refuse every request, as the one port is plain",
     "ministack.core.iam_evaluator._first_match": "which statement allowed a call is not written down (recordings only)",
+    "ministack.core.iam_actions._load_botocore_model": "each API's model is read again, for its tags and its routes",
+    "ministack.core.responses._service_model": "the same, in a session for each",
     # Lambda
     "ministack.core.lambda_runtime._worker_class_for": "functions see every package of this project, not Lambda's alone",
     "ministack.services.lambda_svc._execute_function_warm": "an invocation has neither Lambda's limits nor its error names",

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import boto3
 from botocore.exceptions import ClientError
 
 from local.build import packaging
 from local.server import paths
-from local.server.address import ACCESS_KEY, ACCOUNT_ID, REGION, SECRET_KEY
+from local.server.address import ACCOUNT_ID, REGION
+from local.server.clients import client
 
 ARTIFACT_BUCKET = f"automl-artifacts-{ACCOUNT_ID}-{REGION}"
 TEMPLATE_BODY_LIMIT_BYTES = 51_200
@@ -48,12 +48,11 @@ def deploy(
     `progress` gets one line of text for each step. Raises packaging.BuildError and DeployError.
     """
     artifacts = packaging.build(template, progress=progress)
-    session = boto3.Session(ACCESS_KEY, SECRET_KEY, region_name=REGION)
-    s3 = session.client("s3", endpoint_url=endpoint_url)
+    s3 = client(endpoint_url, "s3")
     _ensure_bucket(s3, ARTIFACT_BUCKET)
     progress("Uploading packages")
     body = json.dumps(packaging.package(template, artifacts, s3, ARTIFACT_BUCKET), default=str)
-    cloudformation = session.client("cloudformation", endpoint_url=endpoint_url)
+    cloudformation = client(endpoint_url, "cloudformation")
     source = _template_source(s3, endpoint_url, body)
     return _apply(cloudformation, stack_name, source, parameters or {}, progress)
 

@@ -35,7 +35,7 @@ def install(state: StateDirectory, endpoint_url: str, faults: Path | None, wait_
     unused_services.install()
     from ministack import app as ministack_app
 
-    from local.aws import routing
+    from local.aws import api_model, routing
     from local.aws.applicationautoscaling import handler as autoscaling
     from local.aws.athena import handler as athena
     from local.aws.awslambda import runtime as awslambda
@@ -52,6 +52,7 @@ def install(state: StateDirectory, endpoint_url: str, faults: Path | None, wait_
 
     sessions.configure(endpoint_url)
     routing.install()
+    api_model.install()
     objects.install(state.folder("tmp"))
     awslambda.install()
     roles.install()

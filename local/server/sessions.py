@@ -13,8 +13,10 @@ from botocore.config import Config
 
 from local.server.address import ACCESS_KEY, REGION, SECRET_KEY
 
-# One session for all clients: they share its loaded API models, which are what makes a first client slow.
-_session = botocore.session.Session()
+session = botocore.session.Session()
+"""One for all of the process: a session takes 30 ms, and its loaded API models are what makes a first client slow."""
+session.get_component("data_loader")  # made at the first request for it, which two threads must not make at once
+
 _creating = threading.Lock()
 HANDLERS: list[tuple[str, Any]] = []
 """What every client made from now on calls: botocore's event, and the handler."""
@@ -63,27 +65,32 @@ def client(service: str, role_arn: str | None = None) -> Any:
     return _client(service, role_arn)
 
 
+def create_client(service: str, **options: Any) -> Any:
+    """A client as botocore's `create_client` makes it. Thread-safe."""
+    with _creating:
+        return session.create_client(service, **options)
+
+
 @lru_cache(maxsize=256)
 def _client(service: str, role_arn: str | None) -> Any:
     who = session_credentials(role_arn) if role_arn else Credentials(ACCESS_KEY, SECRET_KEY, None)
-    with _creating:
-        made = _session.create_client(
-            service,
-            region_name=REGION,
-            endpoint_url=_endpoint_url,
-            aws_access_key_id=who.access_key,
-            aws_secret_access_key=who.secret_key,
-            aws_session_token=who.session_token,
-            config=Config(
-                s3={"addressing_style": "path"},
-                # Retries are what is played here, so none may happen unseen below.
-                retries={"total_max_attempts": 1},
-                parameter_validation=False,
-                max_pool_connections=64,
-                connect_timeout=10,
-                read_timeout=1000,
-            ),
-        )
+    made = create_client(
+        service,
+        region_name=REGION,
+        endpoint_url=_endpoint_url,
+        aws_access_key_id=who.access_key,
+        aws_secret_access_key=who.secret_key,
+        aws_session_token=who.session_token,
+        config=Config(
+            s3={"addressing_style": "path"},
+            # Retries are what is played here, so none may happen unseen below.
+            retries={"total_max_attempts": 1},
+            parameter_validation=False,
+            max_pool_connections=64,
+            connect_timeout=10,
+            read_timeout=1000,
+        ),
+    )
     # Calls that MiniStack denies carry no request id, which error messages of AWS always have.
     made.meta.events.register("after-call", _give_request_id)
     for event, handler in HANDLERS:

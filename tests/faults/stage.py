@@ -17,7 +17,7 @@ from automl_pipeline.run_layout import Execution
 
 from cli import local_cloud
 from local.build import deploy, packaging
-from local.server import paths
+from local.server import clients, paths
 from local.server.process import Server
 from tests.contract import machines
 from tests.faults import rules
@@ -95,7 +95,7 @@ class Stage:
         return f"{self.name}-endpoint"
 
     def client(self, service: str) -> Any:
-        return local_cloud.client(self.server, service)
+        return clients.client(self.server.endpoint_url, service)
 
     @cached_property
     def machine_arns(self) -> dict[str, str]:

@@ -11,7 +11,7 @@ import pytest
 
 from cli import local_cloud
 from local.build import deploy
-from local.server import paths, process
+from local.server import clients, paths, process
 from tests.pipeline.conftest import Cloud
 
 SUBNETS, GROUPS = ["subnet-0123abcd", "subnet-4567cdef"], ["sg-0123abcd"]
@@ -32,7 +32,7 @@ def protected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Protected]:
     with process.running(
         state=tmp_path_factory.mktemp("protected") / "state", wait_scale=local_cloud.WAIT_SCALE, reuse=paths.REUSE
     ) as server:
-        key = local_cloud.client(server, "kms").create_key(Description="the user's own")["KeyMetadata"]["Arn"]
+        key = clients.client(server.endpoint_url, "kms").create_key(Description="the user's own")["KeyMetadata"]["Arn"]
         local_cloud.deploy_stack(server, lambda _: None)
         given = {
             "KmsKeyArn": key,

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import botocore.session
 from botocore.config import Config
 from ministack.core import iam_evaluator
 from ministack.core.responses import get_account_id, get_region
 from ministack.core.router import extract_access_key_id
 
-# One session for all clients: they share its loaded API models, which are what makes a first client slow.
-_session = botocore.session.Session()
-_creating = threading.Lock()
+from local.server import sessions
 
 
 @dataclass(frozen=True)
@@ -47,18 +43,17 @@ def of_request(headers: Mapping[str, str], query: Mapping[str, Any]) -> Caller:
 
 @lru_cache(maxsize=64)
 def _client(service: str, caller: Caller) -> Any:
-    with _creating:
-        return _session.create_client(
-            service,
-            region_name=caller.region,
-            endpoint_url=os.environ["AWS_ENDPOINT_URL"],  # set by local.server
-            aws_access_key_id=caller.access_key,
-            aws_secret_access_key=caller.secret_key,
-            aws_session_token=caller.session_token,
-            config=Config(
-                s3={"addressing_style": "path"},
-                retries={"mode": "standard", "max_attempts": 3},
-                max_pool_connections=16,
-                read_timeout=1000,  # this server answers once it has hashed an object of gigabytes
-            ),
-        )
+    return sessions.create_client(
+        service,
+        region_name=caller.region,
+        endpoint_url=os.environ["AWS_ENDPOINT_URL"],  # set by local.server
+        aws_access_key_id=caller.access_key,
+        aws_secret_access_key=caller.secret_key,
+        aws_session_token=caller.session_token,
+        config=Config(
+            s3={"addressing_style": "path"},
+            retries={"mode": "standard", "max_attempts": 3},
+            max_pool_connections=16,
+            read_timeout=1000,  # this server answers once it has hashed an object of gigabytes
+        ),
+    )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import botocore.session
 from botocore.serialize import create_serializer
 from ministack.services import s3
+
+from local.aws import api_model
 
 Properties = dict[str, Any]
 
@@ -54,7 +55,7 @@ def apply(bucket: str, properties: Properties) -> None:
 
 
 def _put(store: Any, bucket: str, operation: str, request: dict[str, Any]) -> None:
-    model = botocore.session.get_session().get_service_model("s3")
+    model = api_model.service_model("s3")
     serializer = create_serializer("rest-xml")
     body = serializer.serialize_to_request({"Bucket": bucket, **request}, model.operation_model(operation))["body"]
     status, _, answer = store(bucket, body if isinstance(body, bytes) else str(body).encode())

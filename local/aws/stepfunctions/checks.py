@@ -9,9 +9,9 @@ from typing import Any
 
 from ministack.core.responses import error_response_json
 from ministack.services import stepfunctions as ministack_states
-from moto.stepfunctions.parser.asl.parse.asl_parser import AmazonStateLanguageParser
 
 from local.aws import ministack_patches
+from local.aws.stepfunctions import parsing
 
 # https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html
 _NAME = re.compile(r"[^\s<>{}\[\]?*\"#%\\^|~`$&,;:/\x00-\x1f\x7f-\x9f]{1,80}")
@@ -28,7 +28,7 @@ def problems(definition: str) -> list[str]:
         return ["SCHEMA_VALIDATION_FAILED: The field 'States' is required"]
     found = list(_broken_transitions(machine, "/"))
     try:
-        AmazonStateLanguageParser.parse(definition)
+        parsing.read(definition)
     except Exception as error:
         found.append(f"SCHEMA_VALIDATION_FAILED: {error}")
     return found

@@ -24,12 +24,12 @@ def install() -> None:
 
 
 def _parse(definition: str) -> tuple[Any, Any]:
-    program, tree = _read(definition)
+    program, tree = read(definition)
     return deepcopy(program), tree
 
 
 @lru_cache(maxsize=64)
-def _read(definition: str) -> tuple[Any, Any]:
+def read(definition: str) -> tuple[Any, Any]:
     """The program, which nobody has run, and the tree that it was made of. Raises ASLParserException.
 
     In two stages, as ANTLR recommends: what SLL prediction reads without an error has no other reading, and takes half the

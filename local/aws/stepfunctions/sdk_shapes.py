@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-import botocore.session
 from botocore import xform_name
 from botocore.model import OperationModel
 
-_session = botocore.session.Session()
+from local.aws.api_model import service_model
+from local.server.sessions import session
+
 _LEADING_CAPITALS = re.compile(r"^([A-Z]+)(?=[A-Z][a-z])|^([A-Z]+)$")
 
 
@@ -25,7 +26,7 @@ def service_named(integration: str) -> str:
     """botocore's name of a service in a resource ARN (`applicationautoscaling`, `sfn`)."""
     if integration in ("sfn", "states"):
         return "stepfunctions"
-    for name in _session.get_available_services():
+    for name in session.get_available_services():
         if name.replace("-", "") == integration.lower():
             return name
     raise ValueError(f"There is no service {integration}")
@@ -34,7 +35,7 @@ def service_named(integration: str) -> str:
 @cache
 def operation(integration: str, action: str) -> OperationModel:
     """The operation that an action in a resource ARN (`createAutoMLJobV2`) means."""
-    model = _session.get_service_model(service_named(integration))
+    model = service_model(service_named(integration))
     for name in model.operation_names:
         if name.lower() == action.replace("_", "").lower():
             return model.operation_model(name)
@@ -43,7 +44,7 @@ def operation(integration: str, action: str) -> OperationModel:
 
 def models_error(service: str, code: str) -> str | None:
     """The exception that an API models for an error code, as an SDK for Java calls it; None if it models none."""
-    shape = _session.get_service_model(service).shape_for_error_code(code)  # pyright: ignore[reportArgumentType]
+    shape = service_model(service).shape_for_error_code(code)
     if shape is None:
         return None
     return shape.name if shape.name.endswith("Exception") else f"{shape.name}Exception"
