@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from ministack.core import router
@@ -36,7 +37,48 @@ def test_interpreter_is_imported_without_ec2() -> None:
         "import sys; from local.aws.stepfunctions import sdk_shapes; assert 'moto.ec2' not in sys.modules; "
         "import moto.batch.utils; assert 'moto.ec2' in sys.modules; print(moto.batch.utils.JobStatus.RUNNABLE.name)"
     )
-    ran = subprocess.run(
-        [sys.executable, "-c", program], cwd=paths.PROJECT, capture_output=True, text=True, check=False
-    )
-    assert ran.stdout == "RUNNABLE\n", ran.stderr
+    assert _said(program) == "RUNNABLE\n"
+
+
+def test_services_that_nobody_uses_are_not_executed() -> None:
+    """Not even when CloudFormation imports them, more than once; the first use executes them as a whole."""
+    program = """
+from concurrent.futures import ThreadPoolExecutor
+from local.server import unused_services
+unused_services.install()
+import ministack.services.cognito as once
+import ministack.services.cognito as twice
+assert not hasattr(once, "__path__") and "handle_request" not in vars(once)
+with ThreadPoolExecutor(8) as pool:
+    assert len(set(pool.map(lambda _: twice.handle_request, range(8)))) == 1
+assert "handle_request" in vars(once) and once.__loader__ is once.__spec__.loader
+try:
+    once.nothing
+except AttributeError as error:
+    print(error)
+"""
+    assert _said(program) == "module 'ministack.services.cognito' has no attribute 'nothing'\n"
+
+
+def test_servers_start_without_engines_for_tables(tmp_path: Path) -> None:
+    """pandas, DuckDB and sqlglot take half a second, and few local clouds of the tests are asked about a table."""
+    program = f"""
+import os, sys
+from pathlib import Path
+from local.server import services
+from local.server.__main__ import set_environment
+from local.server.state import StateDirectory
+state = StateDirectory.acquire(Path({str(tmp_path / "state")!r}), 1)
+set_environment(state, 1)
+services.install(state, "http://127.0.0.1:1", faults=None, wait_scale=1)
+print([name for name in ("pandas", "numpy", "pyarrow", "duckdb", "sqlglot") if name in sys.modules], flush=True)
+os._exit(0)
+"""
+    assert _said(program) == "[]\n"
+
+
+def _said(program: str) -> str:
+    command = [sys.executable, "-c", program]
+    ran = subprocess.run(command, cwd=paths.PROJECT, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from local.aws.featurestore import offline_store
+from local.aws.featurestore import offline_store, offline_table
 from local.aws.featurestore.offline_store import FeatureStoreError, load_table
 
 LOCATION = "s3://bucket/prefix/000000000000/sagemaker/us-west-2/offline-store/my-group-1734619820/data"
@@ -39,7 +39,7 @@ class SageMaker:
         return {"FeatureGroupArn": "arn:aws:sagemaker:us-west-2:000000000000:feature-group/my-group"}
 
     def describe_feature_group(self, *, FeatureGroupName: str) -> dict[str, Any]:
-        table, _ = offline_store.offline_names(FeatureGroupName, 1734619820)
+        table, _ = offline_table.offline_names(FeatureGroupName, 1734619820)
         return {
             "FeatureGroupStatus": "Created" if self.status == "Active" else "CreateFailed",
             "FailureReason": "the bucket is not there",
