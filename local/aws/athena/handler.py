@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import uuid
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 
 from ministack import app
@@ -26,6 +28,11 @@ def install() -> None:
     """Take over Athena in MiniStack. Needs AWS_ENDPOINT_URL in the environment when the first query runs."""
     app.SERVICE_HANDLERS["athena"] = handle
     _authorize_by_work_group()
+
+
+def prepare() -> None:
+    """Import the engine while nobody waits for it, in a local cloud that has a table to ask about."""
+    threading.Thread(target=import_module, args=("local.aws.athena.operations",), daemon=True).start()
 
 
 async def handle(

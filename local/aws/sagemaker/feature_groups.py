@@ -8,6 +8,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from local.aws.api_model import ApiError
+from local.aws.athena import handler as athena
 from local.aws.featurestore import offline_table
 from local.aws.sagemaker.state import STATE, arn, check_role, named, now, page, tag
 from local.server import sessions
@@ -54,6 +55,7 @@ def create(request: dict[str, Any]) -> dict[str, Any]:
         }
         STATE.feature_groups[name] = group
     if store:
+        athena.prepare()
         table, folder = offline_table.offline_names(name, created.timestamp())
         location = offline_table.offline_location(store["S3StorageConfig"]["S3Uri"], ACCOUNT_ID, REGION, folder)
         try:
