@@ -99,7 +99,7 @@ def _mail(case: Case, ending: Ending, stage: Stage, how: str, subject: str, text
             yield f"the email's subject names another step than the execution's error: {subject}, {ending.error}"
     elif how != "recovered" and not subject.endswith(f"] {step}"):
         yield f"the email's subject does not name the step {step}: {subject}"
-    found = re.search(r"^Error: \S+\nReason: (.*?)$", text, re.MULTILINE)
+    found = re.search(r"^Error: \S+\s+Reason: (.*?)$", text, re.MULTILINE)
     if not found:
         yield f"the email names no error with its reason: {text}"
         return
