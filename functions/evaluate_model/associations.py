@@ -1,4 +1,4 @@
-"""Which columns a model's answers go along with."""
+"""Which columns a model's answers vary with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The model that serves now, on the same test rows: whether the new one is worse, and by how much."""
+"""The champion on the same test rows: whether the new model is worse, and by how much."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def judge(
     settings: Mapping[str, Any],
     classes: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """What evaluation.json says of the champion.
+    """The champion's part of evaluation.json.
 
     `champion`: version, model_name, endpoint_name and, if it could not be evaluated, `error`, a sentence; else its metrics
     are in `evaluation`. `classes`: its own, where they are not those of this run. `passed` is false where the model is worse
@@ -83,7 +83,7 @@ def name(champion: Mapping[str, Any]) -> str:
 
 
 def unusable(champion: Mapping[str, Any], reason: str) -> str:
-    """That it could not be evaluated, in the words of the machine, which finds most such reasons (training.asl.yaml)."""
+    """The sentence that it could not be evaluated, worded as in training.asl.yaml, which finds most of the reasons."""
     return f"{gate.sentence(name(champion))[:-1]}, could not be evaluated: {reason}"
 
 

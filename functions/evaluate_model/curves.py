@@ -1,4 +1,4 @@
-"""Pictures as numbers: what evaluation.json keeps of the rows for the report, bounded in size."""
+"""The curves and samples of evaluation.json that the report draws, bounded in size."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def of_residuals(truth: numpy.ndarray, predicted: numpy.ndarray) -> dict[str, An
 
 
 def _histogram(residuals: numpy.ndarray) -> dict[str, Any]:
-    """Rows by residual, between edges that a few outliers do not pull apart; `below` and `above` count those."""
+    """Rows by residual, between edges that outliers do not widen; `below` and `above` count the outliers."""
     low, high = (float(bound) for bound in numpy.quantile(residuals, [_TAIL, 1 - _TAIL]))
     if high - low <= 1e-9 * max(abs(low), abs(high)):  # all the same, but for rounding
         room = 0.01 * abs(low) or 1.0

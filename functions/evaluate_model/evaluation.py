@@ -1,4 +1,4 @@
-"""What a model's answers are worth: evaluation.json without the gate's verdict."""
+"""Metrics of a model's answers: evaluation.json without the verdict of the quality gate."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Costs:
 
 @dataclass(frozen=True)
 class Champion:
-    """The answers of what serves now, to the same rows. `classes`: its own, where they are not those of this run."""
+    """The champion's answers to the same rows. `classes`: its own, if they are not those of this run."""
 
     answers: Answers
     classes: Sequence[str] = ()
@@ -118,7 +118,7 @@ def of_classes(
 
 
 def decided(answers: Answers, positive: int, threshold: float) -> Answers:
-    """The answers with the positive class of two where its probability is at least the threshold, and nowhere else."""
+    """A binary classifier's answers at another decision threshold: positive if that probability is at least the threshold."""
     probabilities = answers.probabilities
     if probabilities is None:
         return answers
@@ -134,7 +134,7 @@ def of_numbers(
     slices: Sequence[Slice] = (),
     slice_metric: str = "r2",
 ) -> dict[str, Any]:
-    """The evaluation of a regression. `champion`: what serves now predicts for the same rows."""
+    """The evaluation of a regression. `champion`: the champion's predictions for the same rows."""
 
     def make(rows: Rows) -> tuple[metrics.Statistic, ...]:
         theirs = () if champion is None else metrics.regression(truth[rows], champion[rows])[:1]
@@ -196,7 +196,7 @@ def _further(
     make: Callable[[numpy.ndarray], tuple[metrics.Statistic, ...]],
     metric: str,
 ) -> dict[str, Any]:
-    """What a run may be asked for besides. `metric`: of the slices, if the model has it."""
+    """The optional parts, slices and champion. `metric`: the one of the slices, if the model has it."""
     metric = next(one for one in (metric, "accuracy", "r2") if one in result["values"])
     found = {"slices": [one.describe(make, metric) for one in slices]} if slices else {}
     return found | ({"champion": result["champion"]} if result["champion"] else {})

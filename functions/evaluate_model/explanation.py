@@ -1,4 +1,4 @@
-"""What drives the model's answers, by the report that Autopilot has SageMaker Clarify make of its best candidate."""
+"""What drives the model's answers, from the SageMaker Clarify report that Autopilot makes of its best candidate."""
 
 from __future__ import annotations
 

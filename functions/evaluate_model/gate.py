@@ -1,4 +1,4 @@
-"""The quality gate: whether the model goes on, which condition it fails and by how much, and what people should know."""
+"""The quality gate: whether the model passes, which condition it fails and by how much, and warnings."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def _check(evaluation: Mapping[str, Any], condition: Mapping[str, Any]) -> dict[
 
 
 def _against_baseline(evaluation: Mapping[str, Any], objective: str) -> dict[str, Any]:
-    """Whether the model beats the trivial baseline in what the run asked for and, as a classifier, knows classes apart."""
+    """Whether the model beats the baseline in the run's objective and, for a classifier, in balanced accuracy."""
     baseline = evaluation["baseline"]
     metrics = [objective_metric(objective)]
     if "accuracy" in evaluation:
@@ -214,7 +214,7 @@ def spoken(metric: str) -> str:
 
 
 def number(value: float) -> str:
-    """Four digits that count."""
+    """Four significant digits."""
     return f"{value:,.4f}" if 0.001 <= abs(value) < 10 or value == 0 else f"{value:.4g}"
 
 

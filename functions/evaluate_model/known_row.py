@@ -1,4 +1,4 @@
-"""A held-out row whose answer is known: each deployment of the model asks the endpoint for it."""
+"""A held-out row with the model's answer: each deployment sends it to the endpoint and compares the answer."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _FIRST = 10_000
 
 
 def choose(probability: numpy.ndarray | None) -> int:
-    """The index of the row to ask: of the first ones, which are quickly found again, the one that the model is surest of,
-    as that answer hangs least on the last digits.
+    """The index of the known row: among the first rows, which are found quickly, the one with the most probable class, so
+    that rounding does not change the answer.
 
     `probability`: of the predicted class, in the rows' order; None for a regression, or where the model gives none.
     """
@@ -22,9 +22,9 @@ def choose(probability: numpy.ndarray | None) -> int:
 
 
 def describe(rows: Iterable[bytes], index: int, answer: str, *, is_regression: bool) -> dict[str, Any] | None:
-    """What is kept: {"row": the features as a client sends them, "answer": what the model wrote first, "value"}.
+    """The known row: {"row": the features as a client sends them, "answer": what the model wrote first, "value"}.
 
-    `rows`: JSON Lines, the rows that were asked. `answer`: spelled as the model writes it, quotes included, for comparing
+    `rows`: JSON Lines, the input of batch transform. `answer`: spelled as the model writes it, quotes included, for comparing
     texts; `value` is its number for a regression and else null. None if the row is too large to be carried through a
     state machine (its limit is 256 KiB).
     """

@@ -99,7 +99,7 @@ def multiclass(truth: numpy.ndarray, answers: Answers, classes: int) -> tuple[St
 
 
 def of_right_answers(truth: numpy.ndarray, predicted: numpy.ndarray, classes: int, positive: int | None) -> Statistic:
-    """What can be said of answers some of which are none of the classes: only which of them are right.
+    """Metrics of answers of which some are unknown classes: those that need only know which answers are right.
 
     `positive`: the class that recall is of; None for the mean over the classes.
     """

@@ -1,4 +1,4 @@
-"""A model's metric by the values of one column: for whom it works less well than the whole table says."""
+"""A model's metric by the values of one column: for which groups the model is worse than on average."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy
 from metrics import Statistic
 
 LEAST_ROWS = 30
-"""Of fewer rows a metric says nothing."""
+"""With fewer rows a metric is meaningless."""
 
 _MOST_VALUES, _GROUPS = 20, 4
 # As many rows are drawn as if a resample cost this many rankings: a hundred slices take a few seconds.

@@ -1,4 +1,4 @@
-"""Which probability should be enough to answer the positive class."""
+"""Decision thresholds: from which probability on the positive class is answered."""
 
 from __future__ import annotations
 

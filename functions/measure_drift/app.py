@@ -31,7 +31,7 @@ def _sagemaker() -> Any:
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
-    """Writes drift.json, publishes its numbers as metrics, and answers with it.
+    """Writes drift.json, publishes its numbers as metrics, and returns it.
 
     `event`: `time`, the end of the day to look at (ISO 8601, as EventBridge writes it); now if left out.
     Returns {"until": ISO 8601, "endpoint", "problem": why nothing was compared, or None}, and if it is None also "since",

@@ -15,7 +15,7 @@ from typing import Any
 from automl_pipeline import stored
 
 MOST_BYTES = 64 * 1024 * 1024
-"""Of more, files are left out evenly over the time: a sample of many thousand requests says as much."""
+"""If there are more, a sample is read, spread evenly over the time."""
 
 _TIME_IN_KEY = "%Y/%m/%d/%H/%M-%S"
 

@@ -1,4 +1,4 @@
-"""Settings that are each right and do not go together."""
+"""Settings that are valid on their own, but not together."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ MOST_COLUMN_NAMES = 12_000
 
 
 def engine(asked: str, instances: int) -> str:
-    """What prepares the data: `asked`, or for Auto what the number of instances needs."""
+    """The engine that prepares the data: `asked`, or for Auto the one that the number of instances needs."""
     if asked != "Auto":
         return asked
     return "Spark" if instances > 1 else "Python"
 
 
 def of(values: Mapping[str, Any], wrong: set[str]) -> list[str]:
-    """A line for each, of `values` by the settings' names; those in `wrong` are reported already."""
+    """A sentence for each contradiction. `values`: by the settings' names; those in `wrong` are reported already."""
 
     def usable(*names: str) -> bool:
         return not wrong.intersection(names)
@@ -70,7 +70,7 @@ def of(values: Mapping[str, Any], wrong: set[str]) -> list[str]:
 
 
 def _contradictory_quality(values: Mapping[str, Any], usable: Callable[..., bool]) -> list[str]:
-    """Likewise, in what makes a model good enough."""
+    """Contradictions between problem type, quality gate, decision threshold and costs of mistakes."""
     problems, problem_type = [], values["problem_type"]
     if not usable("problem_type"):
         return problems
@@ -100,7 +100,7 @@ def _contradictory_quality(values: Mapping[str, Any], usable: Callable[..., bool
 
 
 def _contradictory_engine(values: Mapping[str, Any], usable: Callable[..., bool]) -> list[str]:
-    """Likewise, in how the data is prepared."""
+    """Contradictions in how the data is prepared."""
     if not usable("processing_engine", "processing_instance_count"):
         return []
     problems, instances = [], values["processing_instance_count"]
@@ -123,7 +123,7 @@ def _contradictory_engine(values: Mapping[str, Any], usable: Callable[..., bool]
 
 
 def _contradictory_rows(values: Mapping[str, Any], usable: Callable[..., bool]) -> list[str]:
-    """Likewise, in the choice of rows and columns."""
+    """Contradictions in the choice of rows and columns."""
     problems, positive, excluded = [], values["positive_class"], values["exclude_columns"]
     target, group, split = (values[name] for name in ("target_attribute_name", "split_group_column", "split"))
     if usable("positive_class", "problem_type") and positive is not None and values["problem_type"] != BINARY:
@@ -161,7 +161,7 @@ def _contradictory_rows(values: Mapping[str, Any], usable: Callable[..., bool]) 
 
 
 def _contradictory_weights(values: Mapping[str, Any], usable: Callable[..., bool]) -> list[str]:
-    """Likewise, in how much each row counts."""
+    """Contradictions in the weights of rows."""
     names = ("sample_weight_attribute_name", "class_weights")
     given = [name for name in names if usable(name) and values[name] is not None]
     problems = []

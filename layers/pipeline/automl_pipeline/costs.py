@@ -25,16 +25,16 @@ docs.aws.amazon.com/sagemaker/latest/dg/autopilot-model-support-validation.html"
 LONGEST_AUTOML_SECONDS = 30 * 86_400
 """The most that settings take for automl_max_runtime_sec."""
 LEAST_AUTOML_SECONDS = 300
-"""Less time than this for the AutoML job is no time for a model: the run is refused instead."""
+"""With less time the AutoML job would find no model: the run is refused."""
 LEAST_SCANNED_BYTES = 10 * 1024**2
-"""What Athena charges for at least, for each query."""
+"""The minimum that Athena charges for, per query."""
 
 _TB, _GB_OF_FUNCTIONS = 1024**4, {"PrepareRun": 0.5, "EvaluateModel": 3008 / 1024}
 
 
 @dataclass(frozen=True)
 class Use:
-    """So much of a meter, in its unit, in a step of a run; `basis` says where the quantity comes from."""
+    """The quantity of a meter, in its unit, that a step of a run uses; `basis` says where the figure comes from."""
 
     step: str
     meter: Meter
@@ -107,7 +107,7 @@ class Times:
 
 
 def assumed(settings: Mapping[str, Any]) -> Times:
-    """For a stack that has seen no run: a table of some ten thousand rows."""
+    """For a stack without a run: a table of some ten thousand rows."""
     trials = settings.get("max_candidates") or TRIALS
     transforms = 1 if settings.get("champion", "Report") == "Off" else 2
     each = min(settings.get("max_runtime_sec") or 600, settings.get("automl_max_runtime_sec") or 600, 600)

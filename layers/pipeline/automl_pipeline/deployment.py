@@ -1,4 +1,4 @@
-"""How a run's model is deployed: the one place for rules about instances, in the form of the APIs that take them."""
+"""How a run's model is deployed, in the form of SageMaker's APIs: the only place with rules about instance types."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _OWN_DISKS = re.compile(r"ml\.([a-z]+[0-9]+[a-z]*d[a-z]*|g[56]e?|p5[a-z]*|trn1n?
 
 
 def document(settings: Settings, tags: list[dict[str, str]]) -> dict[str, Any]:
-    """What deployment.asl.yaml needs to know of a version, whenever it is deployed: `$deployment` there.
+    """How a version is deployed, whenever that is: `$deployment` in deployment.asl.yaml.
 
     model, endpoint_config, variant: members of CreateModel, CreateEndpointConfig and its one production variant.
     scaling: MinCapacity, MaxCapacity and TargetValue (invocations per instance and minute); absent without autoscaling.
-    autoscaling: the same in words. tags: as SageMaker takes them. EvaluateModel adds `known_row`.
+    autoscaling: the same in words. tags: as SageMaker takes them. EvaluateModel adds `archives` and `known_row`.
     """
     instance_type = settings.inference_instance_type
     # https://docs.aws.amazon.com/sagemaker/latest/dg/endpoint-auto-scaling.html

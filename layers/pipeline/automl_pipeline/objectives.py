@@ -1,4 +1,4 @@
-"""What Autopilot can optimize, by problem type."""
+"""The metrics that Autopilot can optimize, by problem type."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _AVERAGED = {"F1": "F1macro", "Precision": "PrecisionMacro", "Recall": "RecallMa
 
 
 def of(name: str, problem_type: str) -> str:
-    """The objective that Autopilot is given for the one that was asked for."""
+    """Autopilot's name for an objective: with more than two classes F1 is F1macro."""
     return _AVERAGED.get(name, name) if problem_type == MULTICLASS else name
 
 
 def note(name: str, problem_type: str) -> str | None:
-    """What a run takes for the objective that was asked for, if that is another one."""
+    """A sentence that names the objective that Autopilot is given, if its name is another; else None."""
     taken = of(name, problem_type)
     if taken == name:
         return None

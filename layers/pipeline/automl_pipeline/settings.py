@@ -311,7 +311,7 @@ def _threshold(given: float | None, problem_type: str) -> float:
 
 
 def _loosened(values: Mapping[str, Any], defaults: Mapping[str, Any], wrong: set[str]) -> list[str]:
-    """Where a run would weaken what the stack was deployed with: who may start runs does not thereby decide on it."""
+    """A sentence for each setting by which a run would loosen what was deployed: that is not for those who start runs."""
 
     def comparable(name: str) -> bool:
         return name not in wrong and defaults.get(name) is not None

@@ -1,4 +1,4 @@
-"""Objects in S3, by the addresses that a run is described with.
+"""Objects in S3, by URI or by bucket and key.
 
 Each function raises botocore's ClientError if S3 refuses for another reason than that there is no such object.
 """
@@ -39,7 +39,7 @@ def read(s3: Any, bucket: str, key: str) -> bytes | None:
 
 
 def body(s3: Any, uri: str) -> Any:
-    """An object's content as a stream; that there is none is an error, too."""
+    """An object's content as a stream. Raises ClientError also if there is no such object."""
     bucket, key = place(uri)
     return s3.get_object(Bucket=bucket, Key=key)["Body"]
 
