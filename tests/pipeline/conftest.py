@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import secrets
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email import message_from_bytes
 from email.message import Message
+from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner, Result
 
 from cli import local_cloud
+from cli.main import app
 from local.server import paths, process
 from tests.processes import until
 
@@ -72,6 +77,11 @@ class Cloud:
                     return self.ended(listed["executionArn"])
             assert time.monotonic() < deadline, f"Nobody took notice of {execution}"
             time.sleep(0.2)
+
+    def automl(self, *arguments: object, folder: Path | None = None) -> Result:
+        """What `automl` answers, in this process, where it is imported once. Other tests start the program."""
+        with contextlib.chdir(folder or os.curdir):
+            return CliRunner().invoke(app, [*map(str, arguments)], env=self.deployed.server.environment())
 
     def deployments(self) -> list[str]:
         """ARNs of what the deployment machine has run and runs, newest first."""

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -63,12 +60,6 @@ def shifted(cloud: Cloud, alike: dict[str, Any]) -> dict[str, Any]:
     return measured(cloud, 1927)
 
 
-def status(cloud: Cloud) -> str:
-    environment = {"PATH": os.environ["PATH"], "HOME": os.devnull, **cloud.deployed.server.environment()}
-    command = [sys.executable, "-m", "cli.main", "status"]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=True).stdout
-
-
 def test_requests_like_the_training_rows_are_no_drift(
     cloud: Cloud, capturing: dict[str, Any], alike: dict[str, Any]
 ) -> None:
@@ -92,7 +83,7 @@ def test_other_customers_raise_the_alarm(cloud: Cloud, shifted: dict[str, Any]) 
 
 
 def test_status_names_what_has_drifted(cloud: Cloud, shifted: dict[str, Any]) -> None:
-    (line,) = [line for line in status(cloud).splitlines() if line.startswith("Drift:")]
+    (line,) = [line for line in cloud.automl("status").stdout.splitlines() if line.startswith("Drift:")]
     count = (
         f"{len(shifted['drifted'])} of 19 features differ from those that version {shifted['version']} was trained on"
     )

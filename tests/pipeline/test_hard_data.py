@@ -77,7 +77,9 @@ def updated(cloud: Cloud) -> dict[str, Any]:
     group.put(frame[200:300].assign(TenureMonths=1003), LATER)  # a correction of the same moment
     group.put(frame.iloc[300:350], LAST, deleted=True)
     group.put(frame.iloc[350:400], FIRST, deleted=True)  # deleted before the record that counts
-    described = group.run(target_attribute_name="Churn", customer_id_start=1, customer_id_end=990, **UNREACHABLE)
+    described = group.run(
+        target_attribute_name="Churn", customer_id_start=1, customer_id_end=990, max_candidates=2, **UNREACHABLE
+    )
     assert described["status"] == "SUCCEEDED", described
     return json.loads(described["output"])
 

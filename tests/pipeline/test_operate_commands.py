@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from typer.testing import Result
 
 from .conftest import Cloud
 
-Automl = Callable[..., subprocess.CompletedProcess[str]]
+Automl = Callable[..., Result]
 
 
 @pytest.fixture(scope="module")
 def automl(cloud: Cloud) -> Automl:
-    environment = {"PATH": os.environ["PATH"], "HOME": os.devnull, **cloud.deployed.server.environment()}
-
-    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "cli.main", *map(str, arguments)]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
-
-    return run
+    return cloud.automl
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +27,7 @@ def answer_of(automl: Automl) -> Callable[..., Any]:
 
     def run(*arguments: object) -> Any:
         result = automl(*arguments, "--json")
-        assert result.returncode == 0, result.stderr
+        assert result.exit_code == 0, result.output
         return json.loads(result.stdout)
 
     return run
@@ -75,7 +67,7 @@ def test_status_and_versions_agree_on_what_serves(answer_of: Callable[..., Any],
 
 def test_logs_are_those_of_the_run_and_of_the_step(automl: Automl, cloud: Cloud, deployed: dict[str, Any]) -> None:
     shown = automl("logs", deployed["run_id"], "--json")
-    assert shown.returncode == 0, shown.stderr
+    assert shown.exit_code == 0, shown.output
     lines = [json.loads(line) for line in shown.stdout.splitlines()]
     assert {"PrepareRun", "PreprocessData", "EvaluateModel"} <= {line["step"] for line in lines}
     prepared = [line for line in lines if "Run prepared" in line["message"]]
@@ -92,7 +84,7 @@ def test_stop_ends_the_run_and_retry_repeats_its_input(
     assert stopped["execution_arn"] == running
     assert cloud.ended(running)["status"] == "ABORTED"
     again = automl("stop", stopped["run_id"])
-    assert (again.returncode, "has ended already (ABORTED)" in again.stderr) == (1, True)
+    assert (again.exit_code, "has ended already (ABORTED)" in again.stderr) == (1, True)
     retried = answer_of("retry", stopped["run_id"])["execution_arn"]
     try:
         assert json.loads(cloud.client("stepfunctions").describe_execution(executionArn=retried)["input"]) == {

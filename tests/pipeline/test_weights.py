@@ -14,7 +14,13 @@ from .feature_group import Group, customers
 
 ROWS = 1500
 # No model is registered, so that other tests keep their endpoint.
-COMMON = {"target_attribute_name": "Churn", "customer_id_start": 1, "customer_id_end": ROWS, "accuracy_threshold": 1}
+COMMON = {
+    "target_attribute_name": "Churn",
+    "customer_id_start": 1,
+    "customer_id_end": ROWS,
+    "accuracy_threshold": 1,
+    "max_candidates": 1,
+}
 ASKED = {
     "column": {"sample_weight_attribute_name": "Worth"},
     "classes": {"class_weights": "Balanced", "objective_metric_name": "F1"},
