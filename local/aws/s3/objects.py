@@ -7,6 +7,7 @@ version for good; a larger one is a file here from the first byte to the last, m
 
 from __future__ import annotations
 
+import asyncio
 import mmap
 import os
 import tempfile
@@ -128,9 +129,23 @@ def _link(content: _Mapped, path: Path) -> None:
 
 
 def _streamed(content: _Mapped) -> StreamingResponse:
-    async def run(send: Send, _: Any) -> None:
-        for begin in range(0, len(content), _AT_ONCE):
-            part = content[begin : begin + _AT_ONCE]
-            await send({"type": "http.response.body", "body": part, "more_body": begin + _AT_ONCE < len(content)})
+    """An answer with the content; no more of it is sent once the client has gone, which the server would keep."""
+
+    async def run(send: Send, receive: Receive) -> None:
+        gone = asyncio.ensure_future(_disconnected(receive))
+        try:
+            for begin in range(0, len(content), _AT_ONCE):
+                part = content[begin : begin + _AT_ONCE]
+                await send({"type": "http.response.body", "body": part, "more_body": begin + _AT_ONCE < len(content)})
+                await asyncio.sleep(0)  # for the connection's end to be seen
+                if gone.done():
+                    return
+        finally:
+            gone.cancel()
 
     return StreamingResponse(run)
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
