@@ -1,4 +1,4 @@
-"""What in the data makes a judgement worthless or a model useless, found before AutoML costs money.
+"""Finds what makes metrics misleading or a model useless (leakage, duplicates, ids), before AutoML costs money.
 
 Each check is bounded: leakage looks at a sample of the training rows, everything else at all rows once.
 """
@@ -17,22 +17,21 @@ from labels import MOST_COMPARED, RARE, near_twins
 from query_result import cut
 from splitting import TEST, Parts, Roles
 
-# Rows of a class (or of all, for a quantity) that leakage is looked for in.
+# Rows of each class (or of all, for a regression) in which leakage is searched for.
 SAMPLE = 5000
-# Balanced accuracy, or rank correlation for a quantity, that one honest feature alone does not reach.
+# From this balanced accuracy (or rank correlation, for a regression) of a single feature on, it is leakage.
 LEAKING, LEAKING_QUANTITY = 0.97, 0.995
 BINS = 64
-# Of the rows: more different values than this are names of rows rather than categories.
+# A column with more distinct values than this share of the rows identifies rows.
 ID_SHARE = 0.95
-# Of the test rows: fewer that are also among the training rows are not reported.
+# Test rows that are also among the training rows are reported from this share of the test rows on.
 LEAST_DUPLICATES = 0.01
-# Of as many test rows as that are also among the training rows: more that are there with another target show that rows are
-# alike by chance. Copies have one target.
+# If more than this share of the duplicates have another target in training, rows are equal by chance: copies have one target.
 CONTRADICTED = 0.2
 # Fewer rows of a class in the test make its recall uncertain by more than 0.18 (1.96 * sqrt(0.25 / n)).
 LEAST_OF_A_CLASS_IN_TEST = 30
 NAMED = 10
-# Rows that are compared at once.
+# Rows that are compared in one batch.
 BATCH = 1 << 20
 ID_NAME = re.compile(r"(^|[_\W])(id|uuid|guid|key)$", re.IGNORECASE)
 
@@ -88,7 +87,7 @@ def findings(rows: Rows, near_numeric: Mapping[str, Finding]) -> list[Finding]:
 
 
 def _capped(found: list[Finding]) -> list[Finding]:
-    """At most as many as a person reads; a message about 2,500 ids says no more than one about ten."""
+    """The first findings alone: a message about 2,500 ids says no more than one about ten."""
     more = len(found) - NAMED
     return (
         found if more <= 0 else [*found[:NAMED], Finding(f"{more} more findings of these kinds are not listed.", False)]
@@ -106,7 +105,7 @@ def _together(names: Sequence[str]) -> str:
 
 
 def _ranks(values: numpy.ndarray) -> numpy.ndarray:
-    """Each value's place in sorted order from 1, the mean of theirs for those that are alike."""
+    """Ranks from 1; equal values have the mean of their ranks."""
     _, place, counts = numpy.unique(values, return_inverse=True, return_counts=True)
     return (numpy.cumsum(counts) - (counts - 1) / 2)[place]
 
@@ -262,7 +261,7 @@ def duplicates(rows: Rows) -> list[Finding]:
 
 
 def is_id(feature: Feature) -> bool:
-    """Whether a column names its rows: texts that hardly repeat, or a counter."""
+    """Whether a column identifies its rows: texts that hardly repeat, or a counter."""
     if feature.is_number:
         known = feature.known
         if feature.distinct < known or feature.distinct < (known + feature.missing) * ID_SHARE or not feature.whole:
@@ -273,7 +272,7 @@ def is_id(feature: Feature) -> bool:
 
 
 def classes(rows: Rows) -> list[Finding]:
-    """Classes that look alike, are too small to judge, or so rare that accuracy says little."""
+    """Classes with similar names, with too few test rows, or so rare that accuracy means little."""
     if not rows.labels:
         return []
     counts = numpy.bincount(rows.targets, minlength=len(rows.labels))

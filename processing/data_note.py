@@ -1,4 +1,4 @@
-"""How each column was read and what made it so, for people: the data note of preprocessing.json."""
+"""How each column was read, and why, for people: the data note of preprocessing.json."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from words import is_missing, number
 
 TRUTHS = frozenset(["true", "false"])
 MOST_TRUTHS = 6  # spellings
-# Of a text column's values: where as many are numbers, something is wrong with the rest.
+# If at least this share of a text column's values are numbers, the others are probably errors.
 NEAR_NUMERIC = 0.8
-# Distinct values from which to judge whether a column is nearly one of numbers.
+# Distinct values that are sampled to decide whether a column is nearly numeric.
 SAMPLE = 1000
 
 
@@ -71,7 +71,7 @@ def _note(name: str, kind: str, missing: int, distinct: int, unseen: int, reason
 
 
 def _nearly_numeric(words: Sequence[str], counts: numpy.ndarray) -> tuple[int, int, int] | None:
-    """Of a text column most of whose values are numbers: the first word that is none, how many others, how many are."""
+    """For a text column that is mostly numbers: the first value that is not one, how many others there are, how many are."""
     sample = words[:SAMPLE]
     if sum(number(word) is not None for word in sample) < NEAR_NUMERIC / 2 * len(sample):
         return None

@@ -1,4 +1,4 @@
-"""How far rows have moved away from those that a model was trained on: the population stability index (PSI).
+"""How far rows have drifted from those that a model was trained on: the population stability index (PSI).
 
 PSI = Σ (a − e) · ln(a / e) over a feature's bins, where e is the share of the training rows and a that of the rows compared.
 Half a row is added to each bin, so that an empty one has a logarithm. The thresholds are those of credit scoring, from
@@ -22,7 +22,7 @@ from typing import Any, Mapping, Sequence
 from words import Codes, bare, is_missing, number
 
 MODERATE, STRONG = 0.1, 0.25
-# Of the rows: more with a category that training never saw are worth a word.
+# From this share of rows with an unseen category on, the feature counts as drifted.
 MUCH_UNSEEN = 0.05
 _ONE_IN_A_THOUSAND = 3.0902  # standard deviations, one-sided
 
@@ -44,19 +44,19 @@ class Drift:
 
     @property
     def has_drifted(self) -> bool:
-        """Whether the rows have moved far, or hold many unseen categories, and chance does not explain it."""
+        """Whether the index is strong or many categories are unseen, and the index is more than chance."""
         return self.psi > self.chance and (self.psi >= STRONG or self.unseen >= MUCH_UNSEEN)
 
 
 class Bins:
     """The bins of one feature, and how many training rows are in each.
 
-    Numbers: between the upper bounds of the training rows' buckets, the outer ones without end. Categories: the most
-    frequent ones, then all others, known or not. The last bin is of missing values.
+    Numbers: between the upper bounds of the training rows' buckets, the outer ones unbounded. Categories: the most
+    frequent ones, then all others, known or not. The last bin holds missing values.
     """
 
     def __init__(self, feature: Mapping[str, Any], categories: Sequence[str] = ()):
-        """`feature`: of distributions.json. `categories`: all that training knows, where it is one of texts."""
+        """`feature`: an entry of distributions.json. `categories`: for a text column, all of the training rows."""
         self.name: str = feature["name"]
         self.is_number = "numerical_statistics" in feature
         statistics = feature["numerical_statistics" if self.is_number else "string_statistics"]
@@ -78,7 +78,7 @@ class Bins:
         self.expected = [*counts, int(common["num_missing"])]
 
     def of(self, text: str | None) -> tuple[int, bool]:
-        """A value's bin, and whether it is a category that training never saw. What is no number counts as missing."""
+        """A value's bin, and whether it is an unseen category. In a numeric column a text counts as missing."""
         word = bare(text) if text else ""
         if not word:
             return self.missing, False

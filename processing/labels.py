@@ -15,12 +15,12 @@ if __package__:  # of the project
 else:  # in SageMaker's containers all modules lie in one folder
     from words import number
 
-# Every integer up to here has a double of its own.
+# A double represents every integer up to here exactly.
 LARGEST_EXACT_INTEGER = 2**53
 INTEGER = re.compile(r"[+-]?[0-9]+")
 # More classes than these are not compared with one another.
 MOST_COMPARED = 100
-# Of two classes one that is rarer than this makes accuracy say little: always answering the other one is nearly right.
+# If one of two classes is rarer than this, accuracy means little: a constant answer is right nearly always.
 RARE = 0.1
 
 

@@ -1,4 +1,4 @@
-"""What a run's later steps can take, asked before AutoML costs money. docs/limits.md has all limits with their sources."""
+"""Checks the limits of later steps before AutoML costs money. docs/limits.md has all limits with their sources."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from query_result import UnusableDataError, first_rows
 MOST_TRAINING_BYTES, MOST_VALIDATION_BYTES = 100 * 10**9, 2 * 10**9
 # It samples more than this (docs.aws.amazon.com/sagemaker/latest/dg/autopilot-quotas.html).
 SAMPLED_BYTES = 5 * 10**9
-# What EvaluateModel has memory and time for, with the answers of the model that serves beside
+# What EvaluateModel has memory and time for, the champion's answers included
 # (docs/decisions/2026-11-26-most-test-rows.md).
 MOST_TEST_ROWS, MOST_TEST_PROBABILITIES, MOST_TEST_CELLS = 10_000_000, 30_000_000, 1_000_000_000
-# Of a value in the columns on disk, and of the rest of the volume that the container itself needs.
+# Bytes on disk for each value of a column, and the part of the volume that the container itself needs.
 BYTES_OF_A_VALUE, SPARE_BYTES = 8, 1 << 30
 
 
 def check_space(path: str, folder: str, unread: Sequence[str]) -> None:
-    """Raises UnusableDataError if the disk of `folder` cannot hold what becomes of the CSV at `path`.
+    """Raises UnusableDataError if the disk of `folder` cannot hold what the job writes for the CSV at `path`.
 
     The job writes each column once more, the encoded rows, and a fifth of them as JSON with the columns' names.
     """

@@ -7,7 +7,7 @@ from typing import Sequence
 import numpy
 from query_result import UnusableDataError, cut
 
-# What the answer is called that a binary question asks about, in the words that tables use for it.
+# Words that tables use for the outcome that a binary prediction is about.
 ANSWERS = frozenset([
     "yes", "y", "true", "t", "1", "1.0", "positive", "pos", "ja", "si", "sí", "oui",
     "churn", "churned", "left", "lost", "exited", "cancelled", "canceled", "unsubscribed",
@@ -17,7 +17,7 @@ ANSWERS = frozenset([
 
 
 def positive_class(labels: Sequence[str], counts: numpy.ndarray, asked: str | None, target: str) -> tuple[str, str]:
-    """The positive one of two labels, and why it is that one, as the end of a sentence.
+    """The positive one of two labels, and the reason, as the end of a sentence.
 
     `counts`: how many rows each label has. `asked`: the setting positive_class. Raises UnusableDataError if that is none of
     the labels.
