@@ -63,7 +63,7 @@ def as_json(definition: str) -> str:
         raise ValueError(f"Invalid State Machine Definition: neither JSON nor YAML: {error}") from error
     if not isinstance(document, dict):
         raise ValueError("Invalid State Machine Definition: not an object")
-    return json.dumps(document)
+    return json.dumps(document, separators=(",", ":"))  # the parser takes a fifth longer with spaces
 
 
 def with_api_names(properties: Properties) -> Properties:
