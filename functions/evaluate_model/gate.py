@@ -43,7 +43,7 @@ def judge(
 
     `threshold`: accuracy_threshold; None is for regression, where R² must be above 0 (as good as always answering the
     mean) even at the lower end of its interval. `settings`: quality_gate and beat_baseline.
-    `champion`: what serves now, judged by champion.py, if anything does. `note`: the data note of preprocessing.json.
+    `champion`: judged by champion.py, if a version serves. `note`: the data note of preprocessing.json.
     """
     is_regression = "r2" in evaluation
     gate_metric = "r2" if is_regression else "accuracy"

@@ -60,7 +60,7 @@ def _compared(found: serving.Serving, until: datetime) -> dict[str, Any]:
     specification, distributions = (stored.read(_s3(), *stored.place(uri)) for uri in (specified, found.distributions))
     if specification is None or distributions is None:
         return {"problem": f"The folder of run {found.run_id}, which trained version {found.version}, was removed."}
-    # What an earlier version was asked may have other columns.
+    # Requests to an earlier version may have other columns.
     since = max(until - PERIOD, found.since.astimezone(UTC))
     files, every = captured.files(_s3(), found.captured, since, until)
     comparison = Comparison(json.loads(specification), json.loads(distributions))

@@ -150,7 +150,13 @@ def test_runbook_has_the_section_that_is_linked(given: dict[str, Any]) -> None:
     ],
 )
 def test_email_says_whether_a_version_was_registered(state: str, said: str) -> None:
-    assert f"\nModel: {said} " in email(reported(state, "x"))[1]
+    assert f"\nModel: {said}" in email(reported(state, "x"))[1]
+
+
+def test_a_change_of_the_endpoint_continues_only_if_the_deployment_was_interrupted() -> None:
+    continues = "A change of the endpoint that had begun continues."
+    assert continues in email(event("churn-deployment", "ABORTED"))[1]
+    assert continues not in email(reported("CheckAnswer", "SmokeTestFailed", machine="churn-deployment"))[1]
 
 
 def test_feature_group_that_does_not_exist_names_its_setting() -> None:
@@ -161,6 +167,16 @@ def test_feature_group_that_does_not_exist_names_its_setting() -> None:
 def test_advice_follows_from_the_reason_before_the_step() -> None:
     denied = json.dumps({"errorMessage": "User x is not authorized to perform: s3:PutObject"})
     assert "What to do: Give the role" in email(reported("PrepareRun", "ClientError", denied))[1]
+
+
+@pytest.mark.parametrize(("status", "said"), [("ABORTED", "was aborted"), ("TIMED_OUT", "timed out")])
+@pytest.mark.parametrize("machine", ["churn", "churn-deployment"])
+def test_an_interrupted_execution_of_either_machine_is_explained_as_one(machine: str, status: str, said: str) -> None:
+    text = email(event(machine, status))[1]
+    assert text.splitlines()[0].endswith(f"{said}.")
+    error = {"ABORTED": "Aborted", "TIMED_OUT": "TimedOut"}[status]
+    assert f"What to do: {next(row['do'] for row in ADVICE if row.get('error') == error)}\n" in text
+    assert "#aborted-timedout\n" in text
 
 
 @pytest.mark.parametrize("row", ADVICE, ids=lambda row: f"{row.get('step')}-{row.get('error')}-{row.get('says')}")
