@@ -15,6 +15,8 @@ export UV_NO_PROGRESS := 1
 export UV_CACHE_DIR := $(CURDIR)/.local/uv-cache
 export PIP_NO_CACHE_DIR := 1
 export TMPDIR := $(CURDIR)/.local/tmp
+# Compiled modules stay beside their sources, so that no process compiles what another one has.
+unexport PYTHONDONTWRITEBYTECODE
 # As in the local cloud's containers (local/aws/sagemaker/compute/standby.py): threads that wait do not spin.
 export OMP_WAIT_POLICY := PASSIVE
 # Three processes, each with local clouds of its own, which wait for a good part of their time. ARGS="-n 0" for one.
