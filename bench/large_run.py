@@ -180,16 +180,25 @@ def report(console: Console, keep: Callable[[list[dict[str, Any]]], None], rows:
 
 def lines(measured: list[dict[str, Any]]) -> list[list[str]]:
     """The table's lines: what, and a cell for each run."""
-    steps = [
-        [f"{step['seconds']:,.0f} s, {step['megabytes'] or 0:,.0f} MB" for step in one["steps"]] for one in measured
-    ]
+    steps = [[_cell(step) for step in one["steps"]] for one in measured]
     names = [step["step"] for step in measured[0]["steps"]]
     return [
-        ["settings", *(", ".join(f"{name}: {value}" for name, value in one["settings"].items()) for one in measured)],
+        *([f"`{name}`", *(json.dumps(one["settings"][name]) for one in measured)] for name in measured[0]["settings"]),
         *([name, *cells] for name, *cells in zip(names, *steps, strict=True)),
         ["rows trained on, tested on", *(f"{one['rows_trained']:,}, {one['rows_tested']:,}" for one in measured)],
         ["outcome", *(one["outcome"] for one in measured)],
         ["verdict", *(one["verdict"] for one in measured)],
         ["warnings", *(" ".join(one["warnings"]) or "none" for one in measured)],
-        ["metrics", *(", ".join(f"{name} {value:.4f}" for name, value in one["metrics"].items()) for one in measured)],
+        ["metrics", *(", ".join(_metric(one, name) for name in one["metrics"]) for one in measured)],
     ]
+
+
+def _cell(step: dict[str, Any]) -> str:
+    seconds = f"{step['seconds']:,.0f} s" if step["seconds"] >= 1 else "less than 1 s"
+    return f"{seconds}, {step['megabytes']:,.0f} MB" if step["megabytes"] else seconds
+
+
+def _metric(one: dict[str, Any], name: str) -> str:
+    within = one["intervals"].get(name) or {}
+    wide = f" ± {(within['upper'] - within['lower']) / 2:.4f}" if {"upper", "lower"} <= {*within} else ""
+    return f"{name} {one['metrics'][name]:.4f}{wide}"
