@@ -40,6 +40,7 @@ def run(request: dict[str, Any], *, s3: Any, workdir: Path, log: Log, stop: thre
             {"message": message_file, **outputs},
             log,
             lambda log: _run_container(request, opt_ml, workdir, log, stop),
+            reuse.runs_in(request["AppSpecification"].get("ContainerArguments", ())),
         )
         message = _exit_message(message_file)
         if end == "stop":
@@ -112,7 +113,8 @@ def _key(request: dict[str, Any], opt_ml: Path) -> str:
     """The key of what the job computes. The job's name and configuration file, which name S3 places, are no part of it."""
     specification = request["AppSpecification"]
     determines = {
-        **{name: specification.get(name) for name in ("ImageUri", "ContainerEntrypoint", "ContainerArguments")},
+        **{name: specification.get(name) for name in ("ImageUri", "ContainerEntrypoint")},
+        "arguments": reuse.without_runs(specification.get("ContainerArguments", ())),
         "environment": request.get("Environment"),
         "outputs": [
             [output["OutputName"], output["S3Output"]["LocalPath"]]

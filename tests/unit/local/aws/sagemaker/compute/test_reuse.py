@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -107,6 +108,31 @@ def test_result_of_athena_counts_by_its_rows_not_by_its_random_ids(bucket: Bucke
         for key in bucket.keys("raw/"):
             bucket.client.delete_object(Bucket="compute-tests", Key=f"{bucket.prefix}/{key}")
     assert results[0] == results[1] != results[2]
+
+
+def test_runs_count_by_what_they_left_not_by_their_ids(bucket: Bucket, job: Job, kept: Path) -> None:
+    program = (
+        "import json, pathlib, sys, uuid\n"
+        "print('since', sys.argv[4])\n"
+        "pathlib.Path(sys.argv[2], 'result.json').write_text(json.dumps([sys.argv[4], sys.argv[6], uuid.uuid4().hex]))\n"
+    )
+    one, two, three, other = (f"2026112{day}-081512-0{day}ab12cd" for day in range(4))
+    results = []
+    for number, (runs, kind) in enumerate(
+        [((one, two), "a"), ((two, three), "a"), ((two, two), "a"), ((one, two), "b")]
+    ):
+        bucket.put("raw/preprocessing.json", f'{{"previous": "{[other, three][number % 2]}", "kind": "{kind}"}}')
+        bucket.put("raw/resources.json", f'{{"seconds": {number}}}')
+        given = {**test_processing.request(bucket, program), "ProcessingJobName": f"job-{number}"}
+        arguments = ["--out", f"{test_processing.OUTPUT}/result", "--since", runs[0], "--or", runs[1]]
+        given["AppSpecification"] = {**given["AppSpecification"], "ContainerArguments": arguments}
+        processed(job, given)
+        results.append(json.loads(bucket.get("result/result.json")))
+        assert results[-1][:2] == [*runs]
+        assert job.lines[-1] == f"since {runs[0]}"
+    computed = [result[2] for result in results]
+    assert computed[0] == computed[1]
+    assert len(set(computed)) == 3
 
 
 def test_failed_job_is_computed_again(bucket: Bucket, job: Job, kept: Path) -> None:
