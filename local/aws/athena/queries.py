@@ -23,6 +23,7 @@ import pyarrow as pa
 from botocore.exceptions import ClientError
 from ministack.services import athena as ministack_athena
 
+from local.aws import ended
 from local.aws.athena import engine, results, unload
 from local.aws.athena.caller import Caller
 from local.aws.athena.catalog import split_uri
@@ -86,7 +87,9 @@ class Query:
             if self.state in _FINAL:
                 return False
             self.record["Status"].update(State=state, **status)
-            return True
+        if state in _FINAL:
+            ended.announce()
+        return True
 
 
 def earlier(request: dict[str, Any]) -> str | None:

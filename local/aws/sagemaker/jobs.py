@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from local.aws import ended
 from local.aws.api_model import ApiError
 from local.aws.faults import GARBAGE, JobFault
 from local.aws.sagemaker import events
@@ -148,6 +149,7 @@ def _work(job: Job, run: Run) -> None:
         job.ended = now()
         job.secondary = job.outcome.status
         job.status = job.outcome.status
+    ended.announce()
     title = f"{job.kind.title}Job"
     detail = {
         f"{title}Name": job.name,

@@ -27,7 +27,7 @@ from moto.stepfunctions.parser.asl.utils.encoding import to_json_str
 from moto.stepfunctions.parser.backend.execution_worker import ExecutionWorker
 from moto.stepfunctions.parser.backend.execution_worker_comm import ExecutionWorkerCommunication
 
-from local.aws import ministack_patches
+from local.aws import ended, ministack_patches
 from local.aws.stepfunctions import checks, expressions, integrations, logs, parsing, state_faults
 
 logger = logging.getLogger("local.states")
@@ -103,6 +103,7 @@ def _run(execution_arn: str) -> None:
         logger.exception("Execution %s broke the interpreter", execution_arn)
         execution.update(status="FAILED", error="States.Runtime", cause=str(error), stopDate=_now())
     finally:
+        ended.announce()
         _refresh_history(execution_arn)
         with _lock:
             _workers.pop(execution_arn, None)
@@ -137,6 +138,7 @@ def _stop(data: dict[str, Any], stop: Any) -> Any:
         worker = _workers.get(data.get("executionArn", ""))
     if worker is not None and worker.env is not None:
         worker.stop(datetime.now(UTC), data.get("error"), data.get("cause"))
+    ended.announce()
     return answer
 
 

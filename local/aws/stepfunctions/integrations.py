@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import time
 from abc import abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -34,10 +33,10 @@ from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.state_task import StateTask
 from moto.stepfunctions.parser.asl.eval.program_state import ProgramStopped, ProgramTimedOut
 
+from local.aws import ended
 from local.aws.stepfunctions import sdk_shapes
 from local.server import sessions
 
-POLL_SECONDS = 0.2
 # What each service is called in error names.
 ERROR_PREFIXES = {
     "sagemaker": "SageMaker",
@@ -78,7 +77,6 @@ def install(wait_scale: float) -> None:
     aws_sdk._SERVICE_ERROR_NAMES.update(ERROR_PREFIXES)
     aws_sdk.StateTaskServiceAwsSdk._get_boto_service_name = _boto_service_name
     aws_sdk.StateTaskServiceAwsSdk._get_boto_service_action = _boto_service_action
-    callback._DELAY_SECONDS_SYNC_CONDITION_CHECK = POLL_SECONDS
     callback.StateTaskServiceCallback._eval_sync = _wait_for_child  # pyright: ignore[reportAttributeAccessIssue]
     _build_resolver = sfn.StateTaskServiceSfn._build_sync2_resolver
     sfn.StateTaskServiceSfn._build_sync2_resolver = lambda *arguments, **named: _stoppable(
@@ -218,10 +216,11 @@ def _wait_for_child(
 ) -> Any:
     """Polls what `.sync` started; if the execution stops or the task times out meanwhile, stops that as AWS does."""
     while env.is_running():
+        seen = ended.count()
         result = sync_resolver()
         if result:
             return result
-        time.sleep(POLL_SECONDS)
+        ended.wait(seen)
     stop = getattr(sync_resolver, "stop", None)
     if stop is not None and _aborted(env):
         with contextlib.suppress(ClientError):
@@ -299,6 +298,7 @@ class _Optimised(StateTaskServiceCallback):
         started = env.stack.pop()
         client = sessions.client(self.boto_name, state_credentials.role_arn)
         while env.is_running():
+            seen = ended.count()
             described = self._describe(client, normalised_parameters, started)
             state = self._state(described)
             if state in ("Completed", "SUCCEEDED"):
@@ -308,7 +308,7 @@ class _Optimised(StateTaskServiceCallback):
                 raise _task_failed(
                     self, "States.TaskFailed", json.dumps(described, separators=(",", ":"), default=str), env
                 )
-            time.sleep(POLL_SECONDS)
+            ended.wait(seen)
         if _aborted(env):
             with contextlib.suppress(ClientError):
                 self._stop(client, normalised_parameters, started)
