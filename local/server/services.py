@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,10 @@ class Installed:
 
 
 def install(state: StateDirectory, endpoint_url: str, faults: Path | None, wait_scale: float) -> Installed:
-    """Import MiniStack (its environment must be set) and give it what it lacks. Raises InvalidFaultsError."""
+    """Import MiniStack (its environment must be set) and give it what it lacks. Raises InvalidFaultsError.
+
+    Called within the event loop that serves.
+    """
     from local.aws import faults as fault_rules
 
     try:  # before the imports, which take seconds
@@ -48,9 +52,9 @@ def install(state: StateDirectory, endpoint_url: str, faults: Path | None, wait_
     from local.aws.sagemaker import handler as sagemaker
     from local.aws.sns import outbox
     from local.aws.stepfunctions import engine
-    from local.server import sessions
+    from local.server import in_process, sessions
 
-    sessions.configure(endpoint_url)
+    sessions.configure(endpoint_url, in_process.Session(ministack_app.app, asyncio.get_running_loop()))
     routing.install()
     api_model.install()
     objects.install(state.folder("tmp"))

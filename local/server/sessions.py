@@ -1,4 +1,4 @@
-"""boto3 clients that talk to this server, as root or under a role: then the role's policies decide, as on AWS."""
+"""Clients of this server within its process, as root or under a role: then the role's policies decide, as on AWS."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from functools import lru_cache
 from typing import Any
 
 import botocore.session
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.config import Config
 
 from local.server.address import ACCESS_KEY, REGION, SECRET_KEY
+from local.server.in_process import Session
 
 session = botocore.session.Session()
 """One for all of the process: a session takes 30 ms, and its loaded API models are what makes a first client slow."""
@@ -21,6 +23,7 @@ _creating = threading.Lock()
 HANDLERS: list[tuple[str, Any]] = []
 """What every client made from now on calls: botocore's event, and the handler."""
 _endpoint_url = ""
+_http: Session | None = None
 
 
 @dataclass(frozen=True)
@@ -32,11 +35,17 @@ class Credentials:
     session_token: str | None
 
 
-def configure(endpoint_url: str) -> None:
-    """Say where this server is, before the first client is made."""
-    global _endpoint_url
-    _endpoint_url = endpoint_url
+def configure(endpoint_url: str, http: Session) -> None:
+    """Say where this server is and what answers its clients, before the first client is made."""
+    global _endpoint_url, _http
+    _endpoint_url, _http = endpoint_url, http
     _client.cache_clear()
+
+
+def send(request: AWSPreparedRequest) -> AWSResponse:
+    """The answer to a prepared request, past every handler of a client."""
+    assert _http is not None, "configure comes first"
+    return _http.send(request)
 
 
 @lru_cache(maxsize=256)
@@ -61,7 +70,10 @@ def session_credentials(role_arn: str) -> Credentials:
 
 
 def client(service: str, role_arn: str | None = None) -> Any:
-    """A client of `service` under the role, or as root. Thread-safe and cached; waits as long as a call takes."""
+    """A client of `service` under the role, or as root. Thread-safe and cached; waits as long as a call takes.
+
+    Not for the thread of the server's event loop, which is to answer.
+    """
     return _client(service, role_arn)
 
 
@@ -86,11 +98,9 @@ def _client(service: str, role_arn: str | None) -> Any:
             # Retries are what is played here, so none may happen unseen below.
             retries={"total_max_attempts": 1},
             parameter_validation=False,
-            max_pool_connections=64,
-            connect_timeout=10,
-            read_timeout=1000,
         ),
     )
+    made._endpoint.http_session = _http  # pyright: ignore[reportAttributeAccessIssue]
     # Calls that MiniStack denies carry no request id, which error messages of AWS always have.
     made.meta.events.register("after-call", _give_request_id)
     for event, handler in HANDLERS:

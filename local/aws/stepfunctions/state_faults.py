@@ -15,7 +15,6 @@ from typing import Any
 
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ConnectionClosedError
-from botocore.httpsession import URLLib3Session
 from moto.stepfunctions.parser.asl.component.common.timeouts.timeout import TimeoutSeconds
 from moto.stepfunctions.parser.asl.component.state.exec.execute_state import ExecutionState
 from moto.stepfunctions.parser.asl.component.state.exec.state_task.service.state_task_service import StateTaskService
@@ -24,6 +23,7 @@ from local.aws.faults import GARBAGE, JobFault, StateFault
 from local.aws.sagemaker.state import STATE
 from local.aws.stepfunctions import sdk_shapes
 from local.server import sessions
+from local.server.in_process import Body
 
 HELD_SECONDS = 1.0
 """How long a task may take that is to time out, whatever its TimeoutSeconds."""
@@ -127,7 +127,7 @@ def _before_send(request: Any, event_name: str, **_: Any) -> AWSResponse | None:
     if fault.outcome == "TimedOut" and play.waits and operation != "StartExecution":
         return None  # what it started does not end in time
     if fault.outcome in ("AnswerLost", "SentTwice", "TimedOut"):
-        URLLib3Session().send(request)
+        sessions.send(request)
         request.reset_stream()
     if fault.outcome == "AnswerLost":
         raise ConnectionClosedError(endpoint_url=request.url)
@@ -155,12 +155,7 @@ def _refusal(service: str, url: str, fault: StateFault) -> AWSResponse:
         body = f"<Error><Code>{code}</Code><Message>{message}</Message><RequestId>{request_id}</RequestId></Error>"
         if protocol == "query":
             body = f"<ErrorResponse>{body}<RequestId>{request_id}</RequestId></ErrorResponse>"
-    return AWSResponse(url, status, headers, _Raw(body.encode()))  # pyright: ignore[reportArgumentType]
-
-
-class _Raw(io.BytesIO):
-    def stream(self, *_: Any, **__: Any) -> Any:
-        yield self.read()
+    return AWSResponse(url, status, headers, Body(body.encode()))  # pyright: ignore[reportArgumentType]
 
 
 def _arranged(operation: str, request: Any, fault: StateFault) -> JobFault | StateFault | None:
