@@ -122,7 +122,8 @@ def _check_resumed(chosen: settings.Settings) -> None:
 
 
 def _put_container_code(bucket: str, prefix: str, contents: dict[str, bytes]) -> None:
+    place = f"s3://{bucket}/{prefix}/"
+    there = {uri.removeprefix(place) for uri, _ in stored.objects(_s3(), place)}
     for name, content in contents.items():
-        key = f"{prefix}/{name}"
-        if not stored.exists(_s3(), bucket, key):
-            _s3().put_object(Bucket=bucket, Key=key, Body=content, ContentType="text/x-python")
+        if name not in there:
+            _s3().put_object(Bucket=bucket, Key=f"{prefix}/{name}", Body=content, ContentType="text/x-python")

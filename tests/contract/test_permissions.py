@@ -40,10 +40,6 @@ REVIEWED = {
         {"s3:ListBucket"},
         _MISSING_OBJECT,
     ),
-    ("PrepareRunRole", "CheckForContainerCode"): (
-        {"s3:ListBucket"},
-        _MISSING_OBJECT,
-    ),
     **{
         (role, sid): (actions, reason)
         for role in ("JobRole", "ServingRole", "AutoMLRole")
