@@ -20,6 +20,7 @@ PATCHES = {
     "ministack.core.iam_actions.extract_resource_arn": "their resources, and Athena's work group of a query, are '*' to IAM",
     "ministack.core.iam_actions.request_tag_context": "their condition keys are absent",
     "ministack.core.iam_evaluator._resolve_condition_key": "policies that ask for TLS refuse every request, as the one port is plain",
+    "ministack.core.iam_evaluator.parse_policy_document": "a role's policies are parsed anew at each of its requests",
     "ministack.core.iam_evaluator._first_match": "which statement allowed a call is not written down (recordings only)",
     "ministack.core.iam_actions._load_botocore_model": "each API's model is read again, for its tags and its routes",
     "ministack.core.responses._service_model": "the same, in a session for each",

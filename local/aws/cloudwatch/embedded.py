@@ -5,6 +5,7 @@ docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metri
 
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 from collections.abc import Iterator
@@ -18,11 +19,12 @@ logger = logging.getLogger("local.cloudwatch")
 
 def publish(log: str) -> None:
     """Publish the metrics in a function's log lines."""
-    for namespace, datum in data(log):
+    for namespace, found in itertools.groupby(data(log), lambda one: one[0]):
+        metrics = [datum for _, datum in found]
         try:
-            sessions.client("cloudwatch").put_metric_data(Namespace=namespace, MetricData=[datum])
+            sessions.client("cloudwatch").put_metric_data(Namespace=namespace, MetricData=metrics)
         except Exception:
-            logger.exception("The metric %s was not published", datum["MetricName"])
+            logger.exception("Metrics were not published: %s", [datum["MetricName"] for datum in metrics])
 
 
 def data(log: str) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ STATES = "states.amazonaws.com"
 def install() -> None:
     """Refuse functions and machines whose role the caller may not pass, or whose role does not trust the service."""
     _count_requests_as_secure()
+    _parse_policies_once()
     if os.environ.get(PERMISSIONS_VARIABLE):
         _write_down_permissions(Path(os.environ[PERMISSIONS_VARIABLE]))
     for operation in ("_create_function", "_update_config"):
@@ -41,6 +43,17 @@ def _count_requests_as_secure() -> None:
         iam_evaluator,
         "_resolve_condition_key",
         lambda key, context: "true" if key.lower() == "aws:securetransport" else resolve(key, context),
+    )
+
+
+def _parse_policies_once() -> None:
+    """Each request has all policies of its role read. What was read is only looked at."""
+    parse = iam_evaluator.parse_policy_document
+    parsed = lru_cache(maxsize=1024)(parse)
+    ministack_patches.replace(
+        iam_evaluator,
+        "parse_policy_document",
+        lambda document: parsed(document) if isinstance(document, str) else parse(document),
     )
 
 

@@ -11,6 +11,7 @@ import io
 import json
 import secrets
 import threading
+from copy import copy
 from typing import Any
 
 from botocore.awsrequest import AWSResponse
@@ -77,15 +78,11 @@ def install() -> None:
         fault = _take(env) if isinstance(self, StateTaskService) else None
         if fault is None:
             return within_time(self, env)
-        # The interpreter reads the machine anew for each execution, so the task is this execution's own.
-        task: Any = self
-        timeout, task.fault = task.timeout, fault
+        task: Any = copy(self)  # other executions of the machine have the same task
+        task.fault = fault
         if fault.outcome == "TimedOut":
             task.timeout = TimeoutSeconds(timeout_seconds=HELD_SECONDS)  # pyright: ignore[reportArgumentType]
-        try:
-            return within_time(self, env)
-        finally:
-            task.timeout, task.fault = timeout, None
+        return within_time(task, env)
 
     def evaluate_call(self: StateTaskService, env: Any) -> None:
         fault = getattr(self, "fault", None)
