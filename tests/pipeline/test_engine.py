@@ -111,6 +111,28 @@ def test_parallel_fails_with_the_error_of_its_branch(cloud: Cloud, started: Call
     assert (described["status"], described.get("output")) == ("SUCCEEDED", '"States.TaskFailed"'), described
 
 
+def test_executions_of_one_machine_at_the_same_time_count_their_own_retries(cloud: Cloud, role: str) -> None:
+    again = {"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1, "MaxAttempts": 2}
+    count = {"Assign": {"tried": "{% $states.context.State.RetryCount %}"}}
+    call = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::aws-sdk:sagemaker:listModels",  # which the role may not
+        "Arguments": {},
+        "Retry": [again],
+        "Catch": [{"ErrorEquals": ["States.ALL"], **count, "Next": "Tried"}],
+        "End": True,
+    }
+    states = {"Call": call, "Tried": {"Type": "Succeed", "Output": "{% $tried %}"}}
+    client = cloud.client("stepfunctions")
+    machine = client.create_state_machine(
+        name=f"test-{uuid4().hex[:12]}",
+        definition=json.dumps({"QueryLanguage": "JSONata", "StartAt": "Call", "States": states}),
+        roleArn=role,
+    )["stateMachineArn"]
+    started = [client.start_execution(stateMachineArn=machine)["executionArn"] for _ in range(6)]
+    assert [cloud.ended(one, 30).get("output") for one in started] == ["2"] * 6
+
+
 def test_stopping_the_parent_stops_the_child(cloud: Cloud, started: Callable[..., str]) -> None:
     child = started({"Wait": {"Type": "Wait", "Seconds": 6000, "End": True}})
     client = cloud.client("stepfunctions")
