@@ -9,23 +9,29 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import io
+import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
-Messages = list[dict[str, Any]]
-"""What an ASGI application sends."""
+_AT_ONCE = 1 << 20
+"""Bytes of a body that are in memory; a larger one is on the disk."""
 
 
-class Body(io.BytesIO):
+class Body(tempfile.SpooledTemporaryFile[bytes]):
     """An answer's content, as botocore reads it."""
+
+    def __init__(self, content: bytes = b""):
+        super().__init__(_AT_ONCE)
+        self.write(content)
+        self.seek(0)
 
     def stream(self, *_: Any, **__: Any) -> Iterator[bytes]:
         """All of it."""
-        yield self.read()
+        return iter(lambda: self.read(_AT_ONCE), b"")
 
 
 class Session:
@@ -38,33 +44,40 @@ class Session:
 
     def send(self, request: AWSPreparedRequest) -> AWSResponse:
         """The application's answer to a request."""
-        scope, content, answer = _scope(request), _content(request.body), Future[Messages]()
+        scope, asked, answer = _scope(request), _stream(request.body), Future[tuple[dict[str, Any], Body]]()
 
         def begin() -> None:
-            task = self._loop.create_task(self._ask(scope, content, answer))
+            task = self._loop.create_task(self._ask(scope, asked, answer))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
         # In a context of its own, as each request is that comes over the network.
         self._loop.call_soon_threadsafe(begin, context=contextvars.Context())
-        start, *parts = answer.result()
+        start, body = answer.result()
+        body.seek(0)
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in start["headers"]}
-        body = Body(b"".join(part.get("body", b"") for part in parts))
         return AWSResponse(request.url, start["status"], headers, body)  # pyright: ignore[reportArgumentType]
 
-    async def _ask(self, scope: dict[str, Any], content: bytes, answer: Future[Messages]) -> None:
-        asked = iter([{"type": "http.request", "body": content, "more_body": False}])
-        said: Messages = []
+    async def _ask(self, scope: dict[str, Any], asked: BinaryIO, answer: Future[tuple[dict[str, Any], Body]]) -> None:
+        start, body, more = dict[str, Any](), Body(), True
 
         async def receive() -> dict[str, Any]:
-            return next(asked, {"type": "http.disconnect"})
+            nonlocal more
+            if not more:
+                await self._loop.create_future()  # a client that never goes away
+            part = asked.read(_AT_ONCE)
+            more = bool(part)
+            return {"type": "http.request", "body": part, "more_body": more}
 
         async def send(message: dict[str, Any]) -> None:
-            said.append(message)
+            if message["type"] == "http.response.start":
+                start.update(message)
+            else:
+                body.write(message.get("body", b""))
 
         try:
             await self._application(scope, receive, send)
-            answer.set_result(said)
+            answer.set_result((start, body))
         except BaseException as error:
             answer.set_exception(error)
 
@@ -72,15 +85,17 @@ class Session:
         """Nothing is open."""
 
 
-def _content(body: Any) -> bytes:
-    if hasattr(body, "read"):
-        return body.read()
-    return body.encode() if isinstance(body, str) else bytes(body or b"")
+def _stream(body: Any) -> BinaryIO:
+    return body if hasattr(body, "read") else io.BytesIO(_bytes(body or b""))
+
+
+def _bytes(value: str | bytes) -> bytes:
+    return value.encode() if isinstance(value, str) else bytes(value)
 
 
 def _scope(request: AWSPreparedRequest) -> dict[str, Any]:
     url = urlsplit(request.url)
-    headers = [(name.lower().encode("latin-1"), _content(value)) for name, value in request.headers.items()]
+    headers = [(name.lower().encode("latin-1"), _bytes(value)) for name, value in request.headers.items()]
     return {
         "type": "http",
         "asgi": {"version": "3.0"},

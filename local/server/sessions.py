@@ -35,6 +35,9 @@ class Credentials:
     session_token: str | None
 
 
+_ROOT = Credentials(ACCESS_KEY, SECRET_KEY, None)
+
+
 def configure(endpoint_url: str, http: Session) -> None:
     """Say where this server is and what answers its clients, before the first client is made."""
     global _endpoint_url, _http
@@ -74,32 +77,31 @@ def client(service: str, role_arn: str | None = None) -> Any:
 
     Not for the thread of the server's event loop, which is to answer.
     """
-    return _client(service, role_arn)
+    return client_of(service, session_credentials(role_arn) if role_arn else _ROOT)
 
 
-def create_client(service: str, **options: Any) -> Any:
-    """A client as botocore's `create_client` makes it. Thread-safe."""
-    with _creating:
-        return session.create_client(service, **options)
+def client_of(service: str, who: Credentials, region: str = REGION) -> Any:
+    """Likewise, with credentials that signed a request to this server."""
+    return _client(service, who, region)
 
 
 @lru_cache(maxsize=256)
-def _client(service: str, role_arn: str | None) -> Any:
-    who = session_credentials(role_arn) if role_arn else Credentials(ACCESS_KEY, SECRET_KEY, None)
-    made = create_client(
-        service,
-        region_name=REGION,
-        endpoint_url=_endpoint_url,
-        aws_access_key_id=who.access_key,
-        aws_secret_access_key=who.secret_key,
-        aws_session_token=who.session_token,
-        config=Config(
-            s3={"addressing_style": "path"},
-            # Retries are what is played here, so none may happen unseen below.
-            retries={"total_max_attempts": 1},
-            parameter_validation=False,
-        ),
-    )
+def _client(service: str, who: Credentials, region: str) -> Any:
+    with _creating:
+        made = session.create_client(
+            service,
+            region_name=region,
+            endpoint_url=_endpoint_url,
+            aws_access_key_id=who.access_key,
+            aws_secret_access_key=who.secret_key,
+            aws_session_token=who.session_token,
+            config=Config(
+                s3={"addressing_style": "path"},
+                # Retries are what is played here, so none may happen unseen below.
+                retries={"total_max_attempts": 1},
+                parameter_validation=False,
+            ),
+        )
     made._endpoint.http_session = _http  # pyright: ignore[reportAttributeAccessIssue]
     # Calls that MiniStack denies carry no request id, which error messages of AWS always have.
     made.meta.events.register("after-call", _give_request_id)

@@ -23,6 +23,15 @@ async def echo(scope: dict[str, Any], receive: Any, send: Any) -> None:
     if scope["path"] == "/broken":
         raise ValueError("broken")
     asked = await receive()
+    if scope["path"] == "/large":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        while asked["more_body"]:
+            await send({"type": "http.response.body", "body": asked["body"], "more_body": True})
+            asked = await receive()
+        with pytest.raises(TimeoutError):  # there is no more, and the client does not go away
+            await asyncio.wait_for(receive(), 0.01)
+        await send({"type": "http.response.body"})
+        return
     said = {name: scope[name] for name in ("method", "path", "scheme")}
     said |= {name: scope[name].decode() for name in ("raw_path", "query_string")}
     said |= {name.decode(): value.decode() for name, value in scope["headers"]}
@@ -66,6 +75,14 @@ def test_application_sees_the_request_as_it_was_signed(session: Session, body: A
         "body": "abc",
         "caller": "nobody",
     }
+
+
+def test_large_bodies_pass_in_parts_and_whole(session: Session) -> None:
+    content = bytes(range(256)) * 20_000
+    body: Any = sent(session, "http://127.0.0.1:4566/large", io.BytesIO(content)).raw
+    assert body.read(3) == content[:3]
+    assert body._rolled  # it is on the disk
+    assert b"".join(body.stream()) == content[3:]
 
 
 def test_nothing_of_the_callers_context_is_seen(session: Session) -> None:

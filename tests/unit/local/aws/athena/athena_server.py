@@ -40,7 +40,9 @@ async def _serve(listener: socket.socket, url: str) -> None:
     from ministack import app
 
     from local.aws.athena import handler as athena
+    from local.server import in_process, sessions
 
+    sessions.configure(url, in_process.Session(app.app, asyncio.get_running_loop()))
     athena.install()
     config = Config()
     config.bind = [f"fd://{listener.fileno()}"]
