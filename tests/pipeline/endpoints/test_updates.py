@@ -77,7 +77,7 @@ def test_canary_share_is_kept_exactly(endpoint: Endpoint, models: Models) -> Non
     endpoint.create(old)
     policy = CANARY["BlueGreenUpdatePolicy"]
     routing = policy["TrafficRoutingConfiguration"] | {
-        "WaitIntervalInSeconds": 900
+        "WaitIntervalInSeconds": 480
     }  # long enough to ask on a busy machine
     baking = {"BlueGreenUpdatePolicy": policy | {"TrafficRoutingConfiguration": routing}}
     endpoint.update(endpoint.config(new), DeploymentConfig=baking)
