@@ -18,7 +18,7 @@ from tests.faults.kinds import Case
 from tests.faults.stage import Stage
 from tests.faults.ways import UnreachedError, Ways
 
-STACKS = int(os.environ.get("FAULTS_STACKS", "3"))
+STACKS = int(os.environ.get("FAULTS_STACKS", "2"))
 # A minute of the machines' waiting takes a tenth of a second.
 WAIT_SCALE = 1 / 600
 AHEAD = 3 * STACKS
