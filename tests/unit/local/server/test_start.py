@@ -63,14 +63,16 @@ except AttributeError as error:
 def test_servers_start_without_engines_for_tables(tmp_path: Path) -> None:
     """pandas, DuckDB and sqlglot take half a second, and few local clouds of the tests are asked about a table."""
     program = f"""
-import os, sys
+import asyncio, os, sys
 from pathlib import Path
 from local.server import services
 from local.server.__main__ import set_environment
 from local.server.state import StateDirectory
 state = StateDirectory.acquire(Path({str(tmp_path / "state")!r}), 1)
 set_environment(state, 1)
-services.install(state, "http://127.0.0.1:1", faults=None, wait_scale=1)
+async def install():
+    services.install(state, "http://127.0.0.1:1", faults=None, wait_scale=1)
+asyncio.run(install())
 print([name for name in ("pandas", "numpy", "pyarrow", "duckdb", "sqlglot") if name in sys.modules], flush=True)
 os._exit(0)
 """
