@@ -12,6 +12,7 @@ from typing import Callable, Iterator, Mapping, Sequence
 
 import numpy
 from columns import in_turn
+from encoding import at
 from fitting import Feature
 from labels import MOST_COMPARED, RARE, near_twins
 from query_result import cut
@@ -32,7 +33,7 @@ CONTRADICTED = 0.2
 LEAST_OF_A_CLASS_IN_TEST = 30
 NAMED = 10
 # Rows that are compared in one batch.
-BATCH = 1 << 20
+BATCH = 1 << 18
 ID_NAME = re.compile(r"(^|[_\W])(id|uuid|guid|key)$", re.IGNORECASE)
 
 
@@ -172,29 +173,27 @@ def _bins(feature: Feature, places: numpy.ndarray) -> numpy.ndarray:
     return bins
 
 
-def _marks(rows: Rows, place: int, *, with_target: bool) -> numpy.ndarray:
-    """A 64-bit mark for each row of a piece that has a target, alike for rows that are alike in all that is asked for."""
-    used, first = rows.roles.used(place), rows.roles.first_used(place)
-    count = len(rows.roles.of(place)[used])
-    marks = numpy.zeros(count, dtype=numpy.uint64)
-
-    def mix(values: numpy.ndarray) -> None:
-        nonlocal marks
-        bits = (values + 0.0).view(numpy.uint64)  # as doubles, without a negative zero
-        marks = (marks ^ bits) * numpy.uint64(0x9E3779B97F4A7C15)
-        marks ^= marks >> numpy.uint64(29)
-
-    for feature in rows.features:
-        mix(feature.encode(feature.raw(place)[used]))
-    if with_target:
-        mix(rows.targets[first : first + count])
+def _marks(rows: Rows, place: int) -> numpy.ndarray:
+    """A 64-bit mark for each row of a piece that has a target, alike for rows that are alike in all features."""
+    used = rows.roles.used(place)
+    marks = numpy.zeros(len(rows.roles.of(place)[used]), dtype=numpy.uint64)
+    for salt, feature in enumerate(rows.features):
+        raw = feature.raw(place)[used]
+        marks += _mixed(feature.encode(raw), salt) if feature.is_number else at(_mixed(feature.table, salt), raw)
     return marks
 
 
-def _alike(rows: Rows, *, with_target: bool) -> numpy.ndarray:
-    """For each test row, how many of the other rows are alike in all features, and in the target if asked for."""
-    by_piece = rows.roles.by_piece(lambda place: _marks(rows, place, with_target=with_target))
-    marks = numpy.concatenate([*by_piece])
+def _mixed(values: numpy.ndarray, salt: int) -> numpy.ndarray:
+    """A 64-bit number for each value, and another one with each other `salt`: Steele, Lea and Flood's SplitMix64, 2014."""
+    bits = (values + 0.0).view(numpy.uint64)  # as doubles, without a negative zero
+    bits = bits + numpy.uint64((salt + 1) * 0x9E3779B97F4A7C15 % (1 << 64))
+    bits = (bits ^ (bits >> numpy.uint64(30))) * numpy.uint64(0xBF58476D1CE4E5B9)
+    bits = (bits ^ (bits >> numpy.uint64(27))) * numpy.uint64(0x94D049BB133111EB)
+    return bits ^ (bits >> numpy.uint64(31))
+
+
+def _alike(rows: Rows, marks: numpy.ndarray) -> numpy.ndarray:
+    """For each test row, how many of the other rows have its mark."""
     tested, places = numpy.unique(marks[rows.parts.test], return_inverse=True)
     # Most rows that are not tested share not even these bits of their mark with one that is.
     bits = numpy.uint64((1 << 22) - 1)
@@ -206,11 +205,11 @@ def _alike(rows: Rows, *, with_target: bool) -> numpy.ndarray:
     def twins_of(begin: int) -> numpy.ndarray:
         batch = marks[known[begin : begin + BATCH]]
         batch = batch[possible[batch & bits]]
-        at = numpy.searchsorted(tested, batch).clip(max=len(tested) - 1)
-        return at[tested[at] == batch]
+        nearest = numpy.searchsorted(tested, batch).clip(max=len(tested) - 1)
+        return nearest[tested[nearest] == batch]
 
-    for at in in_turn(twins_of, range(0, len(known), BATCH)):
-        found += numpy.bincount(at, minlength=len(found)).astype(numpy.int32)
+    for twins in in_turn(twins_of, range(0, len(known), BATCH)):
+        found += numpy.bincount(twins, minlength=len(found)).astype(numpy.int32)
     return found[places]
 
 
@@ -219,18 +218,18 @@ def _agreements(rows: Rows) -> Iterator[float]:
     roles = rows.roles
 
     def of(feature: Feature) -> float:
-        tested = [feature.encode(feature.raw(place)[roles.of(place) == TEST]) for place in range(len(roles.pieces))]
-        return _agreement(numpy.concatenate(tested))
+        if not feature.is_number:
+            return _agreement(numpy.bincount(feature.table, feature.tested))
+        tested = [feature.filled(feature.raw(place)[roles.rows(place, TEST)]) for place in range(len(roles.pieces))]
+        return _agreement(numpy.unique(numpy.concatenate(tested), return_counts=True)[1])
 
     yield from roles.by_column(of, rows.features)
-    yield _agreement(rows.targets[rows.parts.test])
+    yield _agreement(numpy.unique(rows.targets[rows.parts.test], return_counts=True)[1])
 
 
-def _agreement(values: numpy.ndarray) -> float:
-    """For codes (from 0) or other numbers."""
-    codes = numpy.issubdtype(values.dtype, numpy.integer)
-    counts = numpy.bincount(values) if codes else numpy.unique(values, return_counts=True)[1]
-    return float(((counts / len(values)) ** 2).sum())
+def _agreement(counts: numpy.ndarray) -> float:
+    """How likely it is that two rows have the same value, of which there are `counts` each."""
+    return float(((counts / counts.sum()) ** 2).sum())
 
 
 def duplicates(rows: Rows) -> list[Finding]:
@@ -239,7 +238,8 @@ def duplicates(rows: Rows) -> list[Finding]:
     Of many rows some are alike without being copies: then those that agree in all features differ in the target now and then,
     and nothing is gained by knowing them by heart.
     """
-    same = _alike(rows, with_target=True)
+    marks = numpy.concatenate([*rows.roles.by_piece(lambda place: _marks(rows, place))])
+    same = _alike(rows, marks + _mixed(rows.targets, len(rows.features)))
     twins = int((same > 0).sum())
     share = twins / len(rows.parts.test)
     if share < LEAST_DUPLICATES:
@@ -248,7 +248,7 @@ def duplicates(rows: Rows) -> list[Finding]:
     alike = math.prod(_agreements(rows))
     if share < 10 * min(1.0, alike * (rows.parts.count - len(rows.parts.test))):
         return []
-    if int((_alike(rows, with_target=False) > same).sum()) > CONTRADICTED * twins:
+    if int((_alike(rows, marks) > same).sum()) > CONTRADICTED * twins:
         return []
     return [
         Finding(

@@ -61,19 +61,20 @@ class Column:
     words: list[str] | None = None
     problem: str | None = None
     name: str = ""
-    blocks: list[tuple[int, int]] = field(default_factory=list)
+    blocks: list[tuple[int, int, Any]] = field(default_factory=list)
     digest: Any = field(default_factory=hashlib.sha256)
 
     def append(self, values: numpy.ndarray) -> None:
         """The next piece."""
         values = numpy.ascontiguousarray(values, self.dtype)
         self.digest.update(values)
-        self.blocks.append((self.spill.put(values), len(values)))
+        stored = values if self.words is None else values.astype(numpy.min_scalar_type(-len(self.words) - 1))
+        self.blocks.append((self.spill.put(stored), len(values), stored.dtype))
 
     def piece(self, place: int) -> numpy.ndarray:
         """The values of one piece."""
-        begin, rows = self.blocks[place]
-        return self.spill.get(begin, rows, self.dtype)
+        begin, rows, stored = self.blocks[place]
+        return self.spill.get(begin, rows, stored).astype(self.dtype, copy=False)
 
     def fingerprint(self) -> str:
         """SHA-256 of the values in their order, however they are cut into pieces."""
@@ -88,7 +89,7 @@ class Column:
         """The values of some rows, in any order."""
         values = numpy.empty(len(rows), self.dtype)
         order = numpy.argsort(rows, kind="stable")
-        ends = numpy.cumsum([count for _, count in self.blocks])
+        ends = numpy.cumsum([count for _, count, _ in self.blocks])
         cuts = numpy.searchsorted(rows[order], [0, *ends])
         for place, begin in enumerate(cuts[:-1]):
             end = cuts[place + 1]
@@ -96,6 +97,12 @@ class Column:
                 first = ends[place] - self.blocks[place][1]
                 values[order[begin:end]] = self.piece(place)[rows[order[begin:end]] - first]
         return values
+
+
+def known_of(values: numpy.ndarray) -> numpy.ndarray:
+    """The numbers among these, without nan."""
+    missing = numpy.isnan(values)
+    return values[~missing] if missing.any() else values
 
 
 def rechunked(pieces: Iterable[numpy.ndarray], size: int) -> Iterator[numpy.ndarray]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Iterator, Sequence
 
 import numpy
-from columns import Column, count_distinct, median
-from encoding import CATEGORICAL, NUMERIC, finite, numbers_of
+from columns import MOST_HELD, Column, count_distinct, known_of, median
+from encoding import CATEGORICAL, NUMERIC, at, finite, numbers_of
 from labels import unusable
 from query_result import Source, UnusableDataError, cut
 from splitting import LEAST_TRAINING_ROWS, ROLES, TEST, TEST_SHARE, TRAIN, Roles
@@ -157,10 +157,12 @@ def _shown(value: str) -> str:
 class Feature:
     """One column with how it is encoded, and what all rows with a target hold there.
 
-    `known` and `missing`: rows with and without a value. `distinct`: different values. `varies`: whether the training rows differ, once encoded.
-    `constant`: whether all rows are alike, once encoded. `counts` are rows for each of the column's words, `trained` those
-    of the training rows with the missing ones at the end, and `unseen` test rows with a category that training does not
-    have (texts); `low` and `high` the least and the largest, `whole` whether all are integers (numbers).
+    `known` and `missing`: rows with and without a value. `distinct`: different values. `varies`: whether the training rows
+    differ, once encoded. `constant`: whether all rows are alike, once encoded.
+
+    Texts: `counts` are rows for each of the column's words; `trained` and `tested` those of the training and of the test
+    rows, with the missing ones at the end; `unseen` test rows with a category that training does not have. Numbers: `low`
+    and `high` are the least and the largest; `whole`: whether all are integers.
     """
 
     specification: dict[str, Any]
@@ -173,6 +175,7 @@ class Feature:
     table: numpy.ndarray = field(default_factory=lambda: numpy.empty(0))
     counts: numpy.ndarray = field(default_factory=lambda: numpy.empty(0))
     trained: numpy.ndarray = field(default_factory=lambda: numpy.empty(0))
+    tested: numpy.ndarray = field(default_factory=lambda: numpy.empty(0))
     unseen: int = 0
     low: float = math.nan
     high: float = math.nan
@@ -191,9 +194,13 @@ class Feature:
         """The raw values of some of the source's rows."""
         return finite(self.column.at(rows)) if self.is_number else self.column.at(rows)
 
+    def filled(self, raw: numpy.ndarray) -> numpy.ndarray:
+        """Raw values with the median where a number is missing; places among words stay what they are."""
+        return numpy.where(numpy.isnan(raw), self.specification["median"], raw) if self.is_number else raw
+
     def encode(self, raw: numpy.ndarray) -> numpy.ndarray:
         """Raw values as the model sees them: float64 or int64."""
-        return numpy.where(numpy.isnan(raw), self.specification["median"], raw) if self.is_number else self.table[raw]
+        return self.filled(raw) if self.is_number else at(self.table, raw)
 
 
 def fit(column: Column, roles: Roles) -> Feature | None:
@@ -204,15 +211,17 @@ def fit(column: Column, roles: Roles) -> Feature | None:
 def _fit_numbers(column: Column, roles: Roles) -> Feature | None:
     missing, known, low, high, whole = 0, 0, math.inf, -math.inf, True
     trained, trained_missing, trained_low, trained_high = 0, 0, math.inf, -math.inf
+    held: list[numpy.ndarray] = []  # the training rows' numbers, if they are few
     for place in range(len(roles.pieces)):
         values = finite(column.piece(place))
         used = values[roles.used(place)]
-        there = used[~numpy.isnan(used)]
+        there = known_of(used)
         missing, known = missing + len(used) - len(there), known + len(there)
         low, high = min(low, there.min(initial=math.inf)), max(high, there.max(initial=-math.inf))
         whole = whole and bool((there == numpy.floor(there)).all())
-        training = values[roles.of(place) == TRAIN]
-        there = training[~numpy.isnan(training)]
+        training = values[roles.rows(place, TRAIN)]
+        there = known_of(training)
+        held = [*held, there] if trained + len(there) <= MOST_HELD else []
         trained, trained_missing = trained + len(there), trained_missing + len(training) - len(there)
         trained_low = min(trained_low, there.min(initial=math.inf))
         trained_high = max(trained_high, there.max(initial=-math.inf))
@@ -222,10 +231,9 @@ def _fit_numbers(column: Column, roles: Roles) -> Feature | None:
     def pieces(role: int | None) -> Iterator[numpy.ndarray]:
         for place in range(len(roles.pieces)):
             values = finite(column.piece(place))
-            chosen = values[roles.used(place) if role is None else roles.of(place) == role]
-            yield chosen[~numpy.isnan(chosen)]
+            yield known_of(values[roles.used(place) if role is None else roles.rows(place, role)])
 
-    middle = median(lambda: pieces(TRAIN), trained)
+    middle = median(lambda: held or pieces(TRAIN), trained)
     return Feature(
         {"name": column.name, "kind": NUMERIC, "median": middle},
         column,
@@ -270,5 +278,6 @@ def _fit_texts(column: Column, roles: Roles) -> Feature | None:
         table=table,
         counts=all_rows[1:],
         trained=numpy.roll(by_role[TRAIN], -1),
+        tested=numpy.roll(by_role[TEST], -1),
         unseen=int(by_role[TEST][encoded >= len(known)].sum()),
     )

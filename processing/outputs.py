@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import itertools
 import json
 import os
 import sys
@@ -16,8 +15,8 @@ from typing import Any, BinaryIO, Sequence
 import encoding
 import numpy
 import plain
-from encoding import pyarrow
 from fitting import Feature
+from lines import Cell, Lines
 from splitting import TEST, TRAIN, VALIDATION, Roles
 from weights import Weights
 
@@ -40,29 +39,25 @@ def write_tables(
     `unused` are columns of the raw test rows alone. `targets` are those of all rows that have one: codes of `labels`, or
     numbers if there are no labels. `weights` are a column of what Autopilot reads, not of the test rows.
     """
-    names = [feature.specification["name"] for feature in features]
     tables = {TRAIN: "train", TEST: "test", **({VALIDATION: "validation"} if roles.validating else {})}
-    writer = _JsonLines([*features, *unused])
+    weigh = {role: weights if role != TEST else None for role in tables}
+    encoded = {role: _encoded_rows(features, target, labels, weigh[role], roles) for role in tables}
+    tested_rows = _raw_rows([*features, *unused], roles)
 
-    def piece(place: int) -> tuple[dict[int, bytes | memoryview], bytes]:
-        """What a piece adds to each table, and to the raw test rows."""
+    def piece(place: int) -> tuple[dict[int, bytes | memoryview], bytes | memoryview, int]:
+        """What a piece adds to each table, and to the raw test rows, and how many of these."""
         of, first = roles.of(place), roles.first_used(place)
-        used = roles.used(place)
-        roles_used = of[used]
-        goals = targets[first : first + len(roles_used)]
         raw = [feature.raw(place) for feature in features]
         texts = {}
         for role in tables:
-            rows, places = numpy.flatnonzero(of == role), numpy.flatnonzero(roles_used == role)
-            columns = [feature.encode(values[rows]) for feature, values in zip(features, raw)]
-            header = [*names, target]
-            if weights is not None and role != TEST:
-                header.insert(-1, weights.column)
-                columns.append(weights.values[first + places])
-            texts[role] = _csv(columns, goals[places], labels, header, place == 0)
-        tested = of == TEST
+            rows, used = roles.rows(place, role), first + numpy.flatnonzero(of[roles.used(place)] == role)
+            columns = [feature.filled(values[rows]) for feature, values in zip(features, raw)]
+            weighed = weigh[role]
+            columns += [weighed.values[used]] if weighed else []
+            texts[role] = encoded[role].text([*columns, targets[used]])
+        rows = roles.rows(place, TEST)
         raw += [feature.raw(place) for feature in unused]
-        return texts, writer.lines([values[tested] for values in raw])
+        return texts, tested_rows.text([values[rows] for values in raw]), len(rows)
 
     with ExitStack() as files:
 
@@ -71,13 +66,55 @@ def write_tables(
             return files.enter_context(open(os.path.join(folder, name, file), "wb"))
 
         out = {role: opened(name, f"{name}.csv") for role, name in tables.items()}
+        for role, file in out.items():
+            file.write(_header(features, target, weigh[role]))
         tested = int(numpy.count_nonzero(roles.all == TEST))
         lines_out = _Parts([opened("evaluation_input", f"part-{part:05}.jsonl") for part in range(test_parts)], tested)
-        for texts, lines in roles.by_piece(piece):
+        for texts, lines, count in roles.by_piece(piece):
             for role, text in texts.items():
                 out[role].write(text)
-            lines_out.write(lines)
+            lines_out.write(lines, count)
     progress(f"wrote {', '.join(f'{name}.csv' for name in tables.values())} and the test rows as JSON Lines")
+
+
+def _header(features: Sequence[Feature], target: str, weights: Weights | None) -> bytes:
+    names = [feature.specification["name"] for feature in features]
+    names += [weights.column] if weights else []
+    return (",".join(map(plain.quoted, [*names, target])) + "\n").encode()
+
+
+def _encoded_rows(
+    features: Sequence[Feature], target: str, labels: Sequence[str], weights: Weights | None, roles: Roles
+) -> Lines:
+    """Features in their order, then the weight, if any, and the target, as CSV."""
+    cells = []
+    for feature in features:
+        before = "," if cells else ""
+        if feature.is_number:
+            cells.append(Cell(before, distinct=feature.distinct + 1))  # and the median
+        else:
+            codes = [*map(str, feature.table.tolist())]
+            cells.append(Cell(before, codes[:-1], codes[-1] if feature.missing else None))
+    cells += [Cell(",")] if weights else []
+    cells.append(Cell(",", [*map(plain.quoted, labels)] if labels else None))
+    return Lines(cells, "\n", len(roles.all))
+
+
+def _raw_rows(features: Sequence[Feature], roles: Roles) -> Lines:
+    """Raw rows as a client would send them: one JSON object a line."""
+    cells = []
+    for feature in features:
+        before = f"{', ' if cells else '{'}{_json(feature.specification['name'])}: "
+        if feature.is_number:
+            cells.append(Cell(before, distinct=feature.distinct))
+        else:
+            words = [*map(_json, feature.column.words or [])]
+            cells.append(Cell(before, words, "null" if feature.missing else None))
+    return Lines(cells, "}\n", numpy.count_nonzero(roles.all == TEST))
+
+
+def _json(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
 
 
 def write_artifacts(folder: str, specification: dict[str, Any], distributions: dict[str, Any]) -> None:
@@ -99,20 +136,6 @@ def write_artifacts(folder: str, specification: dict[str, Any], distributions: d
     progress("wrote the preprocess container")
 
 
-def _csv(
-    columns: Sequence[numpy.ndarray], targets: numpy.ndarray, labels: Sequence[str], names: Sequence[str], header: bool
-) -> bytes | memoryview:
-    """Features in their order, then the target, as CSV; `targets` are codes of `labels`, or numbers if there are none."""
-    if pyarrow is None:
-        goals = [labels[code] for code in targets.tolist()] if labels else targets
-        return plain.csv(columns, goals, names if header else []).encode()
-    goal = pyarrow.array(labels, pyarrow.string()).take(pyarrow.array(targets)) if labels else pyarrow.array(targets)
-    table = pyarrow.table([*map(pyarrow.array, columns), goal], names=names)
-    out = pyarrow.BufferOutputStream()
-    pyarrow.csv.write_csv(table, out, pyarrow.csv.WriteOptions(include_header=header))
-    return memoryview(out.getvalue())
-
-
 class _Parts:
     """Files that share lines evenly, the first ones in the first file."""
 
@@ -121,53 +144,25 @@ class _Parts:
         self._files, self._written = files, 0
         self._ends = [(place + 1) * lines // len(files) for place in range(len(files))]
 
-    def write(self, lines: bytes) -> None:
-        """Writes whole lines, of which each ends in a line break."""
-        breaks = numpy.flatnonzero(numpy.frombuffer(lines, numpy.uint8) == ord("\n"))
+    def write(self, lines: bytes | memoryview, count: int) -> None:
+        """Writes `count` whole lines, of which each ends in a line break."""
         begin = 0
         for file, end in zip(self._files, self._ends):
-            count = min(end - self._written, len(breaks))
-            if count > 0:
-                stop = int(breaks[count - 1]) + 1
+            most = end - self._written
+            if count <= most:
+                file.write(lines[begin:])
+                self._written += count
+                return
+            if most > 0:
+                stop = _line_end(lines, begin, most)
                 file.write(lines[begin:stop])
-                self._written, breaks, begin = self._written + count, breaks[count:], stop
+                self._written, count, begin = end, count - most, stop
 
 
-def _json_numbers(values: numpy.ndarray) -> Any:
-    if pyarrow is None:
-        return plain.json_numbers(values)
-    return pyarrow.array(values, mask=numpy.isnan(values)).cast(pyarrow.string()).fill_null("null")
-
-
-class _JsonLines:
-    """Raw rows as a client would send them: one JSON object a line."""
-
-    def __init__(self, features: Sequence[Feature]):
-        self._names = [json.dumps(feature.specification["name"], ensure_ascii=False) for feature in features]
-        self._words: list[Any] = []
-        for feature in features:
-            words = feature.column.words
-            texts = words if words is None else [*(json.dumps(word, ensure_ascii=False) for word in words), "null"]
-            self._words.append(texts if texts is None or pyarrow is None else pyarrow.array(texts, pyarrow.string()))
-
-    def lines(self, columns: Sequence[numpy.ndarray]) -> bytes:
-        """`columns`: each feature's raw values in the same rows."""
-        parts: list[Any] = []
-        for name, words, values in zip(self._names, self._words, columns):
-            parts += [("{" if not parts else ", ") + name + ": ", _json_texts(words, values)]
-        if pyarrow is None:
-            rows = zip(*(itertools.repeat(part) if isinstance(part, str) else part for part in parts))
-            return "".join("".join(row) + "}\n" for row in rows).encode()
-        joined = pyarrow.compute.binary_join_element_wise(*parts, "}\n", "")
-        return joined.buffers()[2].to_pybytes() if len(joined) else b""  # the texts lie there one after the other
-
-
-def _json_texts(words: Any, values: numpy.ndarray) -> Any:
-    """Values as JSON: numbers, or places among `words`, which are JSON and have `null` at the end."""
-    if words is None:
-        return _json_numbers(values)
-    places = values % len(words)
-    return [words[place] for place in places.tolist()] if pyarrow is None else words.take(pyarrow.array(places))
+def _line_end(lines: bytes | memoryview, begin: int, count: int) -> int:
+    """Where the line behind the first `count` lines from `begin` on begins."""
+    breaks = numpy.flatnonzero(numpy.frombuffer(lines, numpy.uint8)[begin:] == ord("\n"))
+    return begin + int(breaks[count - 1]) + 1
 
 
 def write_model_archive(path: str, specification: bytes, code_folder: str) -> None:

@@ -56,24 +56,9 @@ def spelled(value: float) -> str:
     return f"{'-' * sign}{digits[0]}{'.' * bool(digits[1:])}{digits[1:]}e{power:{'+' if power > 0 else ''}d}"
 
 
-def csv(columns: Sequence[numpy.ndarray], goals: Sequence[str] | numpy.ndarray, names: Sequence[str]) -> str:
-    """Rows of numbers with a goal at the end, a text in quotes or a number; the header if there are `names`."""
-    texts = [_texts(values) for values in columns]
-    texts.append([quoted(goal) for goal in goals] if not isinstance(goals, numpy.ndarray) else _texts(goals))
-    lines = [",".join(map(quoted, names))] if names else []
-    lines += map(",".join, zip(*texts))
-    return "".join(line + "\n" for line in lines)
-
-
 def quoted(text: str) -> str:
     """A cell of a CSV file."""
     return '"' + text.replace('"', '""') + '"'
-
-
-def _texts(values: numpy.ndarray) -> list[str]:
-    if values.dtype != numpy.float64:
-        return [*map(str, values.tolist())]
-    return [*map(spelled, values.tolist())]
 
 
 def json_numbers(values: numpy.ndarray) -> list[str]:

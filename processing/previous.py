@@ -9,6 +9,7 @@ from typing import Any, Mapping, Sequence
 import distributions
 import numpy
 from checks import NAMED, Finding, listed
+from columns import known_of
 from drift import MODERATE, MUCH_UNSEEN, STRONG, Bins, Drift
 from fitting import Feature
 from query_result import cut
@@ -85,7 +86,7 @@ def _of_feature(feature: Feature, bins: Bins, roles: Roles) -> Drift:
     if feature.is_number:
         counts = numpy.zeros(len(bins.expected), numpy.int64)
         for values in distributions.trained(feature, roles)():
-            there = values[~numpy.isnan(values)]
+            there = known_of(values)
             counts[:-1] += distributions.count(there, bins.edges)
             counts[-1] += len(values) - len(there)
         return bins.compare(counts.tolist())

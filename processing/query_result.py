@@ -18,15 +18,18 @@ from typing import Any, BinaryIO, Callable, Iterator, Sequence
 
 import numpy
 from columns import NO_KEY, Column, Spill, Threads, in_turn
-from encoding import are_numbers, distinct, pyarrow, texts_of
+from encoding import are_numbers, at, distinct, placed, pyarrow, texts_of
 from words import CODE, MISSING, is_code, is_missing, number
 
-# Sizes in bytes: what is read at once, what decides whether columns hold numbers, how far to look for a row's end at once.
-PIECE = 1 << 24
+# Sizes in bytes: what is read at once, in blocks that stay in the processor's cache while one column after the other is
+# taken from them; what decides whether columns hold numbers; how far to look for a row's end at once.
+PIECE, BLOCK = 1 << 24, 1 << 22
 SAMPLE = 1 << 18
 LOOK_AHEAD = 1 << 16
 # Of what is looked through at once, so that what comes of it stays in the processor's cache.
 CACHED = 1 << 18
+# Numbers are read as texts where there are as many rows for each different one: that is as fast, and shows codes among them.
+REPEATED = 4
 # More different texts in a column are no categories, and would be held by every container that serves the model.
 MOST_TEXTS = 1_000_000
 QUOTE, LINE_BREAK, ZERO, NINE = map(ord, '"\n09')
@@ -88,7 +91,8 @@ class Wanted:
     """Which columns are read, and how: `texts` stay texts whatever they hold, and `numeric` are numbers so far.
 
     `padded`: numbers that pyarrow's reader of CSV does not take for such: with white space around, or as only Python reads
-    them. `key`: the column whose texts `keys` turns into one int64 each, as there may be as many as rows.
+    them. `repeated`: numbers of which few are different. `key`: the column whose texts `keys` turns into one int64 each, as
+    there may be as many as rows.
     """
 
     names: Sequence[str]
@@ -99,6 +103,7 @@ class Wanted:
     keys: Callable[[list[str]], numpy.ndarray] | None
     numeric: set[str] = field(default_factory=set)
     padded: set[str] = field(default_factory=set)
+    repeated: set[str] = field(default_factory=set)
 
 
 def read_source(
@@ -228,10 +233,10 @@ class _Rows:
         """The next whole rows, `least` bytes or more; empty at the file's end."""
         more = max(LOOK_AHEAD, least + LOOK_AHEAD - len(self._rest))
         while True:
-            held = bytearray(len(self._rest) + more)
+            held = memoryview(numpy.empty(len(self._rest) + more, numpy.uint8))
             held[: len(self._rest)] = self._rest
-            read = self._file.readinto(memoryview(held)[len(self._rest) :])
-            filled = memoryview(held)[: len(self._rest) + read]
+            read = self._file.readinto(held[len(self._rest) :])
+            filled = held[: len(self._rest) + read]
             end = row_end(numpy.frombuffer(filled, numpy.uint8), least=least)
             if end < len(filled) or not read:
                 self._rest = bytes(filled[end:])
@@ -257,9 +262,9 @@ def _read_columns(
     sample = rows.take(SAMPLE)
     if sample:
         begun = _read(sample, names, dict.fromkeys(wanted.names, TEXT))
-        wanted.numeric = {
-            name for name in wanted.names if name not in wanted.texts and are_numbers(distinct(begun.column(name))[0])
-        }
+        words = {name: distinct(begun.column(name))[0] for name in wanted.names if name not in wanted.texts}
+        wanted.numeric = {name for name, found in words.items() if are_numbers(found)}
+        wanted.repeated = {name for name in wanted.numeric if len(words[name]) * REPEATED <= begun.num_rows}
     merged = {name: Merged(name, wanted, spill) for name in wanted.names}
 
     pieces = itertools.chain([sample] if sample else [], rows.pieces())
@@ -305,16 +310,12 @@ class Merged:
         if self.column is None:
             return
         known, places = self.column.words, self._places
-        table = numpy.empty(len(words) + 1, numpy.int32)
-        table[-1] = -1  # where the code of a missing value points
-        for code, word in enumerate(words):
-            place = places.get(word)
-            if place is None:
-                place = places[word] = len(known)
+        for word in words:
+            if word not in places:
+                places[word] = len(known)
                 known.append(word)
-            table[code] = place
         if len(known) <= MOST_TEXTS:
-            self.column.append(table[codes])
+            self.column.append(placed([places[word] for word in words], codes))
         elif self._may_be_dropped:
             self.column, self._places = None, {}
         else:
@@ -350,6 +351,15 @@ def _too_many(name: str, words: Sequence[str], is_target: bool) -> str:
 
 
 def _read(rows: memoryview, names: Sequence[str], types: dict[str, pyarrow.DataType]) -> pyarrow.Table:
+    """Whole rows as a table of the columns in `types`. Raises ArrowInvalid."""
+    characters, tables, end = numpy.frombuffer(rows, numpy.uint8), [], 0
+    while end < len(rows) or not tables:
+        begin, end = end, row_end(characters, end, BLOCK)
+        tables.append(_read_block(rows[begin:end], names, types))
+    return pyarrow.concat_tables(tables)
+
+
+def _read_block(rows: memoryview, names: Sequence[str], types: dict[str, pyarrow.DataType]) -> pyarrow.Table:
     return pyarrow.csv.read_csv(
         pyarrow.BufferReader(pyarrow.py_buffer(rows)),
         read_options=pyarrow.csv.ReadOptions(column_names=list(names), block_size=len(rows) + 1, use_threads=False),
@@ -365,11 +375,11 @@ def _read(rows: memoryview, names: Sequence[str], types: dict[str, pyarrow.DataT
 
 def _read_piece(rows: memoryview, names: Sequence[str], wanted: Wanted) -> tuple[int, dict[str, Any]]:
     """How many rows there are, and for each column what `Merged.append` takes. Raises ArrowInvalid."""
-    numeric = set(wanted.numeric)
-    plain = numeric - wanted.padded
+    numeric, repeated = set(wanted.numeric), set(wanted.repeated)
+    plain = numeric - wanted.padded - repeated
 
     def read() -> pyarrow.Table:
-        types = {name: pyarrow.string() if name in numeric else TEXT for name in wanted.names}
+        types = {name: pyarrow.string() if name in numeric - repeated else TEXT for name in wanted.names}
         return _read(rows, names, {**types, **dict.fromkeys(plain, pyarrow.float64())})
 
     try:
@@ -387,7 +397,12 @@ def _read_piece(rows: memoryview, names: Sequence[str], wanted: Wanted) -> tuple
     if whole and _may_hold_codes(rows):
         as_texts = _read(rows, names, dict.fromkeys(whole, pyarrow.string()))
         given.update((name, None) for name in whole if _hold_code(texts_of(as_texts.column(name))))
-    given.update((name, _numbers(table.column(name))) for name in numeric - plain)
+    for name in numeric & repeated:
+        words, codes = distinct(table.column(name))
+        given[name] = _numbers_among(words, codes)
+        if len(words) * REPEATED > len(codes):
+            wanted.repeated.discard(name)
+    given.update((name, _numbers(table.column(name))) for name in numeric - plain - repeated)
     return table.num_rows, {
         name: given[name] if name in given else distinct(table.column(name)) for name in wanted.names
     }
@@ -409,11 +424,13 @@ def _numbers(column: Any) -> numpy.ndarray | None:
     try:
         values = texts.cast(pyarrow.float64()).to_numpy(zero_copy_only=False)
     except pyarrow.ArrowInvalid:  # words for missing values, numbers as only Python reads them (+1), or texts
-        words, codes = distinct(column)
-        if not are_numbers(words):
-            return None
-        return plain_numbers(words)[codes]
+        return _numbers_among(*distinct(column))
     return None if _hold_code(texts) else values
+
+
+def _numbers_among(words: list[str], codes: numpy.ndarray) -> numpy.ndarray | None:
+    """Likewise, of a column's distinct texts, and for each row which one it has."""
+    return at(plain_numbers(words), codes) if are_numbers(words) else None
 
 
 def plain_numbers(words: Sequence[str]) -> numpy.ndarray:

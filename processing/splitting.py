@@ -90,6 +90,10 @@ class Roles:
         """Those rows of a piece that have a target, as an index."""
         return slice(None) if self._usable is None else self.of(place) != WITHOUT_TARGET
 
+    def rows(self, place: int, role: int) -> numpy.ndarray:
+        """Which rows of a piece are for `role`."""
+        return numpy.flatnonzero(self.of(place) == role)
+
     def first_used(self, place: int) -> int:
         """How many rows before a piece have a target."""
         begin = int(self._ends[place]) - self.pieces[place]
@@ -213,12 +217,11 @@ def check_parts(parts: Parts, targets: numpy.ndarray, labels: Sequence[str], tar
             "customers, or set split to stratified."
         )
     for name, rows in (("training", parts.train), ("validation", parts.validation), ("test", parts.test)):
-        missing = (
-            [labels[code] for code in set(range(len(labels))).difference(targets[rows].tolist())] if len(rows) else []
-        )
+        counts = numpy.bincount(targets[rows], minlength=len(labels)) if labels and len(rows) else numpy.empty(0)
+        missing = [labels[code] for code in numpy.flatnonzero(counts == 0)]
         if missing:
             raise UnusableDataError(
-                f"split: {split} leaves no row of class {cut(repr(sorted(missing)[0]), 40)} of target column {target!r} among "
+                f"split: {split} leaves no row of class {cut(repr(missing[0]), 40)} of target column {target!r} among "
                 f"the {len(rows)} {name} rows. Widen the range of customers, or set split to stratified."
             )
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import columns
 import encoding
+import lines
 import numpy
-import outputs
 import plain
 import pyarrow
+import pyarrow.csv
 import pytest
 import splitting
 from hypothesis import given
@@ -49,16 +51,39 @@ def test_different_numbers_are_counted(values: list[float]) -> None:
     assert plain.count_distinct([array[:7], array[7:]], 100) == columns.count_distinct(lambda: [array], len(array))
 
 
-@given(NUMBERS, st.lists(st.text(max_size=4), min_size=1, max_size=3), st.booleans())
-def test_tables_and_raw_rows(values: list[float], labels: list[str], header: bool) -> None:
+@given(NUMBERS, st.lists(st.text(max_size=4), min_size=1, max_size=3), st.integers(0, 10_000), st.booleans())
+def test_lines(values: list[float], labels: list[str], rows: int, repeated: bool) -> None:
+    """As CSV that is what pyarrow's writer writes, whichever columns are put together."""
     numbers = numpy.array([value for value in values if not math.isnan(value)], numpy.float64)
-    codes = numpy.arange(len(numbers)) % len(labels)
+    codes = numpy.arange(len(numbers), dtype=numpy.int32) % len(labels)
+    places = numpy.where(codes == 0, -1, codes - 1)
+    cells = [
+        lines.Cell("", distinct=1 if repeated else math.inf),
+        lines.Cell(",", ["1", "2", "3"], "0"),
+        lines.Cell(",", [*map(plain.quoted, labels)]),
+    ]
+    table = pyarrow.table([numbers, codes, pyarrow.array(labels).take(codes)], ["a", "b", "c"])
+    out = pyarrow.BufferOutputStream()
+    options = pyarrow.csv.WriteOptions(include_header=False)  # pyright: ignore[reportPrivateImportUsage]
+    pyarrow.csv.write_csv(table, out, options)  # pyright: ignore[reportPrivateImportUsage]
+    expected = out.getvalue().to_pybytes()
+    assert bytes(lines.Lines(cells, "\n", rows).text([numbers, places, codes])) == expected
     with pytest.MonkeyPatch.context() as patch:
-        expected = bytes(outputs._csv([numbers, codes], codes, labels, ["a", 'b"', "c"], header))
-        known = outputs._json_numbers(numpy.array(values, numpy.float64))
-        patch.setattr(outputs, "pyarrow", None)
-        assert bytes(outputs._csv([numbers, codes], codes, labels, ["a", 'b"', "c"], header)) == expected
-        assert outputs._json_numbers(numpy.array(values, numpy.float64)) == known.to_pylist()
+        patch.setattr(lines, "pyarrow", None)
+        assert bytes(lines.Lines(cells, "\n", rows).text([numbers, places, codes])) == expected
+
+
+@given(NUMBERS, st.booleans())
+def test_missing_numbers_are_null(values: list[float], repeated: bool) -> None:
+    numbers = numpy.array(values, numpy.float64)
+    cells = [lines.Cell('{"a": ', distinct=1 if repeated else math.inf)]
+    found = bytes(lines.Lines(cells, "}\n", len(values)).text([numbers]))
+    assert [json.loads(line)["a"] for line in found.splitlines()] == [
+        None if math.isnan(one) else one for one in values
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lines, "pyarrow", None)
+        assert bytes(lines.Lines(cells, "}\n", len(values)).text([numbers])) == found
 
 
 @pytest.mark.parametrize(
