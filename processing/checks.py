@@ -15,8 +15,8 @@ from columns import in_turn
 from encoding import at
 from fitting import Feature
 from labels import MOST_COMPARED, RARE, near_twins
-from query_result import cut
 from splitting import TEST, Parts, Roles
+from unusable_data import cut
 
 # Rows of each class (or of all, for a regression) in which leakage is searched for.
 SAMPLE = 5000

@@ -7,8 +7,8 @@ from typing import Any, Mapping, Sequence
 import numpy
 from checks import Finding
 from fitting import Feature
-from query_result import cut
 from splitting import WITHOUT_TARGET, Roles
+from unusable_data import cut
 from words import is_missing, number
 
 TRUTHS = frozenset(["true", "false"])

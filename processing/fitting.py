@@ -10,8 +10,9 @@ import numpy
 from columns import MOST_HELD, Column, count_distinct, known_of, median
 from encoding import CATEGORICAL, NUMERIC, at, finite, numbers_of
 from labels import unusable
-from query_result import Source, UnusableDataError, cut
+from query_result import Source
 from splitting import LEAST_TRAINING_ROWS, ROLES, TEST, TEST_SHARE, TRAIN, Roles
+from unusable_data import UnusableDataError, cut
 from words import UNKNOWN, Codes, categories, is_code, is_missing, is_missing_label, number
 
 BINARY, MULTICLASS, REGRESSION = "BinaryClassification", "MulticlassClassification", "Regression"

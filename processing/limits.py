@@ -7,7 +7,8 @@ import os
 import shutil
 from typing import Sequence
 
-from query_result import UnusableDataError, first_rows
+from csv_rows import first_rows
+from unusable_data import UnusableDataError
 
 # Autopilot's channels (docs.aws.amazon.com/sagemaker/latest/APIReference/API_AutoMLChannel.html): less than these.
 MOST_TRAINING_BYTES, MOST_VALIDATION_BYTES = 100 * 10**9, 2 * 10**9

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Sequence
 
 import numpy
-from query_result import UnusableDataError, cut
+from unusable_data import UnusableDataError, cut
 
 # Words that tables use for the outcome that a binary prediction is about.
 ANSWERS = frozenset([

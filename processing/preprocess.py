@@ -18,13 +18,10 @@ ExitMessage; nothing is written then.
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import sys
 import time
-from dataclasses import dataclass, field
-from typing import Any, Callable, Mapping, Sequence
+from typing import Any, Callable, Sequence
 
 import checks
 import data_note
@@ -35,37 +32,22 @@ import numpy
 import previous
 import splitting
 import weights
+from choices import DEFAULTS, Choices, check_columns, check_slices, parse
 from columns import Spill
+from csv_rows import path_of
 from encoding import Encoder
-from fitting import BINARY, MULTICLASS, REGRESSION, check_features, check_trainable, fit, read_target
+from fitting import BINARY, REGRESSION, check_features, check_trainable, fit, read_target
 from outputs import progress, write_artifacts, write_tables
 from positive_class import positive_class
-from query_result import Source, UnusableDataError, cut, path_of, read_source
+from query_result import Source, read_source
 from request import FORMAT
+from unusable_data import UnusableDataError, cut
 
 # SageMaker mounts everything under /opt/ml; another root is for running the job elsewhere.
 ROOT = os.environ.get("OPT_ML", "/opt/ml")
 # The Feature Store's own. The group's record identifier and event time, whatever they are called, come with --drop-columns.
 STORE_COLUMNS = ("write_time", "api_invocation_time", "is_deleted")
 MESSAGE_BYTES = 1024
-
-
-@dataclass(frozen=True)
-class Choices:
-    """What a run may choose besides target and problem type; settings.py describes each."""
-
-    positive_class: str | None = None
-    exclude_columns: Sequence[str] = ()
-    split: str = splitting.STRATIFIED
-    group_column: str | None = None
-    event_time_column: str | None = None
-    require_checks: bool = False
-    column_names: Mapping[str, str] = field(default_factory=dict)
-    report_slices: Sequence[str] = ()
-    previous_run: str | None = None
-    weight_column: str | None = None
-    balance_classes: bool = False
-    test_parts: int = 1
 
 
 def read_csv(root: str, unread: Sequence[str], order: Sequence[str], **how: Any) -> Source:  # of other readers
@@ -84,7 +66,7 @@ def run(
     problem_type: str,
     ignored: Sequence[str],
     seed: int,
-    choices: Choices = Choices(),
+    choices: Choices = DEFAULTS,
     read_rows: Callable[..., Source] = read_csv,
 ) -> dict[str, Any]:
     """The whole job. Returns preprocessing.json's content. Raises UnusableDataError before anything is written."""
@@ -102,7 +84,7 @@ def run(
         key=apart if apart != target else None,
         keys=splitting.time_keys(apart or "") if choices.split == splitting.TIME else splitting.group_keys,
     )
-    _check_columns(source, target, apart, choices)
+    check_columns(source, target, apart, choices)
     progress(f"{source.rows} rows with {len(source.columns)} columns")
     usable, targets, labels = read_target(source, target, problem_type)
     check_trainable(targets, labels, source.rows, target, problem_type)
@@ -129,7 +111,7 @@ def run(
     features = [feature for feature in fitted if feature is not None]
     empty = [name for name, feature in zip(names, fitted) if feature is None]
     check_features(features)
-    _check_slices(choices.report_slices, [feature.specification["name"] for feature in features], choices)
+    check_slices(choices, [feature.specification["name"] for feature in features])
 
     apart_names = [name for name, column in source.columns.items() if column is None and name not in excluded]
     left_out = {
@@ -227,37 +209,6 @@ def _left_in_store(source: Source) -> dict[str, int]:
     }
 
 
-def _check_columns(source: Source, target: str, apart: str | None, choices: Choices) -> None:
-    """Raises UnusableDataError for a column that is asked for and not there, and if there is no row."""
-    has = f"which has: {cut(', '.join(source.columns), 600)}."
-    if target not in source.columns:
-        raise UnusableDataError(
-            f"Target column {target!r} is not in the data, {has} Set target_attribute_name to one of them."
-        )
-    missing = [name for name in choices.exclude_columns if name not in source.columns]
-    if missing:
-        raise UnusableDataError(
-            f"exclude_columns names {cut(', '.join(map(repr, missing)), 200)}, not in the data, {has}"
-        )
-    if apart is not None and apart not in source.columns:
-        raise UnusableDataError(f"split: {choices.split} needs column {apart!r}, which is not in the data, {has}")
-    if source.rows == 0:
-        raise UnusableDataError(
-            "The query found no customer: the feature group has no record in the chosen range that is not deleted. "
-            "Check customer_id_start and customer_id_end, and whether records have arrived in the offline store."
-        )
-
-
-def _check_slices(asked: Sequence[str], used: Sequence[str], choices: Choices) -> None:
-    """Raises UnusableDataError for a column that metrics cannot be shown by, before AutoML costs money."""
-    unknown = [choices.column_names.get(name, name) for name in asked if name not in used]
-    if unknown:
-        raise UnusableDataError(
-            f"report_slices names {cut(', '.join(map(repr, unknown)), 200)}, not among the features that the model uses, "
-            f"which are: {cut(', '.join(used), 500)}."
-        )
-
-
 def _split(
     source: Source,
     usable: numpy.ndarray,
@@ -298,52 +249,25 @@ def _refusal(grave: Sequence[str]) -> str:
     return " ".join([lead, *(f"({place}) {cut(text, share)}" for place, text in enumerate(grave, 1))])
 
 
-def _names(lists: Sequence[str]) -> list[str]:
-    """The names in lists with commas between them."""
-    return [name for names in lists for name in names.split(",") if name]
+class _WithoutPandas:
+    """Finds no pandas: pyarrow imports it with the first Python value that it takes, which takes a quarter of a second."""
+
+    def find_spec(self, name: str, *_: Any) -> None:
+        """Raises ModuleNotFoundError for pandas."""
+        if name == "pandas":
+            raise ModuleNotFoundError(name)
 
 
 def main(arguments: Sequence[str] | None = None, read_rows: Callable[..., Source] = read_csv) -> int:
     """Command line. Returns the exit code."""
     began = time.monotonic()
-    parser = argparse.ArgumentParser(description="Prepare training and test data for Autopilot.")
-    parser.add_argument("--target", required=True)
-    parser.add_argument("--problem-type", required=True, choices=[BINARY, MULTICLASS, REGRESSION])
-    parser.add_argument("--drop-columns", default="", help="comma-separated, besides the feature store's own")
-    parser.add_argument("--event-time-column", help="dropped, too; split: time goes by it")
-    parser.add_argument("--positive-class")
-    parser.add_argument("--exclude-columns", action="append", default=[], help="comma-separated; may come again")
-    parser.add_argument(
-        "--split", default=splitting.STRATIFIED, choices=[splitting.STRATIFIED, splitting.TIME, splitting.GROUP]
-    )
-    parser.add_argument("--split-group-column")
-    parser.add_argument("--data-checks", default="Warn", choices=["Warn", "Require"])
-    parser.add_argument("--report-slices", action="append", default=[], help="comma-separated; may come again")
-    parser.add_argument("--column-names", action="append", default=[], help="JSON, feature to column; may be in parts")
-    parser.add_argument("--weight-column", help="of the data, or with --class-weights the one to write")
-    parser.add_argument("--class-weights", choices=["Balanced"])
-    parser.add_argument("--previous-run", help="the run whose preprocessing/ is under processing/input/previous")
-    parser.add_argument("--test-parts", type=int, default=1, help="files of raw test rows")
-    parser.add_argument("--seed", type=int, default=42)
-    parser.add_argument("--root", default=ROOT, help="where SageMaker mounts everything")
-    options = parser.parse_args(arguments)
-    choices = Choices(
-        options.positive_class,
-        _names(options.exclude_columns),
-        options.split,
-        options.split_group_column,
-        options.event_time_column,
-        options.data_checks == "Require",
-        json.loads("".join(options.column_names) or "{}"),
-        _names(options.report_slices),
-        options.previous_run,
-        options.weight_column,
-        options.class_weights is not None,
-        options.test_parts,
-    )
-    ignored = _names([options.drop_columns])
+    options, choices = parse(arguments, ROOT)
+    if (
+        arguments is None and choices.split != splitting.GROUP
+    ):  # in a process of its own; the keys of groups are pandas's
+        sys.meta_path.insert(0, _WithoutPandas())  # type: ignore[arg-type]
     try:
-        run(options.root, options.target, options.problem_type, ignored, options.seed, choices, read_rows)
+        run(options.root, options.target, options.problem_type, options.drop_columns, options.seed, choices, read_rows)
     except UnusableDataError as problem:
         message = str(problem).encode()[:MESSAGE_BYTES].decode(errors="ignore")
         os.makedirs(os.path.join(options.root, "output"), exist_ok=True)
@@ -355,16 +279,5 @@ def main(arguments: Sequence[str] | None = None, read_rows: Callable[..., Source
     return 0
 
 
-class _WithoutPandas:
-    """Finds no pandas: pyarrow imports it with the first Python value that it takes, which takes a quarter of a second."""
-
-    def find_spec(self, name: str, *_: Any) -> None:
-        """Raises ModuleNotFoundError for pandas."""
-        if name == "pandas":
-            raise ModuleNotFoundError(name)
-
-
 if __name__ == "__main__":
-    if splitting.GROUP not in sys.argv:  # whose keys are pandas's
-        sys.meta_path.insert(0, _WithoutPandas())  # type: ignore[arg-type]
     sys.exit(main())

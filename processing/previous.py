@@ -12,8 +12,8 @@ from checks import NAMED, Finding, listed
 from columns import known_of
 from drift import MODERATE, MUCH_UNSEEN, STRONG, Bins, Drift
 from fitting import Feature
-from query_result import cut
 from splitting import Roles
+from unusable_data import cut
 
 FOLDER = "processing/input/previous"
 

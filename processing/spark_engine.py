@@ -15,10 +15,13 @@ from typing import Any, Callable, Iterable, Iterator, Sequence
 import numpy
 import plain
 from columns import Column, Spill
+from csv_pieces import Wanted, plain_numbers
 from encoding import are_numbers
+from merging import Merged
 from pyspark import RDD, StorageLevel
 from pyspark.sql import SparkSession
-from query_result import RECORD_COUNTS, Merged, Records, Source, UnusableDataError, Wanted, fingerprint, plain_numbers
+from query_result import RECORD_COUNTS, Records, Source, fingerprint
+from unusable_data import UnusableDataError
 
 ROWS = 1 << 16
 DISK = StorageLevel.DISK_ONLY

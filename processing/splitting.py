@@ -14,7 +14,7 @@ import numpy
 import plain
 from columns import NO_KEY, Column, Threads
 from encoding import pyarrow
-from query_result import UnusableDataError, cut
+from unusable_data import UnusableDataError, cut
 
 Result = TypeVar("Result")
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Sequence
 
 import numpy
-from query_result import Source, UnusableDataError, cut
+from query_result import Source
+from unusable_data import UnusableDataError, cut
 from words import is_missing, number
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import query_result
+import unusable_data
 from automl_pipeline.labels import Labels
 
 from .tables import BASE, DATA, Asked, change, run_job, texts, train
@@ -57,7 +57,7 @@ def test_labels_that_autopilot_cannot_tell_apart_are_refused_by_name(
 ) -> None:
     asked = made(tmp_path, *labels)
     assert ALIKE[labels] in asked.refusal()
-    with pytest.raises(query_result.UnusableDataError) as refused:
+    with pytest.raises(unusable_data.UnusableDataError) as refused:
         run_job(tmp_path, texts(asked.file), "churn", "MulticlassClassification", ["customer_id"])
     assert str(refused.value).startswith(ALIKE[labels])
 
@@ -129,7 +129,7 @@ def test_infinite_target_is_the_value_that_is_named(tmp_path: Path, odd: str | N
     assert f"and 'spend' holds {odd or 'inf'!r} in data row {row}." in Asked(file, target="spend").refusal()
     asked = Asked(file, target="spend", problem_type="Regression")
     assert f"holds {odd or 'inf'!r} in data row {row}." in asked.refusal()
-    with pytest.raises(query_result.UnusableDataError, match=f"holds '[^']+' in row {row} of data/raw/"):
+    with pytest.raises(unusable_data.UnusableDataError, match=f"holds '[^']+' in row {row} of data/raw/"):
         run_job(tmp_path, texts(file), "spend", "Regression", ["customer_id"])
 
 

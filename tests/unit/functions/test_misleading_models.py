@@ -10,8 +10,8 @@ import numpy
 import pandas
 import preprocess
 import pytest
-import query_result
 import report
+import unusable_data
 from positive_class import positive_class
 from predictions import Answers
 
@@ -66,7 +66,7 @@ def test_table_whose_metrics_are_too_good(tmp_path: Path, case: Any) -> None:
     assert title.endswith(("(balanced accuracy 1.000).", doubt + "."))
     assert doubt in title
     assert doubt in document["verdict"].split(" But ")[1]
-    with pytest.raises(query_result.UnusableDataError, match="data_checks: Require stopped the run"):
+    with pytest.raises(unusable_data.UnusableDataError, match="data_checks: Require stopped the run"):
         preprocess.run(*asked, preprocess.Choices(require_checks=True))
 
 

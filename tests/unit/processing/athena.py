@@ -42,8 +42,8 @@ def numbers(encoded: bytes) -> list[list[float]]:
     return [[float(cell) for cell in line.split(",")] for line in encoded.decode().splitlines()]
 
 
-def run_shipped(folder: Path, script: str, *arguments: str) -> None:
-    """Runs `script` beside the container code that PrepareRun uploads, under the versions of SageMaker's image.
+def run_shipped(folder: Path, script: str, *arguments: str) -> str:
+    """What `script` prints, run beside the container code that PrepareRun uploads, under the versions of SageMaker's image.
 
     Without Python 3.9 on this machine it runs under this one, and says so.
     """
@@ -58,3 +58,4 @@ def run_shipped(folder: Path, script: str, *arguments: str) -> None:
     command = [str(python), str(code / "script.py"), *arguments]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout

@@ -10,7 +10,7 @@ import numpy
 import pandas
 import preprocess
 import pytest
-import query_result
+import unusable_data
 
 from local.data import telco
 
@@ -104,7 +104,7 @@ def test_finding_is_reported_and_with_require_nothing_is_written(name: str, tmp_
     frame = change(base())
     warnings = prepared(tmp_path / "warn", frame, problem)["data_note"]["warnings"]
     assert [warning for warning in warnings if said in warning]
-    with pytest.raises(query_result.UnusableDataError, match="data_checks: Require stopped the run") as refused:
+    with pytest.raises(unusable_data.UnusableDataError, match="data_checks: Require stopped the run") as refused:
         prepared(tmp_path / "require", frame, problem, require_checks=True)
     assert said[:60] in str(refused.value)
     assert not (tmp_path / "require/processing/output").exists()
@@ -175,7 +175,7 @@ def test_excluded_columns_are_not_learned_from_and_must_exist(tmp_path: Path) ->
     assert not {"tenure_months", "total_charges"} & {feature["name"] for feature in specification["features"]}
     assert specification["dropped_columns"]["excluded"] == ["tenure_months", "total_charges"]
     with pytest.raises(
-        query_result.UnusableDataError, match="exclude_columns names 'tenuer', not in the data, which has: "
+        unusable_data.UnusableDataError, match="exclude_columns names 'tenuer', not in the data, which has: "
     ):
         prepared(tmp_path / "b", base(), exclude_columns=["tenuer"])
 
@@ -206,7 +206,7 @@ def test_raw_test_rows_have_the_columns_that_another_model_may_use(tmp_path: Pat
 def test_report_slices_must_be_features_of_the_model(tmp_path: Path, asked: str) -> None:
     frame = base().assign(churn_reason=None)
     sentence = rf"report_slices names '{asked}', not among the features that the model uses, which are: .*contract_type"
-    with pytest.raises(query_result.UnusableDataError, match=sentence):
+    with pytest.raises(unusable_data.UnusableDataError, match=sentence):
         prepared(tmp_path, frame, report_slices=["contract_type", asked])
 
 
@@ -236,7 +236,7 @@ def test_positive_class_is_stated(
 
 
 def test_positive_class_that_is_none_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(query_result.UnusableDataError) as refused:
+    with pytest.raises(unusable_data.UnusableDataError) as refused:
         prepared(tmp_path, base(), positive_class="yes")
     assert str(refused.value) == (
         "positive_class is 'yes', and target column 'churn' has the classes 'No' and 'Yes'. "
@@ -330,6 +330,6 @@ SPLITS_REFUSED = {
 @pytest.mark.parametrize("name", SPLITS_REFUSED)
 def test_split_that_cannot_be_is_refused(name: str, tmp_path: Path) -> None:
     change, choices, said = SPLITS_REFUSED[name]
-    with pytest.raises(query_result.UnusableDataError) as refused:
+    with pytest.raises(unusable_data.UnusableDataError) as refused:
         prepared(tmp_path, change(base()), **choices)
     assert said in str(refused.value)

@@ -17,7 +17,7 @@ import numpy
 import pandas
 import preprocess
 import pytest
-import query_result
+import unusable_data
 from scipy import stats
 
 from local.data import telco
@@ -192,7 +192,7 @@ def test_what_has_changed_since_the_previous_run_is_named(first: Path, tmp_path:
 
 def test_strong_drift_stops_the_run_where_checks_are_required(first: Path, tmp_path: Path) -> None:
     frame = telco.load().iloc[3000:4000]
-    with pytest.raises(query_result.UnusableDataError, match=r"Require stopped .*drifted strongly"):
+    with pytest.raises(unusable_data.UnusableDataError, match=r"Require stopped .*drifted strongly"):
         prepare(tmp_path, frame.assign(monthly_charges=frame.monthly_charges * 3), first, require_checks=True)
 
 

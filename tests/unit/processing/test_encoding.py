@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import csv_rows
 import encoding
 import fitting
 import inference
@@ -19,6 +20,7 @@ import pyarrow
 import pytest
 import query_result
 import splitting
+import unusable_data
 from columns import Spill
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
@@ -55,7 +57,7 @@ def customers(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_raw_test_rows_are_shared_evenly_among_files_in_their_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(query_result, "PIECE", 1 << 16)  # so that a file's end lies within a piece
+    monkeypatch.setattr(csv_rows, "PIECE", 1 << 16)  # so that a file's end lies within a piece
     table = telco.load()
     contents = {}
     for parts in (1, 3):
@@ -263,5 +265,5 @@ def test_values_with_line_breaks_quotes_and_commas_survive(tmp_path: Path) -> No
 
 def test_regression_target_must_be_numeric(tmp_path: Path) -> None:
     write(tmp_path, telco.load().head(ROWS))
-    with pytest.raises(query_result.UnusableDataError, match="must be numeric for Regression"):
+    with pytest.raises(unusable_data.UnusableDataError, match="must be numeric for Regression"):
         preprocess.run(str(tmp_path), "churn", "Regression", ["customer_id"], 42)

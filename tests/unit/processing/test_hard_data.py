@@ -191,9 +191,9 @@ UNUSABLE = {
 
 SCRIPT = """
 import csv, io, json, sys
-import inference, preprocess, query_result
+import csv_rows, inference, preprocess
 
-query_result.PIECE, query_result.SAMPLE = 1 << 16, 1 << 12  # so that tables of this size are read in pieces, too
+csv_rows.PIECE, csv_rows.SAMPLE = 1 << 16, 1 << 12  # so that tables of this size are read in pieces, too
 for root, target, problem in json.load(open(sys.argv[1])):
     job = ["--root", root, "--target", target, "--problem-type", problem, "--drop-columns", "customer_id,Customer_Id"]
     if preprocess.main(job):

@@ -9,11 +9,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import ClassVar
 
+import csv_rows
 import limits
 import preprocess
 import pytest
-import query_result
 import splitting
+import unusable_data
 
 from local.data import telco
 
@@ -27,7 +28,7 @@ def test_volume_that_is_too_small_is_named_with_the_size_that_would_do(
 ) -> None:
     write(tmp_path, telco.load().head(1000))
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(used=25 << 30, free=100 << 20))
-    with pytest.raises(query_result.UnusableDataError) as refused:
+    with pytest.raises(unusable_data.UnusableDataError) as refused:
         preprocess.run(str(tmp_path), *JOB)
     assert str(refused.value) == (
         "The volume has 0.1 GB left, and the job needs about 1.1 GB beside the 0.0 GB of data. "
@@ -45,14 +46,14 @@ def test_space_asked_for_is_enough_for_what_is_written(tmp_path: Path, monkeypat
 
     monkeypatch.setattr(shutil, "disk_usage", usage)
     monkeypatch.setattr(limits, "SPARE_BYTES", 0)
-    path = query_result.path_of(str(tmp_path / "processing/input/raw"))
+    path = csv_rows.path_of(str(tmp_path / "processing/input/raw"))
     least, most = 0, 1 << 30
     while least + 1 < most:  # the free bytes at which the job is let through
         asked.append((least + most) // 2)
         try:
             limits.check_space(path, str(tmp_path), ["customer_id"])
             most = asked[-1]
-        except query_result.UnusableDataError:
+        except unusable_data.UnusableDataError:
             least = asked[-1]
     asked.append(most)
     preprocess.run(str(tmp_path), *JOB)
@@ -78,18 +79,18 @@ def test_space_is_estimated_from_the_size_and_the_beginning_alone(
 ) -> None:
     row = b'"1","22"\n'
     path = tmp_path / "rows.csv"
-    size = 50 * query_result.SAMPLE // len(row) * len(row)
+    size = 50 * csv_rows.SAMPLE // len(row) * len(row)
     with path.open("wb") as file:
-        file.write(b'"a","b"\n' + row * (2 * query_result.SAMPLE // len(row)))
+        file.write(b'"a","b"\n' + row * (2 * csv_rows.SAMPLE // len(row)))
         file.truncate(size)  # what follows are zero bytes: no rows, if they were read
     rows = size / len(row)
     json_lines = 0.2 * (size + rows * 7 * (2 - len(unread)))
     needed = rows * 8 * (2 - len(unread)) + size + json_lines + limits.SPARE_BYTES
     Followed.reached = []
-    monkeypatch.setattr(query_result, "open", lambda path, *_, **__: Followed(path), raising=False)
+    monkeypatch.setattr(csv_rows, "open", lambda path, *_, **__: Followed(path), raising=False)
     free = [int(needed) - 4096, int(needed) + 4096]
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(used=0, free=free.pop(0)))
-    with pytest.raises(query_result.UnusableDataError):
+    with pytest.raises(unusable_data.UnusableDataError):
         limits.check_space(str(path), str(tmp_path), unread)
     limits.check_space(str(path), str(tmp_path), unread)
     assert len(Followed.reached) == 2
@@ -155,7 +156,7 @@ def test_more_bytes_than_autopilot_takes_are_refused_and_not_left_behind(
     monkeypatch.setattr(limits, f"MOST_{name}_BYTES", 10_000)
     choices = preprocess.Choices(split="time", event_time_column="event_time")
     with pytest.raises(
-        query_result.UnusableDataError, match=f"and Autopilot takes less than .* of {name.lower()} data"
+        unusable_data.UnusableDataError, match=f"and Autopilot takes less than .* of {name.lower()} data"
     ):
         preprocess.run(str(tmp_path), *JOB, choices)
     assert not (tmp_path / "processing/output").exists()

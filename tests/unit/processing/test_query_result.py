@@ -8,9 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import columns
+import csv_pieces
+import csv_rows
+import merging
 import numpy
 import pytest
 import query_result
+import unusable_data
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -40,7 +44,8 @@ def values(column: Any) -> list[Any]:
 @pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, size in (("PIECE", 40), ("SAMPLE", 20), ("LOOK_AHEAD", 7)):
-        monkeypatch.setattr(query_result, name, size)
+        monkeypatch.setattr(csv_rows, name, size)
+    monkeypatch.setattr(csv_pieces, "BLOCK", 15)
 
 
 @hypothesis_settings(deadline=None, max_examples=examples(150))
@@ -98,7 +103,7 @@ def test_numbers_that_stop_after_the_first_rows(tmp_path: Path) -> None:
 def test_file_that_is_not_athenas_is_refused(tmp_path: Path, files: dict[str, str], said: str) -> None:
     for name, content in files.items():
         (tmp_path / name).write_text(content)
-    with pytest.raises(query_result.UnusableDataError) as refused:
+    with pytest.raises(unusable_data.UnusableDataError) as refused:
         source_of(tmp_path, [])
     assert str(refused.value).startswith(said)
 
@@ -132,14 +137,14 @@ def test_numbers_with_white_space_or_a_plus_are_numbers_in_whatever_piece(small_
 def test_more_texts_than_any_model_can_serve_are_refused(
     small_pieces: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(query_result, "MOST_TEXTS", 100)
+    monkeypatch.setattr(merging, "MOST_TEXTS", 100)
     rows = [["1", f"{number}{'' if number % 5 else 'x'}", f"t{number}"] for number in range(200)]
     (tmp_path / "rows.csv").write_text(athena(["id", "x", "mail"]) + "".join(map(athena, rows)))
     for left_out, said in (
         ("x", "Column 'mail' holds more than 100 different texts, as an identifier or free text does: a model learns"),
         ("mail", "Column 'x' holds more than 100 different values and is read as text because of '0x', while most are"),
     ):
-        with pytest.raises(query_result.UnusableDataError) as refused:
+        with pytest.raises(unusable_data.UnusableDataError) as refused:
             source_of(tmp_path, ["id", left_out])
         assert str(refused.value).startswith(said)
 
@@ -175,9 +180,9 @@ def test_fingerprint_is_that_of_the_rows_however_many_records_there_were(tmp_pat
 def test_fingerprint_does_not_depend_on_where_pieces_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows: list[list[str | None]] = [[str(number), f"plan {number % 7}"] for number in range(500)]
     prints = set()
-    for size in (40, 1000, query_result.PIECE):
-        monkeypatch.setattr(query_result, "PIECE", size)
-        monkeypatch.setattr(query_result, "SAMPLE", min(size, query_result.SAMPLE))
+    for size in (40, 1000, csv_rows.PIECE):
+        monkeypatch.setattr(csv_rows, "PIECE", size)
+        monkeypatch.setattr(csv_rows, "SAMPLE", min(size, csv_rows.SAMPLE))
         prints.add(read_counted(tmp_path / str(size), rows, None).fingerprint)
     assert len(prints) == 1
     assert read_counted(tmp_path / "other", rows[::-1], None).fingerprint not in prints

@@ -16,6 +16,7 @@ import encoding
 import inference
 import pandas
 import preprocess
+import unusable_data
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -75,7 +76,7 @@ def prepare(frame: pandas.DataFrame) -> Prepared | None:
         write(folder, frame)
         try:
             preprocess.run(name, "churn", "BinaryClassification", ["customer_id"], 42)
-        except preprocess.UnusableDataError as refused:
+        except unusable_data.UnusableDataError as refused:
             assert "nothing to learn from" in str(refused)
             return None
         results = folder / "processing/output"

@@ -10,7 +10,7 @@ import numpy
 import pandas
 import preprocess
 import pytest
-import query_result
+import unusable_data
 
 from local.data import telco
 
@@ -89,7 +89,7 @@ def test_balanced_weights_are_scikit_learns(tmp_path: Path, target: str) -> None
 def test_invalid_weights_are_refused_by_row(tmp_path: Path, wrong: list[Any], sentence: str) -> None:
     frame = weighted().astype({"w": object})
     frame.loc[3 : 2 + len(wrong), "w"] = wrong
-    with pytest.raises(query_result.UnusableDataError, match=sentence):
+    with pytest.raises(unusable_data.UnusableDataError, match=sentence):
         prepared(tmp_path, frame, weight_column="w")
     assert not (tmp_path / "processing/output").exists()
 
@@ -106,5 +106,5 @@ def test_invalid_weights_are_refused_by_row(tmp_path: Path, wrong: list[Any], se
 def test_columns_that_are_no_weights_are_refused(
     tmp_path: Path, frame: pandas.DataFrame, choices: dict[str, Any], sentence: str
 ) -> None:
-    with pytest.raises(query_result.UnusableDataError, match=sentence):
+    with pytest.raises(unusable_data.UnusableDataError, match=sentence):
         prepared(tmp_path, frame, **choices)
