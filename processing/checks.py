@@ -235,8 +235,8 @@ def _agreement(counts: numpy.ndarray) -> float:
 def duplicates(rows: Rows) -> list[Finding]:
     """Whether test rows are also among the training rows, more than tables with few different values have by chance.
 
-    Of many rows some are alike without being copies: then those that agree in all features differ in the target now and then,
-    and nothing is gained by knowing them by heart.
+    Among many rows some are equal without being copies. Their targets then differ now and then, and a model gains nothing
+    from memorizing them.
     """
     marks = numpy.concatenate([*rows.roles.by_piece(lambda place: _marks(rows, place))])
     same = _alike(rows, marks + _mixed(rows.targets, len(rows.features)))

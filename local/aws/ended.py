@@ -1,18 +1,18 @@
-"""Lets what waits for an end (of a job, a query, an execution) look at once when something has ended, and seldom otherwise."""
+"""Wakes those who wait for a job, a query or an execution as soon as any of them ends; otherwise they poll once a second."""
 
 from __future__ import annotations
 
 import threading
 
 SELDOM_SECONDS = 1.0
-"""How long a wait takes at most when nothing ends: what is waited for may also have changed in another way."""
+"""The longest wait while nothing ends: a status may also change in another way."""
 
 _ends = 0
 _ended = threading.Condition()
 
 
 def announce() -> None:
-    """Something has ended, and its status says so."""
+    """To be called once the status of what has ended is final."""
     global _ends
     with _ended:
         _ends += 1
@@ -20,7 +20,7 @@ def announce() -> None:
 
 
 def count() -> int:
-    """How many ends there have been: take it before looking, so that `wait` misses none that comes meanwhile."""
+    """The number of ends so far. Read it before the status, so that `wait` misses no end in between."""
     with _ended:
         return _ends
 
