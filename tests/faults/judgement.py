@@ -41,9 +41,15 @@ def _end(case: Case, way: Way, ending: Ending, how: str) -> Iterator[str]:
         yield f"it ended as {ending.status}"
     if case.kind.recovers and how != "recovered":
         yield f"it should end as it does without the fault ({good.status} {good.error}), but: {ending.status} {ending.error}: {ending.cause[:300]}"
+    if case.kind.recovers and task.is_optional and _champion_failed(ending) != _champion_failed(good):
+        yield f"it compares with the champion otherwise than without the fault: {ending.output.get('champion')}"
+    if case.kind.name in task.explained and ending.error.endswith(
+        f".{case.kind.name.removesuffix('Exception')}Exception"
+    ):
+        yield f"its error is the API's, and not explained: {ending.error}: {ending.cause[:300]}"
     if case.kind.spoils and task.may_fail and ending.status != "FAILED":
         yield "it ended well without what the state was to leave behind"
-    if case.kind.spoils and not task.may_fail and how == "failed":
+    if (case.kind.spoils or task.is_optional) and not task.may_fail and how == "failed":
         yield "it failed without what it can do without"
     if good.status == "FAILED" and task.follows_failure:
         # What is done about a failure, the email included, must not change what the execution ends with.
@@ -56,6 +62,10 @@ def _end(case: Case, way: Way, ending: Ending, how: str) -> Iterator[str]:
         yield "it went on as if nothing had been"
     if ending.status == "FAILED" and (not ending.error or ending.error.startswith("States.")):
         yield f"its error {ending.error!r} says nothing"
+
+
+def _champion_failed(ending: Ending) -> bool:
+    return bool((ending.output.get("champion") or {}).get("error"))
 
 
 def _must_show(case: Case, good: Ending) -> bool:

@@ -124,6 +124,11 @@ class Task:
         return False
 
     @property
+    def is_optional(self) -> bool:
+        """Whether its errors stay in its branch of a Parallel state: the execution goes on without what it does."""
+        return "Catch" in self.state and machines.around(self.machine, self.name) is not None
+
+    @property
     def follows_failure(self) -> bool:
         """Whether the execution has failed already when the state is entered: no way from there leads to a good end."""
         return "Next" in self.state and self._always_fails(self.state["Next"])

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from cli import local_cloud
 from local.server import paths, process
+from tests.contract import machines
 from tests.faults import judgement, kinds
 from tests.faults.conftest import WAIT_SCALE
 from tests.faults.stage import Stage
@@ -31,11 +32,17 @@ def stage() -> Iterator[Stage]:
             yield made
 
 
+def _concerns(state: str, task: kinds.Task) -> bool:
+    """Whether it is the task, or the Parallel state around it that catches its errors."""
+    around = machines.around(task.machine, task.name)
+    return task.name == state or (around == machines.states(task.machine)[state] and "Catch" not in task.state)
+
+
 def noticed(mutant: MachineMutant, on: Stage, ways: Ways) -> str | None:
     """The case of the matrix that is not as it must be with the mutant; None if all are."""
-    if (mutant.machine, mutant.state) not in {(task.machine, task.name) for task in kinds.tasks()}:
+    task = next((one for one in kinds.tasks() if one.machine == mutant.machine and _concerns(mutant.state, one)), None)
+    if task is None:
         return None
-    task = kinds.Task(mutant.machine, mutant.state)
     try:
         way = ways.to(task, on)  # on the machine as it is: what the mutant must not change
     except UnreachedError:
