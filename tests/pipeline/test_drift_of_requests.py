@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from automl_pipeline import stored
 
 from local.data import telco
 
@@ -98,7 +99,8 @@ def test_rule_of_the_stack_invokes_the_function(cloud: Cloud, shifted: dict[str,
     (name,) = events.list_rule_names_by_target(TargetArn=target)["RuleNames"]
     assert events.describe_rule(Name=name)["ScheduleExpression"] == "cron(15 0 * * ? *)"
     events.put_rule(Name=name, EventPattern='{"source": ["tests"]}', ScheduleExpression="cron(15 0 * * ? *)")
+    s3, bucket, key = cloud.client("s3"), cloud.deployed.outputs["BucketName"], f"{STACK}/drift.json"
+    s3.delete_object(Bucket=bucket, Key=key)
     events.put_events(Entries=[{"Source": "tests", "DetailType": "early", "Detail": "{}"}])
-    uri = f"s3://{cloud.deployed.outputs['BucketName']}/{STACK}/drift.json"
-    found = until(lambda: (one := json.loads(cloud.object(uri)))["until"] > shifted["until"] and one)
-    assert found["rows"] == shifted["rows"]
+    until(lambda: stored.exists(s3, bucket, key))
+    assert json.loads(cloud.object(f"s3://{bucket}/{key}"))["rows"] == shifted["rows"]
