@@ -18,7 +18,13 @@ from local.aws import api_model, ministack_patches
 from local.aws.athena import caller as callers
 from local.aws.athena.errors import InvalidRequestError, NotOursError
 
-_OWN = frozenset({"StartQueryExecution", "GetQueryExecution", "GetQueryResults", "StopQueryExecution"})
+# Our operations, and the functions of `operations` that answer them.
+_OWN = {
+    "StartQueryExecution": "start",
+    "GetQueryExecution": "get",
+    "GetQueryResults": "results",
+    "StopQueryExecution": "stop",
+}
 
 Answer = tuple[int, dict[str, str], bytes]
 _Body = dict[str, Any]
@@ -67,7 +73,7 @@ async def handle(
 def _operate(operation: str, request: _Body, caller: callers.Caller) -> _Body:
     from local.aws.athena import operations  # the engine, which no local cloud needs at its start and few at all
 
-    return operations.OPERATIONS[operation](request, caller)
+    return getattr(operations, _OWN[operation])(request, caller)
 
 
 def _work_group_of(query_id: str) -> str | None:

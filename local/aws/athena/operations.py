@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable
 from typing import Any
 
 from ministack.services import athena as ministack_athena
@@ -26,7 +25,8 @@ def work_group_of(query_id: str) -> str | None:
     return query and query.settings.work_group
 
 
-def _start(request: _Body, caller: Caller) -> _Body:
+def start(request: _Body, caller: Caller) -> _Body:
+    """StartQueryExecution. Raises InvalidRequestError, and NotOursError for a statement about the catalog."""
     # The order of the checks is Athena's.
     token = request.get("ClientRequestToken")
     if not token:
@@ -42,16 +42,19 @@ def _start(request: _Body, caller: Caller) -> _Body:
     return {"QueryExecutionId": queries.start(request, statement, settings, caller)}
 
 
-def _get(request: _Body, _caller: Caller) -> _Body:
+def get(request: _Body, _caller: Caller) -> _Body:
+    """GetQueryExecution. Raises InvalidRequestError, and NotOursError for a query that MiniStack keeps."""
     return {"QueryExecution": _find(request).description()}
 
 
-def _stop(request: _Body, _caller: Caller) -> _Body:
+def stop(request: _Body, _caller: Caller) -> _Body:
+    """StopQueryExecution. Raises likewise."""
     queries.stop(_find(request))
     return {}
 
 
-def _results(request: _Body, caller: Caller) -> _Body:
+def results(request: _Body, caller: Caller) -> _Body:
+    """GetQueryResults. Raises likewise."""
     query = _find(request)
     most = request.get("MaxResults") or _MOST_ROWS
     if most > _MOST_ROWS:
@@ -104,12 +107,3 @@ def _offset(token: str | None) -> int:
     if match is None:
         raise InvalidRequestError(f"Malformed nextPageToken {token}")
     return int(match[1])
-
-
-OPERATIONS: dict[str, Callable[[_Body, Caller], _Body]] = {
-    "StartQueryExecution": _start,
-    "GetQueryExecution": _get,
-    "GetQueryResults": _results,
-    "StopQueryExecution": _stop,
-}
-"""By name, in the form of the API."""
