@@ -262,9 +262,8 @@ def main(arguments: Sequence[str] | None = None, read_rows: Callable[..., Source
     """Command line. Returns the exit code."""
     began = time.monotonic()
     options, choices = parse(arguments, ROOT)
-    if (
-        arguments is None and choices.split != splitting.GROUP
-    ):  # in a process of its own; the keys of groups are pandas's
+    # In a process of its own alone, and not where pandas makes the keys of groups.
+    if arguments is None and choices.split != splitting.GROUP:
         sys.meta_path.insert(0, _WithoutPandas())  # type: ignore[arg-type]
     try:
         run(options.root, options.target, options.problem_type, options.drop_columns, options.seed, choices, read_rows)
