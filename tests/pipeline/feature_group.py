@@ -14,6 +14,15 @@ from local.data import telco
 from .conftest import Cloud
 
 FIRST = "2026-01-02T00:00:00Z"
+ROWS = 1500
+# Of a run that registers no model, so that other tests keep their endpoint.
+WITHOUT_MODEL = {
+    "target_attribute_name": "Churn",
+    "customer_id_start": 1,
+    "customer_id_end": ROWS,
+    "accuracy_threshold": 1,
+    "max_candidates": 1,
+}
 
 
 def customers(rows: int) -> pandas.DataFrame:

@@ -10,17 +10,7 @@ import pandas
 import pytest
 
 from .conftest import Cloud
-from .feature_group import Group, customers
-
-ROWS = 1500
-# No model is registered, so that other tests keep their endpoint.
-COMMON = {
-    "target_attribute_name": "Churn",
-    "customer_id_start": 1,
-    "customer_id_end": ROWS,
-    "accuracy_threshold": 1,
-    "max_candidates": 1,
-}
+from .feature_group import ROWS, WITHOUT_MODEL, Group, customers
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +23,8 @@ def runs(cloud: Cloud) -> dict[str, dict[str, Any]]:
     group.put(frame)
     asked = {"time": {"split": "time"}, "group": {"split": "group", "split_group_column": "Cohort"}}
     started = {
-        name: cloud.start(feature_group_name=group.name, **COMMON, **settings) for name, settings in asked.items()
+        name: cloud.start(feature_group_name=group.name, **WITHOUT_MODEL, **settings)
+        for name, settings in asked.items()
     }
     ended = {name: cloud.ended(execution) for name, execution in started.items()}
     failed = {name: described["cause"] for name, described in ended.items() if described["status"] != "SUCCEEDED"}

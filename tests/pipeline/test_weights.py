@@ -10,17 +10,8 @@ import pandas
 import pytest
 
 from .conftest import Cloud
-from .feature_group import Group, customers
+from .feature_group import ROWS, WITHOUT_MODEL, Group, customers
 
-ROWS = 1500
-# No model is registered, so that other tests keep their endpoint.
-COMMON = {
-    "target_attribute_name": "Churn",
-    "customer_id_start": 1,
-    "customer_id_end": ROWS,
-    "accuracy_threshold": 1,
-    "max_candidates": 1,
-}
 ASKED = {
     "column": {"sample_weight_attribute_name": "Worth"},
     "classes": {"class_weights": "Balanced", "objective_metric_name": "F1"},
@@ -35,7 +26,8 @@ def runs(cloud: Cloud) -> dict[str, dict[str, Any]]:
     group = Group(cloud, "customers-of-worth", frame.assign(Worth=frame.MonthlyCharges))
     group.put(frame.assign(Worth=frame.MonthlyCharges))
     started = {
-        name: cloud.start(feature_group_name=group.name, **COMMON, **settings) for name, settings in ASKED.items()
+        name: cloud.start(feature_group_name=group.name, **WITHOUT_MODEL, **settings)
+        for name, settings in ASKED.items()
     }
     ended = {name: cloud.ended(execution) for name, execution in started.items()}
     failed = {name: described["cause"] for name, described in ended.items() if described["status"] != "SUCCEEDED"}

@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
 from local.build import deploy
-from local.server import address, process
+from local.server import clients, process
 
 SAMPLE = Path(__file__).parent / "sample" / "template.yaml"
 
@@ -27,12 +26,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[process.Server]
 @pytest.fixture(scope="session")
 def client(server: process.Server) -> ClientFor:
     """Makes boto3 clients of the account's root user."""
-    session = boto3.Session(address.ACCESS_KEY, address.SECRET_KEY, region_name=address.REGION)
-
-    def make(service: Any) -> Any:
-        return session.client(service, endpoint_url=server.endpoint_url)
-
-    return make
+    return lambda service: clients.client(server.endpoint_url, service)
 
 
 @pytest.fixture(scope="session")

@@ -47,6 +47,18 @@ def failure(ask: Ask, sql: str, **request: Any) -> str:
     return error["ErrorMessage"]
 
 
+def new_table(store: Server, kind: str) -> str:
+    """The name of a table with one column, `a` of this type, and no files yet."""
+    name = f"t{uuid.uuid4().hex[:8]}"
+    storage = {
+        "Columns": [{"Name": "a", "Type": kind}],
+        "Location": f"s3://{BUCKET}/{name}/",
+        "InputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
+    }
+    store.client("glue").create_table(DatabaseName=DATABASE, TableInput={"Name": name, "StorageDescriptor": storage})
+    return name
+
+
 @pytest.mark.parametrize(
     ("sql", "message", "error_type"),
     [
@@ -159,13 +171,7 @@ def test_an_unknown_query(ask: Ask) -> None:
 
 
 def test_a_file_that_is_not_what_the_table_says(ask: Ask, store: Server) -> None:
-    name = f"t{uuid.uuid4().hex[:8]}"
-    storage = {
-        "Columns": [{"Name": "a", "Type": "bigint"}],
-        "Location": f"s3://{BUCKET}/{name}/",
-        "InputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
-    }
-    store.client("glue").create_table(DatabaseName=DATABASE, TableInput={"Name": name, "StorageDescriptor": storage})
+    name = new_table(store, "bigint")
     assert ask.rows(f"SELECT a FROM {DATABASE}.{name}") == [["a"]]  # no files, no rows
     content = io.BytesIO()
     pq.write_table(pa.table({"a": ["text"]}), content)
@@ -223,13 +229,7 @@ def test_a_work_group_decides_for_its_queries(ask: Ask, store: Server) -> None:
 
 
 def test_a_work_group_limits_what_a_query_scans(ask: Ask, store: Server) -> None:
-    name = f"t{uuid.uuid4().hex[:8]}"
-    storage = {
-        "Columns": [{"Name": "a", "Type": "double"}],
-        "Location": f"s3://{BUCKET}/{name}/",
-        "InputFormat": "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
-    }
-    store.client("glue").create_table(DatabaseName=DATABASE, TableInput={"Name": name, "StorageDescriptor": storage})
+    name = new_table(store, "double")
     content = io.BytesIO()
     pq.write_table(pa.table({"a": np.random.default_rng(1).random(1_400_000)}), content, use_dictionary=False)
     store.client("s3").put_object(Bucket=BUCKET, Key=f"{name}/part.parquet", Body=content.getvalue())
